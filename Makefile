@@ -1,0 +1,31 @@
+# The commands of the house; each makes what it needs, on a fresh machine too.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test lint typing clean
+
+demo: $(STAMP)
+	$(BIN)/tidecast demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+lint: $(STAMP) typing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+typing:
+	@mkdir -p .typing/tidecast
+	@for d in streams models state tools; do ln -sfn ../../$$d .typing/tidecast/$$d; done
+
+$(STAMP): pyproject.toml constraints.txt
+	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,h3,report]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) .typing .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Experts, blend, quantiles and scores: arrays in, arrays out."""

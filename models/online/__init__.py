@@ -1,0 +1,1 @@
+"""Experts that learn with every closed bin."""

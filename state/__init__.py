@@ -1,0 +1,1 @@
+"""Vocabulary, time and space arithmetic, cuts, slabs, windows, settings, errors: pure NumPy."""

@@ -1,0 +1,1 @@
+"""Everything that touches Kafka or ClickHouse: schemas, agents, sink, clients."""

@@ -1,0 +1,1 @@
+"""The ``tidecast`` command; nothing imports from here."""
