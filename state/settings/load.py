@@ -1,0 +1,131 @@
+"""Read settings from a TOML file and the environment, with errors a person can act on."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from tidecast.state.errors import SettingsError
+from tidecast.state.settings.root import Settings
+
+__all__ = ["load_settings", "parse_settings"]
+
+PREFIX = "TIDECAST_"
+ELSEWHERE = {"TIDECAST_REQUIRE_SERVICES", "TIDECAST_SERVICES_DIR", "TIDECAST_SETTINGS"}
+
+
+def load_settings(path: Path, environment: Mapping[str, str]) -> Settings:
+    """Read ``path`` and overlay ``TIDECAST_TABLE__KEY`` variables.
+
+    Relative paths in the file are relative to the file.
+
+    Raises
+    ------
+    SettingsError
+        When the file is missing, is not TOML, or holds unknown or impossible values.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise SettingsError(
+            f"no settings file {path}: write one with `tidecast init {path}`"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"settings file {path} cannot be read: {error}") from error
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"settings file {path} is not valid TOML: {error}") from error
+    return parse_settings(tables, environment, folder=path.parent, where=str(path))
+
+
+def parse_settings(
+    tables: Mapping[str, Any],
+    environment: Mapping[str, str] | None = None,
+    folder: Path = Path(),
+    where: str = "settings",
+) -> Settings:
+    """Return settings of TOML-like ``tables``, overlaid with ``environment``.
+
+    Raises
+    ------
+    SettingsError
+        Naming each key, its value and the remedy.
+    """
+    merged = _overlay(dict(tables), environment or {})
+    try:
+        settings = Settings.model_validate(merged)
+    except ValidationError as error:
+        raise SettingsError(_explain(error, merged, where)) from None
+    return _absolute(settings, folder)
+
+
+def _overlay(tables: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    for name in sorted(environment):
+        if not name.startswith(PREFIX) or name in ELSEWHERE:
+            continue
+        *parents, key = name.removeprefix(PREFIX).lower().split("__")
+        if not parents:
+            raise SettingsError(
+                f"unknown variable {name}: write TIDECAST_TABLE__KEY, "
+                "such as TIDECAST_KAFKA__BOOTSTRAP"
+            )
+        table = tables
+        for parent in parents:
+            child = table.get(parent, {})
+            if not isinstance(child, dict):
+                raise SettingsError(f"variable {name} cannot be set: {parent!r} is not a table")
+            table[parent] = table = dict(child)
+        table[key] = environment[name]
+    return tables
+
+
+def _explain(error: ValidationError, tables: Mapping[str, Any], where: str) -> str:
+    lines = [f"{where}: {error.error_count()} problem(s)"]
+    for problem in error.errors(include_url=False):
+        path = [part for part in problem["loc"] if not str(part).startswith(("function-", "lit"))]
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            message = f"unknown key: remove it, or mend its spelling{_known(path)}"
+        value = "" if problem["type"] == "missing" else _shown(path, tables)
+        lines.append(f"  {_dotted(path) or 'settings'}{value}: {message}")
+    return "\n".join(lines)
+
+
+def _known(path: list[Any]) -> str:
+    fields: Any = Settings
+    for part in path[:-1]:
+        if isinstance(part, str):
+            annotation = fields.model_fields[part].annotation
+            fields = next(
+                (a for a in (annotation, *getattr(annotation, "__args__", ())) if
+                 hasattr(a, "model_fields")), None)
+            if fields is None:
+                return ""
+    return f" (known here: {', '.join(fields.model_fields)})"
+
+
+def _dotted(path: list[Any]) -> str:
+    return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).removeprefix(".")
+
+
+def _shown(path: list[Any], tables: Any) -> str:
+    for part in path:
+        try:
+            tables = tables[part]
+        except (KeyError, IndexError, TypeError):
+            return ""
+    if any(word in str(path[-1:]) for word in ("password", "key")) or isinstance(tables, dict | list):
+        return ""
+    return f" = {tables!r}"
+
+
+def _absolute(settings: Settings, folder: Path) -> Settings:
+    if settings.regions.table is None:
+        return settings
+    regions = settings.regions.model_copy(update={"table": folder / settings.regions.table})
+    return settings.model_copy(update={"regions": regions})

@@ -1,0 +1,64 @@
+"""Settings of the servers: Kafka, ClickHouse, metrics. Secrets never print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+
+from tidecast.state.settings.base import Frozen
+
+__all__ = ["ClickHouseSettings", "KafkaSettings", "MetricsSettings", "SaslSettings", "TlsSettings"]
+
+
+class TlsSettings(Frozen):
+    """TLS: the authority that signs the server, and our own certificate where it asks for one."""
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    verify_host: bool = True
+
+    @model_validator(mode="after")
+    def _certificate_with_key(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key come together: give both or neither")
+        return self
+
+
+class SaslSettings(Frozen):
+    """SASL log-in to Kafka."""
+
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    user: str
+    password: SecretStr
+
+
+class KafkaSettings(Frozen):
+    """The broker, and the prefix of the topics that tidecast writes."""
+
+    bootstrap: str = Field(default="127.0.0.1:9092", pattern=r"^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$")
+    topic_prefix: str = Field(default="tidecast", pattern=r"^[A-Za-z0-9._-]{1,200}$")
+    group: str = Field(default="tidecast", pattern=r"^[A-Za-z0-9._-]{1,200}$")
+    replication_factor: int = Field(default=1, ge=1)
+    tls: TlsSettings | None = None
+    sasl: SaslSettings | None = None
+
+
+class ClickHouseSettings(Frozen):
+    """The ClickHouse server, by its native protocol."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=9000, ge=1, le=65535)
+    user: str = "default"
+    password: SecretStr = SecretStr("")
+    database: str = Field(default="tidecast", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    tls: TlsSettings | None = None
+
+
+class MetricsSettings(Frozen):
+    """Where a worker shows its Prometheus metrics; port 0 shows none."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=0, ge=0, le=65535)
