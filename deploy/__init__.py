@@ -1,0 +1,1 @@
+"""What is needed around the program: ClickHouse migrations, compose file, Kafka's jars."""
