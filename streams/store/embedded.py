@@ -1,0 +1,135 @@
+"""A store in this process: chDB, which keeps a ClickHouse database in a folder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from chdb.state.sqlitelike import ChdbError, connect
+
+from tidecast.state.errors import StoreError
+from tidecast.streams.store.arrow import arrow_stream
+from tidecast.streams.store.base import Columns, QueryResult
+from tidecast.streams.store.binding import bind, quote_name
+from tidecast.streams.store.migrations import apply_migrations
+from tidecast.streams.store.native import read_native
+from tidecast.streams.store.shapes import check_columns, plain_rows
+
+__all__ = ["open_embedded"]
+
+
+def open_embedded(folder: Path, database: str = "tidecast") -> EmbeddedStore:
+    """Open the database kept in ``folder``, which is made where it is missing.
+
+    A process can hold one folder at a time, and a folder is held by one process at a time;
+    several stores of the same folder may be open in one process.
+
+    Raises
+    ------
+    StoreError
+        When the folder cannot be made, or is held by another process, or this process holds
+        another folder.
+    """
+    path = folder.resolve()
+    if "?" in str(path):  # what follows it would be read as options
+        raise StoreError(f"the store cannot be in {path}: choose a folder without '?' in its name")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        connection = connect(str(path))
+    except (OSError, RuntimeError) as error:
+        raise StoreError(
+            f"the store in {path} cannot be opened: see that no other process has it open, that "
+            "this process has no other store open, and that the folder is writable "
+            f"({_reason(error)})"
+        ) from error
+    store = EmbeddedStore(connection, database)
+    store.use()
+    return store
+
+
+class EmbeddedStore:
+    """A chDB database; the contract is ``Store``'s."""
+
+    def __init__(self, connection: Any, database: str) -> None:
+        self._connection = connection
+        self._database = quote_name(database)
+        self._types: dict[str, dict[str, str]] = {}
+
+    def use(self) -> None:
+        """Make our database where it is missing, and the one that statements speak of."""
+        self.query(f"CREATE DATABASE IF NOT EXISTS {self._database}")
+        self.query(f"USE {self._database}")
+
+    def migrate(self) -> list[str]:
+        """Bring the tables and views up to date."""
+        self._types.clear()
+        return apply_migrations(lambda sql: self.query(sql).rows)
+
+    def insert(self, table: str, columns: Columns) -> int:
+        """Write ``columns`` as one block."""
+        types = self._types.get(table) or self._column_types(table)
+        count = check_columns(table, types, columns)
+        if not count:
+            return 0
+        data = arrow_stream(table, types, columns)
+        names = ", ".join(map(quote_name, columns))
+        with (
+            _translated(),
+            self._connection.send_insert(
+                f"INSERT INTO {quote_name(table)} ({names})", "ArrowStream"
+            ) as stream,
+        ):
+            stream.append(data)
+            stream.finish()
+        return count
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> QueryResult:
+        """Run one statement and return all of its rows."""
+        statement = bind(sql, parameters)
+        names, columns = read_native(self._answer(statement))
+        if not names and _is_select(statement):
+            return QueryResult(self._names_of(statement), [])
+        return QueryResult(names, plain_rows(columns))
+
+    def close(self) -> None:
+        """Let the folder go."""
+        self._connection.close()
+
+    def _answer(self, statement: str) -> bytes:
+        with _translated():
+            return bytes(self._connection.query(statement, "Native").bytes())
+
+    def _names_of(self, select: str) -> tuple[str, ...]:
+        """Return the names of the columns of ``select``, which chDB leaves out with no rows."""
+        _, columns = read_native(self._answer(f"DESCRIBE TABLE ({select.rstrip().rstrip(';')}\n)"))
+        return tuple(columns[0])
+
+    def _column_types(self, table: str) -> dict[str, str]:
+        found = self.query(
+            "SELECT name, type FROM system.columns "
+            "WHERE database = currentDatabase() AND table = %(table)s",
+            {"table": table},
+        )
+        self._types[table] = dict(found.rows)
+        return self._types[table]
+
+
+def _is_select(statement: str) -> bool:
+    return bool(re.match(r"(?:\s|--[^\n]*\n)*(?:SELECT|WITH)\b", statement, re.IGNORECASE))
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn chDB's errors into ours."""
+    try:
+        yield
+    except (ChdbError, RuntimeError) as error:
+        raise StoreError(f"the embedded store refuses the statement: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    text = re.sub(r"\s+", " ", str(error)).removesuffix(".")
+    return text[:500] or type(error).__name__

@@ -1,0 +1,190 @@
+"""A store on a ClickHouse server, by its native protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from clickhouse_driver import Client
+from clickhouse_driver.errors import Error as DriverError
+from clickhouse_driver.errors import NetworkError, ServerException
+
+from tidecast.state.errors import StoreError
+from tidecast.state.settings import ClickHouseSettings
+from tidecast.streams.store.base import Column, Columns, QueryResult
+from tidecast.streams.store.binding import bind, quote_name
+from tidecast.streams.store.migrations import apply_migrations
+from tidecast.streams.store.shapes import check_columns, plain_rows
+
+__all__ = ["open_server"]
+
+OLDEST = (18, 16)
+CONNECT_SECONDS = 5
+ANSWER_SECONDS = 300
+UNKNOWN_DATABASE = 81
+REFUSED = {192, 193, 194, 516}  # unknown user, wrong password, no password, log-in failed
+DENIED = 497
+
+
+def open_server(settings: ClickHouseSettings) -> ServerStore:
+    """Connect to the server of ``settings`` and see that it can serve us.
+
+    Raises
+    ------
+    StoreError
+        When the server is unreachable, refuses the user, or is too old.
+    """
+    store = ServerStore(settings)
+    store.check()
+    return store
+
+
+class ServerStore:
+    """A database on a ClickHouse server; the contract is ``Store``'s."""
+
+    def __init__(self, settings: ClickHouseSettings) -> None:
+        self._settings = settings
+        self._client = _client(settings, settings.database)
+        self._types: dict[str, dict[str, str]] = {}
+
+    def check(self) -> None:
+        """See that the server answers, lets us in, and is new enough."""
+        with self._administrator() as client:
+            ((version,),) = client.execute("SELECT version()")
+        if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
+            raise StoreError(
+                f"ClickHouse {version} at {self._where} is too old: "
+                f"tidecast needs {OLDEST[0]}.{OLDEST[1]} or newer"
+            )
+
+    def migrate(self) -> list[str]:
+        """Create the database where it is missing, and bring its tables up to date."""
+        with self._administrator() as client:
+            client.execute(f"CREATE DATABASE IF NOT EXISTS {quote_name(self._settings.database)}")
+        self._types.clear()
+        with self._translated():
+            return apply_migrations(self._client.execute)
+
+    def insert(self, table: str, columns: Columns) -> int:
+        """Write ``columns`` as one block."""
+        types = self._types.get(table) or self._column_types(table)
+        count = check_columns(table, types, columns)
+        if not count:
+            return 0
+        names = ", ".join(map(quote_name, columns))
+        with self._translated():
+            self._client.execute(
+                f"INSERT INTO {quote_name(table)} ({names}) VALUES",
+                [_values(column) for column in columns.values()],
+                columnar=True,
+                types_check=False,
+            )
+        return count
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> QueryResult:
+        """Run one statement and return all of its rows."""
+        with self._translated():
+            answer = self._client.execute(
+                bind(sql, parameters), columnar=True, with_column_types=True
+            )
+        if not isinstance(answer, tuple):  # a statement without rows
+            return QueryResult((), [])
+        columns, described = answer
+        return QueryResult(tuple(name for name, _ in described), plain_rows(columns))
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._client.disconnect()
+
+    def _column_types(self, table: str) -> dict[str, str]:
+        found = self.query(
+            "SELECT name, type FROM system.columns "
+            "WHERE database = currentDatabase() AND table = %(table)s",
+            {"table": table},
+        )
+        self._types[table] = dict(found.rows)
+        return self._types[table]
+
+    @property
+    def _where(self) -> str:
+        return f"{self._settings.host}:{self._settings.port}"
+
+    @contextmanager
+    def _administrator(self) -> Iterator[Any]:
+        """Lend a connection of the server's own database: ours may not exist yet."""
+        client = _client(self._settings, database="")
+        try:
+            with self._translated():
+                yield client
+        finally:
+            client.disconnect()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn the driver's errors into sentences with a way out."""
+        try:
+            yield
+        except ServerException as error:
+            raise StoreError(self._refusal(error)) from error
+        except (NetworkError, OSError, EOFError) as error:
+            raise StoreError(
+                f"ClickHouse at {self._where} cannot be reached ({_first_line(error)}): see that "
+                "it runs and that [clickhouse] host and port name its native protocol (9000, or "
+                "9440 with TLS; not the HTTP port)"
+            ) from error
+        except DriverError as error:
+            raise StoreError(
+                f"values cannot be sent to ClickHouse: {_first_line(error)}"
+            ) from error
+
+    def _refusal(self, error: ServerException) -> str:
+        settings = self._settings
+        if error.code in REFUSED:
+            return (
+                f"ClickHouse at {self._where} refuses user {settings.user!r}: see [clickhouse] "
+                "user and password (TIDECAST_CLICKHOUSE__PASSWORD)"
+            )
+        if error.code == UNKNOWN_DATABASE:
+            return (
+                f"there is no database {settings.database!r} at {self._where}: mend [clickhouse] "
+                "database, or run the migrations, which create it"
+            )
+        remedy = ": grant it what it lacks" if error.code == DENIED else ""
+        return f"ClickHouse at {self._where} refuses the statement: {_first_line(error)}{remedy}"
+
+
+def _client(settings: ClickHouseSettings, database: str) -> Any:
+    return Client(
+        host=settings.host,
+        port=settings.port,
+        user=settings.user,
+        password=settings.password.get_secret_value(),
+        database=database,
+        client_name="tidecast",
+        connect_timeout=CONNECT_SECONDS,
+        send_receive_timeout=ANSWER_SECONDS,
+        compression="lz4",
+        # Times without a zone come in ours, and plain_rows turns them into UTC.
+        settings={"use_client_time_zone": True},
+        **_tls(settings),
+    )
+
+
+def _tls(settings: ClickHouseSettings) -> dict[str, Any]:
+    tls = settings.tls
+    if tls is None:
+        return {"secure": False}
+    paths = {"ca_certs": tls.ca, "certfile": tls.certificate, "keyfile": tls.key}
+    named = {key: str(path) for key, path in paths.items() if path is not None}
+    return {"secure": True, "check_hostname": tls.verify_host, **named}
+
+
+def _values(column: Column) -> list[Any]:
+    return column.tolist() if isinstance(column, np.ndarray) else list(column)
+
+
+def _first_line(error: BaseException) -> str:
+    text = getattr(error, "message", None) or str(error) or type(error).__name__
+    return str(text).strip().split("\n", 1)[0].split(" Stack trace:")[0][:500]
