@@ -1,12 +1,12 @@
 """Every error a user may meet, in one tree.
 
-    TidecastError
-    ├── SettingsError      the settings are wrong: key, value and remedy        exit 2
-    ├── LogError           an event log cannot be read                          exit 3
-    ├── ServiceError       a broker or server is missing or refuses us          exit 4
-    │   └── StoreError     ClickHouse or chDB refuses a statement               exit 4
-    ├── CheckpointError    a checkpoint is damaged or belongs to other settings exit 5
-    └── ContractError      a record breaks its wire contract                    exit 6
+TidecastError
+├── SettingsError      the settings are wrong: key, value and remedy        exit 2
+├── LogError           an event log cannot be read                          exit 3
+├── ServiceError       a broker or server is missing or refuses us          exit 4
+│   └── StoreError     ClickHouse or chDB refuses a statement               exit 4
+├── CheckpointError    a checkpoint is damaged or belongs to other settings exit 5
+└── ContractError      a record breaks its wire contract                    exit 6
 """
 
 from __future__ import annotations

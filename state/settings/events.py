@@ -87,9 +87,9 @@ class SourceSettings(Frozen):
     name: Name
     topic: str = Field(min_length=1, max_length=249, pattern=r"^[A-Za-z0-9._-]+$")
     stream: StreamKind
-    fields: dict[str, str] = {}
-    kinds: dict[str, str | list[str]] = {}
-    defaults: dict[str, str | float] = {}
+    fields: dict[str, str] = Field(default={})
+    kinds: dict[str, str | list[str]] = Field(default={})
+    defaults: dict[str, str | float] = Field(default={})
     time: TimeSettings = TimeSettings()
     max_disorder: Duration = 5_000_000
     allowed_lateness: Duration = 600_000_000
@@ -121,7 +121,9 @@ class SourceSettings(Frozen):
                 raise ValueError(f"unknown field {key!r}: use one of {', '.join(self.names)}")
         for kind in self.kinds:
             if kind not in KINDS[self.stream]:
-                raise ValueError(f"unknown kind {kind!r}: use one of {', '.join(KINDS[self.stream])}")
+                raise ValueError(
+                    f"unknown kind {kind!r}: use one of {', '.join(KINDS[self.stream])}"
+                )
         if "event_time" in self.defaults:
             raise ValueError("event_time can have no default: every event needs its own")
         if self.stream is not StreamKind.ORDER and self.negative_units != "refuse":
@@ -194,7 +196,7 @@ class SeriesSettings(Frozen):
         if self.stream is None:
             raise ValueError(f"a {self.aggregate} needs stream: click, order or logistics")
         if self.numerator is not None or self.denominator is not None:
-            raise ValueError(f"numerator and denominator are for ratios, not for a {self.aggregate}")
+            raise ValueError(f"numerator and denominator are for a ratio, not a {self.aggregate}")
         if (self.of is None) != (self.aggregate == "count"):
             raise ValueError("sum and mean need of = the number to add up; count takes none")
         if self.of is not None and self.of not in NUMBERS[self.stream]:

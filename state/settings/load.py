@@ -102,8 +102,13 @@ def _known(path: list[Any]) -> str:
         if isinstance(part, str):
             annotation = fields.model_fields[part].annotation
             fields = next(
-                (a for a in (annotation, *getattr(annotation, "__args__", ())) if
-                 hasattr(a, "model_fields")), None)
+                (
+                    a
+                    for a in (annotation, *getattr(annotation, "__args__", ()))
+                    if hasattr(a, "model_fields")
+                ),
+                None,
+            )
             if fields is None:
                 return ""
     return f" (known here: {', '.join(fields.model_fields)})"
@@ -119,7 +124,9 @@ def _shown(path: list[Any], tables: Any) -> str:
             tables = tables[part]
         except (KeyError, IndexError, TypeError):
             return ""
-    if any(word in str(path[-1:]) for word in ("password", "key")) or isinstance(tables, dict | list):
+    if any(word in str(path[-1:]) for word in ("password", "key")) or isinstance(
+        tables, dict | list
+    ):
         return ""
     return f" = {tables!r}"
 

@@ -38,7 +38,7 @@ class BinsSettings(Frozen):
     @classmethod
     def _divides_a_day(cls, width: int | str) -> int | str:
         if isinstance(width, int) and (width < 1_000_000 or DAY % width or width % 1_000_000):
-            raise ValueError('width must be whole seconds that divide a day, such as "15m", or "day"')
+            raise ValueError('width must be whole seconds that divide a day ("15m"), or "day"')
         return "day" if width == DAY else width
 
 

@@ -1,0 +1,70 @@
+"""Cuts and decisions: the messages of the forecaster's one input log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidecast.state.cells import Cell
+
+__all__ = ["END_OF_LOG", "BinSums", "Cut", "Idle", "InputMessage", "PartitionList"]
+
+END_OF_LOG = b'{"tidecast":"end-of-log"}'
+"""The record that says: this source partition ends here, close what is open."""
+
+
+@dataclass(frozen=True)
+class BinSums:
+    """What one source partition adds to one bin, whole.
+
+    ``sums`` is (1 + term, cell): row 0 counts events, the others are the source's terms.
+    """
+
+    bin: int
+    cells: Sequence[Cell]
+    sums: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A source partition's watermark has passed the end of bin ``boundary``.
+
+    It covers the bins from ``since`` to ``boundary``; those not in ``bins`` are empty, and earlier
+    bins in it replace what was said of them before. ``upto`` is the offset of the record that
+    moved the watermark: of two versions of a bin the one with the larger (upto, boundary) counts.
+    ``ended`` says that the partition's log ends here and holds nobody back any more.
+    """
+
+    source: str
+    partition: int
+    since: int
+    boundary: int
+    upto: int
+    bins: tuple[BinSums, ...] = ()
+    ended: bool = False
+
+
+@dataclass(frozen=True)
+class Idle:
+    """A decision: the partition is silent and read to its end, and holds nobody back.
+
+    ``bins`` is what it has open so far.
+    """
+
+    source: str
+    partition: int
+    upto: int
+    bins: tuple[BinSums, ...] = ()
+
+
+@dataclass(frozen=True)
+class PartitionList:
+    """A decision: the partitions of each source that slabs wait for. The first one wins."""
+
+    partitions: tuple[tuple[str, int], ...]
+
+
+InputMessage = Cut | Idle | PartitionList

@@ -1,0 +1,35 @@
+"""Decoded events: what the decoder hands to a source partition's fold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Events", "Refusal"]
+
+
+@dataclass(frozen=True)
+class Events:
+    """The valid records of one batch of a source partition, in offset order.
+
+    ``index`` is the place in the batch, ``time`` microseconds UTC, ``cell`` the number in the
+    partition's own cell index, ``terms`` the (record, term) fixed-point addends.
+    """
+
+    index: NDArray[np.int64]
+    time: NDArray[np.int64]
+    cell: NDArray[np.int32]
+    terms: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A record of the batch that breaks the contract, and why."""
+
+    index: int
+    reason: str

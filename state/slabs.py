@@ -1,0 +1,226 @@
+"""Slabs: the merged values of all cells and series for one closed bin, folded from cuts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidecast.state.bins import BinGrid
+from tidecast.state.cells import OVERFLOW, Cell, CellIndex
+from tidecast.state.cuts import BinSums, Cut, Idle, InputMessage, PartitionList
+from tidecast.state.settings import Settings
+from tidecast.state.terms import all_terms, series_values
+
+__all__ = ["Slab", "SlabFold", "SlabRules"]
+
+NEVER = 2**62  # beyond every bin: this partition holds nobody back
+
+
+@dataclass(frozen=True)
+class Slab:
+    """One closed bin: ``values`` (cell, series), NaN where a mean or ratio has nothing.
+
+    ``events`` counts what is in it. A ``revision`` above 0 replaces an earlier slab of the bin.
+    """
+
+    bin: int
+    values: NDArray[np.float64]
+    events: int = 0
+    revision: int = 0
+
+
+@dataclass(frozen=True)
+class SlabRules:
+    """What slabs are made by: the settings, the grid, and how far corrections may reach back."""
+
+    settings: Settings
+    grid: BinGrid
+    reach: int  # microseconds
+
+    @classmethod
+    def of(cls, settings: Settings) -> SlabRules:
+        """Return the rules that ``settings`` give."""
+        grid = BinGrid(settings.bins.width, settings.shop.time_zone)
+        reach = max(source.allowed_lateness for source in settings.sources)
+        return cls(settings, grid, reach + 2 * grid.nominal_width)
+
+    def columns(self, source: str) -> list[int]:
+        """Return the rows of a slab's sums that the rows of a source's sums add to."""
+        stream = next(s.stream for s in self.settings.sources if s.name == source)
+        terms = all_terms(self.settings)
+        return [0, *(row for row, term in enumerate(terms, 1) if term.stream is stream)]
+
+
+@dataclass
+class Input:
+    """What is known of one source partition: pending versions, and how far it was cut."""
+
+    columns: list[int]
+    through: int | None = None
+    first: int | None = None
+    newest: int = -1
+    pending: list[tuple[int, int, BinSums]] = field(default_factory=list)  # (boundary, upto, sums)
+
+
+@dataclass
+class Version:
+    """A partition's share of a bin, as last applied."""
+
+    upto: int
+    boundary: int
+    cells: NDArray[np.int64]
+    sums: NDArray[np.int64]
+
+
+class SlabFold:
+    """A pure fold of cuts and decisions into slabs, independent of how cuts interleave.
+
+    Slab k is made once every listed partition was cut at k or later, from the version of each
+    partition and bin with the largest (upto, boundary) among those whose boundary is at most k.
+    After ``horizon`` empty bins in a row the feed sleeps: no slabs until the next event.
+    """
+
+    def __init__(self, rules: SlabRules) -> None:
+        self.rules = rules
+        self.cells = CellIndex(rules.settings.limits.max_cells)
+        self.inputs: dict[tuple[str, int], Input] | None = None
+        self.unlisted: list[Cut | Idle] = []
+        self.next_bin: int | None = None
+        self.last_event_bin = 0
+        self.versions: dict[int, dict[tuple[str, int], Version]] = {}
+        self.revisions: dict[int, int] = {}
+        self.beyond_reach = 0
+
+    def step(self, message: InputMessage) -> list[Slab]:
+        """Fold one message; return the slabs it completes, corrections before their slab."""
+        if isinstance(message, PartitionList):
+            if self.inputs is not None:
+                return []
+            self.inputs = {
+                key: Input(self.rules.columns(key[0])) for key in sorted(message.partitions)
+            }
+            earlier, self.unlisted = self.unlisted, []
+            for cut in earlier:
+                self._note(cut)
+        elif self.inputs is None:
+            self.unlisted.append(message)
+            return []
+        else:
+            self._note(message)
+        return list(self._make())
+
+    def holding_back(self) -> tuple[str, int] | None:
+        """Return the source partition that time waits for, None before there are any."""
+        if not self.inputs:
+            return None
+        return min(self.inputs, key=lambda key: _through(self.inputs[key]))  # type: ignore[index]
+
+    def _note(self, message: Cut | Idle) -> None:
+        place = (self.inputs or {}).get((message.source, message.partition))
+        if place is None or message.upto < place.newest:
+            return  # not ours, or a stale writer's: something newer was read already
+        place.newest = message.upto
+        if isinstance(message, Idle):
+            place.pending += [(sums.bin, message.upto, sums) for sums in message.bins]
+            place.through = NEVER
+        else:
+            place.pending += [(message.boundary, message.upto, sums) for sums in message.bins]
+            place.through = NEVER if message.ended else message.boundary
+            if message.boundary >= message.since and place.first is None:
+                place.first = min([message.since, *(sums.bin for sums in message.bins)])
+        place.pending.sort(key=lambda entry: entry[:2])
+
+    def _make(self) -> Iterator[Slab]:
+        inputs = list((self.inputs or {}).values())
+        if any(place.through is None for place in inputs) or not inputs:
+            return
+        if self.next_bin is None:
+            firsts = [p.first for p in inputs if p.first is not None]
+            firsts += [sums.bin for p in inputs for _, _, sums in p.pending]
+            if not firsts:
+                return
+            self.next_bin = min(firsts)
+            self.last_event_bin = self.next_bin
+        limit = self._limit(inputs)
+        while self.next_bin <= limit:
+            yield from self._slabs(self.next_bin)
+            self.next_bin = self._following(inputs, limit)
+
+    def _limit(self, inputs: Sequence[Input]) -> int:
+        limit = min(_through(place) for place in inputs)
+        if limit < NEVER:
+            return limit
+        return max((entry[0] for p in inputs for entry in p.pending), default=-1)
+
+    def _following(self, inputs: Sequence[Input], limit: int) -> int:
+        """Return the bin after ``next_bin``, or, while the feed sleeps, the next with news."""
+        following = (self.next_bin or 0) + 1
+        if following <= self.last_event_bin + self.rules.settings.forecast.horizon:
+            return following
+        news = [place.pending[0][0] for place in inputs if place.pending]
+        return max(following, min([limit + 1, *news]))
+
+    def _slabs(self, bin_: int) -> Iterator[Slab]:
+        touched = self._apply(bin_)
+        for earlier in sorted(touched - {bin_}):
+            self.revisions[earlier] = self.revisions.get(earlier, 0) + 1
+            yield self._slab(earlier)
+        slab = self._slab(bin_)
+        if slab.events:
+            self.last_event_bin = bin_
+        if bin_ <= self.last_event_bin + self.rules.settings.forecast.horizon:
+            self.revisions.setdefault(bin_, 0)
+            yield slab
+        self._forget(bin_)
+
+    def _apply(self, bin_: int) -> set[int]:
+        """Take over the versions that count from slab ``bin_`` on; return the bins they touch."""
+        due: list[tuple[tuple[str, int], int, int, BinSums]] = []
+        for key, place in (self.inputs or {}).items():
+            ready = [entry for entry in place.pending if entry[0] <= bin_]
+            place.pending = place.pending[len(ready) :]
+            due += [(key, boundary, upto, sums) for boundary, upto, sums in ready]
+        self._join(sums.cells for *_, sums in due)
+        touched = set()
+        for key, boundary, upto, sums in due:
+            if sums.bin < bin_ and self._is_forgotten(sums.bin, bin_):
+                self.beyond_reach += int(sums.sums[0].sum())
+                continue
+            versions = self.versions.setdefault(sums.bin, {})
+            known = versions.get(key)
+            if known is None or (upto, boundary) > (known.upto, known.boundary):
+                cells = np.array([self.cells.add(cell) for cell in sums.cells], np.int64)
+                versions[key] = Version(upto, boundary, cells, sums.sums)
+                touched.add(sums.bin)
+        return touched
+
+    def _join(self, seen: Iterable[Iterable[Cell]]) -> None:
+        """Number new cells in sorted order."""
+        fresh = {cell for cells in seen for cell in cells if cell not in self.cells}
+        for cell in sorted(fresh, key=lambda cell: (cell == OVERFLOW, cell)):
+            self.cells.add(cell)
+
+    def _slab(self, bin_: int) -> Slab:
+        rows = 1 + len(all_terms(self.rules.settings))
+        total = np.zeros((rows, len(self.cells)), np.int64)  # (1 + term, cell)
+        for key, version in self.versions.get(bin_, {}).items():
+            for row, sums in zip((self.inputs or {})[key].columns, version.sums, strict=True):
+                np.add.at(total[row], version.cells, sums)
+        values = series_values(self.rules.settings, total[1:])
+        return Slab(bin_, values, int(total[0].sum()), self.revisions.get(bin_, 0))
+
+    def _is_forgotten(self, bin_: int, now: int) -> bool:
+        grid = self.rules.grid
+        return grid.end(bin_) + self.rules.reach <= grid.end(now)
+
+    def _forget(self, now: int) -> None:
+        for bin_ in [b for b in self.revisions if self._is_forgotten(b, now)]:
+            self.revisions.pop(bin_)
+            self.versions.pop(bin_, None)
+
+
+def _through(place: Input) -> int:
+    return -1 if place.through is None else place.through

@@ -1,0 +1,75 @@
+"""Terms: the integer sums that series are made of.
+
+A count is one term, a sum is one, a mean is two (a sum and how many values it holds), a ratio has
+none of its own: it divides the terms of two other series.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidecast.state.settings import Settings, SourceSettings, StreamKind
+
+__all__ = ["Term", "all_terms", "series_values", "source_terms"]
+
+
+@dataclass(frozen=True)
+class Term:
+    """One additive int64 sum over the events of a stream.
+
+    ``of`` is the number that is added up in units of 10**-``decimals``; without it each event
+    adds 1, and with ``counts`` each event that carries ``of`` adds 1. ``kinds`` keeps only events
+    of these kinds; empty keeps all.
+    """
+
+    series: int
+    stream: StreamKind
+    of: str | None = None
+    counts: bool = False
+    kinds: tuple[str, ...] = ()
+    decimals: int = 0
+
+
+def all_terms(settings: Settings) -> tuple[Term, ...]:
+    """Return the terms of all series, in the order of the columns of a slab's sums."""
+    terms: list[Term] = []
+    for number, series in enumerate(settings.series):
+        if series.stream is None:
+            continue
+        if series.aggregate == "count":
+            terms.append(Term(number, series.stream, kinds=series.kinds))
+            continue
+        terms.append(Term(number, series.stream, series.of, False, series.kinds, series.decimals))
+        if series.aggregate == "mean":
+            terms.append(Term(number, series.stream, series.of, True, series.kinds))
+    return tuple(terms)
+
+
+def source_terms(settings: Settings, source: SourceSettings) -> tuple[Term, ...]:
+    """Return the terms that events of ``source`` add to, in the order of ``all_terms``."""
+    return tuple(term for term in all_terms(settings) if term.stream is source.stream)
+
+
+def series_values(settings: Settings, sums: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Turn sums, (term, cell), into values, (cell, series); a mean or ratio of nothing is NaN."""
+    values = np.full((sums.shape[1], len(settings.series)), np.nan)  # (cell, series)
+    columns: dict[int, list[NDArray[np.float64]]] = {}
+    for term, column in zip(all_terms(settings), sums, strict=True):
+        columns.setdefault(term.series, []).append(column / 10.0**term.decimals)
+    names = [series.name for series in settings.series]
+    for number, series in enumerate(settings.series):
+        if series.aggregate == "ratio":
+            over = columns[names.index(str(series.numerator))][0]
+            values[:, number] = _divide(over, columns[names.index(str(series.denominator))][0])
+        elif series.aggregate == "mean":
+            values[:, number] = _divide(*columns[number])
+        else:
+            values[:, number] = columns[number][0]
+    return values
+
+
+def _divide(over: NDArray[np.float64], under: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.divide(over, under, out=np.full_like(over, np.nan), where=under != 0)
