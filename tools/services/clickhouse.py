@@ -6,6 +6,7 @@ import hashlib
 import secrets
 import shutil
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 from tidecast.tools.services.debian import debian_server
 from tidecast.tools.services.endpoints import ClickHouseEndpoint
@@ -53,16 +54,17 @@ def _server() -> tuple[list[str], dict[str, str]]:
 
 def _config(data: Path, port: int) -> str:
     """Write config.xml; servers up to 21 know no other root element than `yandex`."""
+    home = escape(str(data))
     return f"""\
 <?xml version="1.0"?>
 <yandex>
   <logger><level>warning</level><console>1</console></logger>
   <listen_host>{LOOPBACK}</listen_host>
   <tcp_port>{port}</tcp_port>
-  <path>{data}/</path>
-  <tmp_path>{data}/tmp/</tmp_path>
-  <user_files_path>{data}/user_files/</user_files_path>
-  <format_schema_path>{data}/format_schemas/</format_schema_path>
+  <path>{home}/</path>
+  <tmp_path>{home}/tmp/</tmp_path>
+  <user_files_path>{home}/user_files/</user_files_path>
+  <format_schema_path>{home}/format_schemas/</format_schema_path>
   <users_config>users.xml</users_config>
   <default_profile>default</default_profile>
   <default_database>default</default_database>

@@ -57,4 +57,6 @@ def down_command() -> None:
     """Stop what `up` started from this folder and remove its data."""
     console = Console(stderr=True)
     stopped = down(report=lambda message: console.print(message, highlight=False, markup=False))
-    click.echo(f"stopped {', '.join(stopped)}" if stopped else f"nothing of {default_folder()} runs")
+    click.echo(
+        f"stopped {', '.join(stopped)}" if stopped else f"nothing of {default_folder()} runs"
+    )

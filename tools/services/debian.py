@@ -14,10 +14,7 @@ from tidecast.tools.services.shell import program, run
 __all__ = ["DebianServer", "debian_server", "packages_of", "uninstalled"]
 
 _PACKAGE = "clickhouse-server"
-_REMEDY = (
-    "put a clickhouse-server on the PATH (https://clickhouse.com/docs/install), start Docker, or"
-    " name a running server by TIDECAST_CLICKHOUSE__HOST, __PORT, __USER and __PASSWORD"
-)
+_REMEDY = "put a clickhouse-server on the PATH (https://clickhouse.com/docs/install)"
 _BOUNDS = ["-o", "Acquire::http::Timeout=15", "-o", "Acquire::Retries=1"]
 
 

@@ -7,6 +7,7 @@ import secrets
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from tidecast.state.errors import ServiceError
 from tidecast.tools.services.endpoints import ClickHouseEndpoint, Endpoint, KafkaEndpoint, Part
 from tidecast.tools.services.ports import LOOPBACK, free_ports
 from tidecast.tools.services.shell import program, run
@@ -54,12 +55,22 @@ class DockerStack:
         )
 
     def stop(self, part: Part) -> None:
-        """Stop one part and remove its container and its data."""
-        self._compose("rm", "--stop", "--force", "--volumes", part, timeout_s=120)
+        """Stop one part and remove its container and its data; harmless without an engine."""
+        if self._is_there():
+            self._compose("rm", "--stop", "--force", "--volumes", part, timeout_s=120)
 
     def stop_all(self) -> None:
-        """Stop all of the project and remove its containers, networks and data."""
-        self._compose("down", "--volumes", "--remove-orphans", timeout_s=120)
+        """Remove what is left of the project, its network too; harmless without an engine."""
+        if self._is_there():
+            self._compose("down", "--volumes", "--remove-orphans", timeout_s=120)
+
+    def _is_there(self) -> bool:
+        """Tell whether an engine answers: without one no container of ours runs either."""
+        try:
+            self.check()
+        except ServiceError:
+            return False
+        return True
 
     def _compose(self, *words: str, timeout_s: float) -> None:
         docker = program("docker", "install Docker (https://docs.docker.com/engine/install)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import uuid
 from importlib.resources import as_file, files
@@ -21,6 +22,8 @@ __all__ = ["OLDEST_JAVA", "java_version", "prepare_kafka", "server_properties"]
 OLDEST_JAVA = 17
 
 _JAVA_REMEDY = f"install Java {OLDEST_JAVA} or newer (Debian: apt install openjdk-17-jre-headless)"
+# Java reads the names of files in the locale's encoding.
+_UTF8 = {"LC_ALL": "C.UTF-8"}
 _MAVEN_REMEDY = "install Maven (Debian: apt install maven)"
 
 
@@ -39,13 +42,13 @@ def prepare_kafka(folder: Path) -> Launch:
     properties.write_text(server_properties(folder / "data", port, controller_port))
     quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
     format_ = ["kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(properties)]
-    run([java, "-Xmx128m", quiet, "-cp", classes, *format_], timeout_s=60)
+    run([java, "-Xmx128m", quiet, "-cp", classes, *format_], timeout_s=60, environment=_UTF8)
     return Launch(
         argv=[
             *(java, "-Xms256m", "-Xmx512m", "-Djava.awt.headless=true", quiet),
             *("-cp", classes, "kafka.Kafka", str(properties)),
         ],
-        environment={},
+        environment=_UTF8,
         log=folder / "kafka.log",
         endpoint=KafkaEndpoint(bootstrap=f"{LOOPBACK}:{port}"),
     )
@@ -60,7 +63,7 @@ controller.quorum.voters=1@{LOOPBACK}:{controller_port}
 listeners=PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller_port}
 advertised.listeners=PLAINTEXT://{LOOPBACK}:{port}
 controller.listener.names=CONTROLLER
-log.dirs={data}
+log.dirs={_in_java(data)}
 # A misspelt topic must be an error, not a new topic.
 auto.create.topics.enable=false
 # Lone broker: nothing can be replicated, and nobody else is worth waiting for.
@@ -80,6 +83,11 @@ replica.fetch.max.bytes=33554432
 # The cleaner's default buffer is a quarter of this broker's heap.
 log.cleaner.dedupe.buffer.size=33554432
 """
+
+
+def _in_java(path: Path) -> str:
+    """Write a path as a Java properties file holds it: ASCII, as JSON escapes it too."""
+    return json.dumps(str(path))[1:-1]
 
 
 def java_version(shown: str) -> int | None:

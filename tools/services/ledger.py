@@ -71,8 +71,21 @@ def default_folder() -> Path:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder alone, against other processes; make it if it is not there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
+    """Hold a folder alone, against other processes; make it if it is not there.
+
+    Raises
+    ------
+    ServiceError
+        When the folder cannot be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
+    except OSError as problem:
+        raise ServiceError(
+            f"{folder} cannot be written to ({problem.strerror}); set TIDECAST_SERVICES_DIR"
+            " (servers and their data) and XDG_CACHE_HOME (downloads) to folders of yours"
+        ) from problem
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

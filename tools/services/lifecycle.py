@@ -22,10 +22,18 @@ __all__ = ["PartStatus", "Report", "down", "running_services", "status", "up"]
 
 Report = Callable[[str], None]
 
+_NAMED_BY: dict[Part, str] = {
+    "kafka": "TIDECAST_KAFKA__BOOTSTRAP",
+    "clickhouse": "TIDECAST_CLICKHOUSE__HOST, __PORT, __USER and __PASSWORD",
+}
+
 
 @dataclass(frozen=True)
 class PartStatus:
-    """One part as it is now: `way` is environment, docker or local; `problem` None if it answers."""
+    """One part as it is now.
+
+    `way` is environment, docker or local; `problem` is None when it answers.
+    """
 
     part: Part
     way: str
@@ -93,6 +101,8 @@ def down(folder: Path | None = None, report: Report = lambda message: None) -> l
         for part in stopped:
             report(f"stopping {part}")
             _forget(part, ledger, folder)
+        if (folder / "compose.env").exists():
+            DockerStack(folder).stop_all()
         (folder / "compose.env").unlink(missing_ok=True)
         (folder / "state.json").unlink(missing_ok=True)
     return stopped
@@ -116,16 +126,27 @@ def _bring_up(part: Part, ledger: Ledger, folder: Path, report: Report) -> Endpo
     given = Endpoints.given_by().of(part)
     if given is not None:
         report(f"{part}: {given}, as the environment says")
-        wait_until_answers(given, within_s=10)
+        wait_until_answers(given, within_s=10, remedy=_mend_environment(given))
         return given
     started = ledger.parts.get(part)
-    if started is not None and started.process is not None and started.process.is_alive():
+    if started is not None and _runs(started):
         report(f"{part}: runs already at {started.endpoint}")
-        wait_until_answers(started.endpoint, within_s=60)
+        wait_until_answers(started.endpoint, within_s=60, remedy="try `tidecast services down`")
         return started.endpoint
     if started is not None:
         _forget(part, ledger, folder)
     return _start(part, ledger, folder, report)
+
+
+def _runs(started: StartedPart) -> bool:
+    if started.process is None:
+        return refusal(started.endpoint) is None
+    return started.process.is_alive()
+
+
+def _mend_environment(given: Endpoint) -> str:
+    names = ", ".join(name for name in given.environment())
+    return f"the environment names it ({names}): start it there, or unset the variables"
 
 
 def _start(part: Part, ledger: Ledger, folder: Path, report: Report) -> Endpoint:
@@ -136,7 +157,10 @@ def _start(part: Part, ledger: Ledger, folder: Path, report: Report) -> Endpoint
             return start(part, ledger, folder, report)
         except ServiceError as problem:
             lacking.append(f"{name}: {problem}")
-    raise ServiceError(f"{part} cannot be started. " + ". ".join(lacking))
+    raise ServiceError(
+        f"{part} cannot be started; mend one of these, or name a running one by"
+        f" {_NAMED_BY[part]}. " + ". ".join(lacking)
+    )
 
 
 def _start_by_docker(part: Part, ledger: Ledger, folder: Path, report: Report) -> Endpoint:
@@ -146,7 +170,7 @@ def _start_by_docker(part: Part, ledger: Ledger, folder: Path, report: Report) -
     endpoint = stack.endpoint(part)
     with _written_down(part, StartedPart(way="docker", endpoint=endpoint), ledger, folder):
         stack.start(part)
-        wait_until_answers(endpoint, within_s=30)
+        wait_until_answers(endpoint, within_s=30, remedy="see `docker compose logs`")
     return endpoint
 
 
@@ -161,15 +185,16 @@ def _start_locally(part: Part, ledger: Ledger, folder: Path, report: Report) -> 
     entry = StartedPart(way="local", endpoint=launch.endpoint, process=process)
     with _written_down(part, entry, ledger, folder):
         wait_until_answers(
-            launch.endpoint, within_s=60, give_up=lambda: _why_it_ended(part, process, launch)
+            launch.endpoint,
+            within_s=60,
+            remedy="the machine may be too busy: try again",
+            give_up=lambda: _why_it_ended(part, process, launch),
         )
     return launch.endpoint
 
 
 @contextlib.contextmanager
-def _written_down(
-    part: Part, entry: StartedPart, ledger: Ledger, folder: Path
-) -> Iterator[None]:
+def _written_down(part: Part, entry: StartedPart, ledger: Ledger, folder: Path) -> Iterator[None]:
     """Keep a part in the ledger from its first moment; take it out, stopped, if its start fails."""
     ledger.parts[part] = entry
     ledger.write(folder)

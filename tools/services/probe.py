@@ -20,11 +20,15 @@ __all__ = ["refusal", "wait_until_answers"]
 
 
 def wait_until_answers(
-    endpoint: Endpoint, *, within_s: float, give_up: Callable[[], str | None] = lambda: None
+    endpoint: Endpoint,
+    *,
+    within_s: float,
+    remedy: str,
+    give_up: Callable[[], str | None] = lambda: None,
 ) -> None:
     """Wait until a service answers.
 
-    `give_up` may return the reason why waiting is in vain.
+    `remedy` says what to do when it does not; `give_up` may return why waiting is in vain.
 
     Raises
     ------
@@ -36,7 +40,9 @@ def wait_until_answers(
         if (reason := give_up()) is not None:
             raise ServiceError(reason)
         if time.monotonic() > deadline:
-            raise ServiceError(f"no answer from {endpoint} within {within_s:g} s: {problem}")
+            raise ServiceError(
+                f"no answer from {endpoint} within {within_s:g} s ({problem}); {remedy}"
+            )
         time.sleep(0.1)
 
 
@@ -80,7 +86,7 @@ def _clickhouse_refusal(endpoint: ClickHouseEndpoint) -> str | None:
         with _muted("clickhouse_driver"):
             client.execute("SELECT 1")
     except clickhouse_driver.errors.ServerException as problem_met:
-        return problem_met.message.splitlines()[0]
+        return str(problem_met.message).splitlines()[0]
     except (clickhouse_driver.errors.Error, OSError, EOFError) as problem_met:
         return f"{type(problem_met).__name__}: {problem_met}"
     finally:
