@@ -1,0 +1,139 @@
+"""The ``tidecast`` command: one group whose commands are imported only when they run."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+import click
+
+from tidecast.state.errors import TidecastError
+from tidecast.tools.context import SettingsFile
+
+__all__ = ["COMMANDS", "cli", "main", "run"]
+
+INTERRUPTED = 130  # what shells report for a process that Ctrl-C ended
+
+
+class Entry(NamedTuple):
+    """Where a command is defined, and its line in ``--help``."""
+
+    module: str
+    attribute: str
+    summary: str
+
+
+COMMANDS = {
+    "init": Entry("tidecast.tools.init", "init", "Write a commented example of the settings."),
+    "demo": Entry("tidecast.tools.demo", "demo", "Simulate a shop, forecast it, show the result."),
+    "simulate": Entry("tidecast.tools.simulate", "simulate", "Write a shop's event logs."),
+    "replay": Entry("tidecast.tools.replay", "replay", "Forecast recorded logs without a broker."),
+    "feed": Entry("tidecast.tools.feed", "feed", "Play recorded logs into Kafka."),
+    "tail": Entry("tidecast.tools.tail", "tail", "Print predictions as they are published."),
+    "query": Entry("tidecast.tools.query", "query", "Ask the store a question in SQL."),
+    "topics": Entry("tidecast.tools.topics", "topics", "Create and list the Kafka topics."),
+    "worker": Entry("tidecast.tools.worker", "worker", "Run the live workers."),
+    "schemas": Entry("tidecast.tools.schemas", "schemas", "Export the wire contracts."),
+    "services": Entry(
+        "tidecast.tools.services.command", "services", "Start and stop Kafka and ClickHouse."
+    ),
+    "bench": Entry("tidecast.tools.bench", "bench", "Measure speed, beside other systems."),
+}
+"""Every command of the program, in the order of ``--help``."""
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports one when it is run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return a command.
+
+        Raises
+        ------
+        click.ClickException
+            When a Python module it needs is not installed.
+        """
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        try:
+            command = getattr(importlib.import_module(entry.module), entry.attribute)
+        except ModuleNotFoundError as error:
+            raise click.ClickException(
+                f"tidecast {cmd_name} needs the Python module {error.name}, which is not "
+                "installed: install tidecast with the extra that carries it (see docs/cli.md)"
+            ) from error
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{entry.module}.{entry.attribute} is not a click command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--settings",
+    "path",
+    type=click.Path(path_type=Path),
+    default=Path("tidecast.toml"),
+    envvar="TIDECAST_SETTINGS",
+    show_default=True,
+    show_envvar=True,
+    help="The settings file (TOML).",
+)
+@click.option("-v", "--verbose", count=True, help="Log more: -v progress, -vv everything.")
+@click.version_option(package_name="tidecast", message="tidecast %(version)s")
+@click.pass_context
+def cli(ctx: click.Context, path: Path, verbose: int) -> None:
+    """Forecast an online shop's near future, live, from its stream of events."""
+    set_up_logging(verbose)
+    ctx.obj = SettingsFile(path)
+
+
+def set_up_logging(verbose: int) -> None:
+    """Log to stderr: warnings by default; client libraries only speak when asked twice."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        level=(logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)],
+    )
+    for library in ("kafka", "aiokafka", "clickhouse_driver"):
+        # What they log as errors we raise as one sentence; their lines would only bury it.
+        logging.getLogger(library).setLevel(logging.DEBUG if verbose > 1 else logging.CRITICAL)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return the exit code; expected errors become one sentence."""
+    try:
+        code = cli.main(arguments, prog_name="tidecast", standalone_mode=False)
+        sys.stdout.flush()
+    except TidecastError as error:
+        click.echo(f"tidecast: {error}", err=True)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:  # Ctrl-C
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output left early, as `head` does. Nothing is left to flush to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def main() -> NoReturn:
+    """Run the command line of this process and end it."""
+    sys.exit(run())
