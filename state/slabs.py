@@ -126,11 +126,14 @@ class SlabFold:
         if isinstance(message, Idle):
             place.pending += [(sums.bin, message.upto, sums) for sums in message.bins]
             place.through = NEVER
+            starts = [sums.bin for sums in message.bins]
         else:
             place.pending += [(message.boundary, message.upto, sums) for sums in message.bins]
             place.through = NEVER if message.ended else message.boundary
-            if message.boundary >= message.since and place.first is None:
-                place.first = min([message.since, *(sums.bin for sums in message.bins)])
+            starts = [message.since] if message.boundary >= message.since else []
+            starts += [sums.bin for sums in message.bins]
+        if place.first is None and starts:
+            place.first = min(starts)
         place.pending.sort(key=lambda entry: entry[:2])
 
     def _make(self) -> Iterator[Slab]:
@@ -138,12 +141,10 @@ class SlabFold:
         if any(place.through is None for place in inputs) or not inputs:
             return
         if self.next_bin is None:
-            firsts = [p.first for p in inputs if p.first is not None]
-            firsts += [sums.bin for p in inputs for _, _, sums in p.pending]
+            firsts = [place.first for place in inputs if place.first is not None]
             if not firsts:
                 return
-            self.next_bin = min(firsts)
-            self.last_event_bin = self.next_bin
+            self.next_bin = self.last_event_bin = min(firsts)
         limit = self._limit(inputs)
         while self.next_bin <= limit:
             yield from self._slabs(self.next_bin)

@@ -48,8 +48,8 @@ class Window:
         """Return the slab ``bins_back`` bins before the newest one (0): (cell, series)."""
         if bins_back >= self.context_length:
             return np.full((self.n_cells, self.n_series), np.nan, np.float32)
-        newest_first: Values = self.values[::-1]
-        return newest_first[bins_back]
+        slab: Values = self.values[self.context_length - 1 - bins_back]
+        return slab
 
     def append(self, bin_: int, values: NDArray[np.floating]) -> None:
         """Add the slab of ``bin_``, (cell, series); skipped bins before it become NaN."""

@@ -1,0 +1,1 @@
+"""Wire contracts: every record that tidecast reads or writes, each with a schema version."""

@@ -1,0 +1,197 @@
+"""The records of every topic that tidecast writes.
+
+All are JSON but the chunks of checkpoints, which are bytes. A reader refuses a ``schema_version``
+it does not know; fields may be added within a version, never changed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, TypeAdapter
+
+__all__ = [
+    "BinRecord",
+    "CheckpointManifest",
+    "CutRecord",
+    "DeadLetterRecord",
+    "DeepForecastRecord",
+    "IdleRecord",
+    "InputRecord",
+    "LateRecord",
+    "PartitionListRecord",
+    "PredictionRecord",
+    "ScoreRecord",
+    "WindowRecord",
+    "input_adapter",
+]
+
+
+class Record(BaseModel):
+    """What all records share: frozen, tolerant of fields added later."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    schema_version: Literal[1] = 1
+
+
+class BinRecord(BaseModel):
+    """What one source partition adds to one bin.
+
+    Cell i is (regions[region[i]], categories[category[i]]); sums[0][i] counts its events, the
+    other rows are the source's terms, fixed point.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    bin: int
+    regions: list[str]
+    categories: list[str]
+    region: list[int]
+    category: list[int]
+    sums: list[list[int]]
+
+
+class CutRecord(Record):
+    """A source partition's watermark passed the end of bin ``boundary`` (topic: cuts)."""
+
+    type: Literal["cut"] = "cut"
+    settings: str = Field(description="fingerprint of the settings that give the sums a meaning")
+    source: str
+    partition: int = Field(ge=0)
+    since: int
+    boundary: int
+    upto: int = Field(ge=0, description="offset of the source record that moved the watermark")
+    ended: bool = False
+    bins: list[BinRecord]
+
+
+class IdleRecord(Record):
+    """A decision: a source partition is silent and holds nobody back (topic: cuts)."""
+
+    type: Literal["idle"] = "idle"
+    settings: str
+    source: str
+    partition: int = Field(ge=0)
+    upto: int = Field(ge=0)
+    bins: list[BinRecord]
+
+
+class PartitionListRecord(Record):
+    """A decision: the source partitions that slabs wait for; the first wins (topic: cuts)."""
+
+    type: Literal["partitions"] = "partitions"
+    settings: str
+    partitions: list[tuple[str, int]]
+
+
+InputRecord = Annotated[
+    CutRecord | IdleRecord | PartitionListRecord, Field(discriminator="type")
+]
+"""Whatever stands in the forecaster's input log."""
+
+input_adapter: TypeAdapter[CutRecord | IdleRecord | PartitionListRecord] = TypeAdapter(InputRecord)
+
+
+class WindowRecord(Record):
+    """One closed bin of all cells, or its correction (topic: windows).
+
+    ``values`` is (series, cell); null is missing. Bins between two records were empty while the
+    feed slept.
+    """
+
+    bin: int
+    bin_start: datetime
+    bin_end: datetime
+    revision: int = Field(ge=0)
+    events: int = Field(ge=0)
+    series: list[str]
+    regions: list[str] = Field(description="region of each cell")
+    categories: list[str] = Field(description="category of each cell")
+    values: list[list[float | None]]
+
+
+class DeepForecastRecord(Record):
+    """A deep model's answer to one closed bin (topic: deep-forecasts); (series, cell, lead)."""
+
+    model: str
+    origin_bin: int
+    series: list[str]
+    regions: list[str]
+    categories: list[str]
+    mean: list[list[list[float]]]
+    scale: list[list[list[float]]]
+
+
+class PredictionRecord(Record):
+    """The forecasts of one cell and series from one origin, all leads (topic: predictions).
+
+    ``valid_time`` is the end of each lead's bin; ``quantiles`` is (lead, level); ``weights`` has,
+    for each expert that spoke, its weight at each lead.
+    """
+
+    series: str
+    region: str
+    category: str
+    origin: datetime
+    valid_time: list[datetime]
+    mean: list[float]
+    quantile_levels: list[float]
+    quantiles: list[list[float]]
+    weights: dict[str, list[float]]
+    revision: int = Field(ge=0)
+
+
+class ScoreRecord(Record):
+    """How the forecasts of one closed bin fared, summed over cells (topic: scores).
+
+    The arrays are (expert, series, lead); the expert named "tidecast" is the blend. ``covered``
+    is (interval, series, lead), of the blend.
+    """
+
+    valid_time: datetime
+    revision: int = Field(ge=0)
+    series: list[str]
+    experts: list[str]
+    n: list[list[list[int]]]
+    abs_error: list[list[list[float]]]
+    squared_error: list[list[list[float]]]
+    actual: list[list[list[float]]]
+    pinball: list[list[list[float | None]]]
+    intervals: list[float]
+    covered: list[list[list[int]]]
+
+
+class RejectedRecord(Record):
+    """A source record that is in no slab: where it stood, why, and its original bytes."""
+
+    source: str
+    topic: str
+    partition: int = Field(ge=0)
+    offset: int = Field(ge=0)
+    reason: str
+    value: Base64Bytes | None
+
+
+class LateRecord(RejectedRecord):
+    """A record that came after its bin could be corrected (topic: late)."""
+
+
+class DeadLetterRecord(RejectedRecord):
+    """A record that breaks its contract (topic: dead-letters)."""
+
+
+class CheckpointManifest(Record):
+    """Completes a checkpoint whose chunks were acknowledged before it (topic: checkpoints).
+
+    Chunks are records of plain bytes, keyed "owner/id/number".
+    """
+
+    owner: str = Field(description="whose state: ingest/SOURCE/PARTITION or forecast/SHARD")
+    id: str
+    position: int = Field(description="offset of the input to go on from")
+    settings: str
+    chunks: int = Field(ge=1)
+    size: int = Field(ge=0, description="bytes of all chunks together")
+    sha256: str

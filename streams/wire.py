@@ -1,0 +1,198 @@
+"""Between the values of the core and the bytes of the topics."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import orjson
+from pydantic import ValidationError
+
+from tidecast.models.forecaster import Forecast, Scores
+from tidecast.state.bins import BinGrid, iso
+from tidecast.state.cells import Cell
+from tidecast.state.cuts import BinSums, Cut, Idle, InputMessage, PartitionList
+from tidecast.state.errors import ContractError
+from tidecast.state.partition import Rejected
+from tidecast.state.slabs import Slab
+from tidecast.streams.schemas.records import BinRecord, IdleRecord, PartitionListRecord, input_adapter
+
+__all__ = [
+    "encode_input",
+    "encode_predictions",
+    "encode_rejected",
+    "encode_scores",
+    "encode_window",
+    "parse_input",
+]
+
+OPTIONS = orjson.OPT_SERIALIZE_NUMPY
+
+
+def encode_input(message: InputMessage, settings: str) -> bytes:
+    """Return the bytes of a cut or decision made under the settings of this fingerprint."""
+    record: dict[str, object] = {"schema_version": 1, "settings": settings}
+    if isinstance(message, PartitionList):
+        record |= {"type": "partitions", "partitions": message.partitions}
+        return orjson.dumps(record)
+    record |= {"source": message.source, "partition": message.partition, "upto": message.upto}
+    record["bins"] = [_bin_record(sums) for sums in message.bins]
+    if isinstance(message, Idle):
+        record["type"] = "idle"
+    else:
+        record |= {
+            "type": "cut",
+            "since": message.since,
+            "boundary": message.boundary,
+            "ended": message.ended,
+        }
+    return orjson.dumps(record, option=OPTIONS)
+
+
+def parse_input(value: bytes, settings: str) -> InputMessage:
+    """Return the cut or decision that ``value`` holds.
+
+    Raises
+    ------
+    ContractError
+        When it is none, or was made under other settings.
+    """
+    try:
+        record = input_adapter.validate_json(value)
+    except ValidationError as error:
+        raise ContractError(f"not a record of the cuts topic: {error}") from error
+    if record.settings != settings:
+        raise ContractError(
+            f"the cuts topic holds records made under other settings ({record.settings}, "
+            f"now {settings}): go back to those settings, or choose another kafka.topic_prefix"
+        )
+    if isinstance(record, PartitionListRecord):
+        return PartitionList(tuple(record.partitions))
+    bins = tuple(_bin_sums(part) for part in record.bins)
+    if isinstance(record, IdleRecord):
+        return Idle(record.source, record.partition, record.upto, bins)
+    return Cut(
+        record.source,
+        record.partition,
+        record.since,
+        record.boundary,
+        record.upto,
+        bins,
+        record.ended,
+    )
+
+
+def encode_window(
+    slab: Slab, cells: Sequence[Cell], series: Sequence[str], grid: BinGrid
+) -> bytes:
+    """Return the bytes of a slab, or of its correction."""
+    return orjson.dumps(
+        {
+            "schema_version": 1,
+            "bin": slab.bin,
+            "bin_start": iso(grid.start(slab.bin)),
+            "bin_end": iso(grid.end(slab.bin)),
+            "revision": slab.revision,
+            "events": slab.events,
+            "series": list(series),
+            "regions": [cell.region for cell in cells],
+            "categories": [cell.category for cell in cells],
+            "values": np.ascontiguousarray(slab.values.T),  # (series, cell)
+        },
+        option=OPTIONS,
+    )
+
+
+def encode_predictions(
+    forecast: Forecast,
+    cells: Sequence[Cell],
+    series: Sequence[str],
+    levels: Sequence[float],
+    grid: BinGrid,
+) -> Iterator[bytes]:
+    """Yield one record a series and cell; what they share is encoded once."""
+    last = forecast.origin_bin
+    leads = forecast.mean.shape[2]
+    shared = {
+        "origin": iso(grid.end(last)),
+        "valid_time": _fragment([iso(grid.end(last + lead)) for lead in range(1, leads + 1)]),
+        "quantile_levels": _fragment(list(levels)),
+        "revision": 0,
+    }
+    for number, name in enumerate(series):
+        weights = {expert: weight[number] for expert, weight in forecast.weights.items()}
+        common = {"schema_version": 1, "series": name, **shared, "weights": _fragment(weights)}
+        for cell, mean, quantiles in zip(
+            cells, forecast.mean[number], forecast.quantiles[number], strict=True
+        ):
+            yield orjson.dumps(
+                {
+                    **common,
+                    "region": cell.region,
+                    "category": cell.category,
+                    "mean": mean,
+                    "quantiles": quantiles,
+                },
+                option=OPTIONS,
+            )
+
+
+def encode_scores(scores: Scores, series: Sequence[str], grid: BinGrid) -> bytes:
+    """Return the bytes of how one bin's forecasts fared."""
+    return orjson.dumps(
+        {
+            "schema_version": 1,
+            "valid_time": iso(grid.end(scores.bin)),
+            "revision": 0,
+            "series": list(series),
+            "experts": scores.experts,
+            "n": scores.n,
+            "abs_error": scores.abs_error,
+            "squared_error": scores.squared_error,
+            "actual": scores.actual,
+            "pinball": scores.pinball,
+            "intervals": scores.intervals,
+            "covered": scores.covered,
+        },
+        option=OPTIONS,
+    )
+
+
+def encode_rejected(rejected: Rejected, source: str, topic: str, partition: int) -> bytes:
+    """Return the bytes of a dead letter or late record."""
+    raw = rejected.raw
+    return orjson.dumps(
+        {
+            "schema_version": 1,
+            "source": source,
+            "topic": topic,
+            "partition": partition,
+            "offset": rejected.offset,
+            "reason": rejected.reason,
+            "value": None if raw is None else base64.b64encode(raw).decode(),
+        }
+    )
+
+
+def _fragment(value: object) -> orjson.Fragment:
+    return orjson.Fragment(orjson.dumps(value, option=OPTIONS))
+
+
+def _bin_record(sums: BinSums) -> dict[str, object]:
+    regions = {name: number for number, name in enumerate(sorted({c.region for c in sums.cells}))}
+    categories = {n: number for number, n in enumerate(sorted({c.category for c in sums.cells}))}
+    return {
+        "bin": sums.bin,
+        "regions": list(regions),
+        "categories": list(categories),
+        "region": [regions[cell.region] for cell in sums.cells],
+        "category": [categories[cell.category] for cell in sums.cells],
+        "sums": np.ascontiguousarray(sums.sums),
+    }
+
+
+def _bin_sums(record: BinRecord) -> BinSums:
+    pairs = zip(record.region, record.category, strict=True)
+    cells = [Cell(record.regions[r], record.categories[c]) for r, c in pairs]
+    return BinSums(record.bin, cells, np.array(record.sums, np.int64).reshape(-1, len(cells)))
