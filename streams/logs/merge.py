@@ -65,9 +65,8 @@ class TimedLog:
             times = self._date(records)
             clock = np.maximum(np.maximum.accumulate(_calm(times)), self._last_clock)
             self._last_clock = int(clock[-1])
-            yield Piece(
-                self.spec, records, self._spread(times, records), self._spread(clock, records)
-            )
+            count = len(records)
+            yield Piece(self.spec, records, self._spread(times, count), self._spread(clock, count))
 
     def _date(self, records: Sequence[bytes]) -> Times:
         """Return the times of every ``stride``-th record."""
