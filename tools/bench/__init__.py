@@ -1,0 +1,36 @@
+"""Benchmarks, each a command of ``tidecast bench``."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+__all__ = ["bench"]
+
+SUMMARIES = {
+    "ingest": "Our ingest worker beside its peers, on one broker.",
+    "step": "One bin step, by number of cells.",
+}
+
+
+class _Benchmarks(click.Group):
+    """Imports a benchmark when it is run: a contender's process must not carry all of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(SUMMARIES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in SUMMARIES:
+            return None
+        command: click.Command = getattr(import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUMMARIES.items()))
+
+
+@click.group(cls=_Benchmarks)
+def bench() -> None:
+    """Measure speed, memory and latency, on this machine."""
