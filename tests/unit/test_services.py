@@ -17,7 +17,7 @@ from tidecast.tools.services.cache import cache_folder, kept
 from tidecast.tools.services.command import services
 from tidecast.tools.services.debian import packages_of, uninstalled
 from tidecast.tools.services.docker import DockerStack
-from tidecast.tools.services.kafka import java_version, server_properties
+from tidecast.tools.services.kafka import cluster_id, java_version, server_properties
 from tidecast.tools.services.ledger import Ledger, StartedPart
 from tidecast.tools.services.process import Launch, OwnProcess
 
@@ -217,6 +217,13 @@ def test_javas_version_is_read(shown: str, version: int | None) -> None:
     assert java_version(shown) == version
 
 
+def test_no_clusters_name_looks_like_an_option() -> None:
+    names = {cluster_id() for _ in range(1000)}
+    assert len(names) == 1000
+    assert {len(name) for name in names} == {22}
+    assert not any(name.startswith("-") for name in names)
+
+
 def test_a_folder_of_any_script_reaches_the_broker_in_ascii() -> None:
     properties = server_properties(Path("/home/josé"), 1, 2)
     assert "log.dirs=/home/jos\\u00e9\n" in properties
@@ -261,7 +268,9 @@ def test_a_docker_engine_that_does_not_answer_is_passed_over(
     on_the_path(
         monkeypatch, tmp_path / "bin", "docker", "echo Cannot connect to the daemon; exit 1"
     )
-    with pytest.raises(ServiceError, match=r"Docker: docker info .*Cannot connect.*locally: java"):
+    with pytest.raises(
+        ServiceError, match=r"(?s)Docker: docker info .*Cannot connect.*locally: java"
+    ):
         up(("kafka",))
 
 

@@ -17,7 +17,7 @@ from tidecast.tools.services.ports import LOOPBACK, free_ports
 from tidecast.tools.services.process import Launch
 from tidecast.tools.services.shell import program, run
 
-__all__ = ["OLDEST_JAVA", "java_version", "prepare_kafka", "server_properties"]
+__all__ = ["OLDEST_JAVA", "cluster_id", "java_version", "prepare_kafka", "server_properties"]
 
 OLDEST_JAVA = 17
 
@@ -41,7 +41,7 @@ def prepare_kafka(folder: Path) -> Launch:
     properties = folder / "server.properties"
     properties.write_text(server_properties(folder / "data", port, controller_port))
     quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
-    format_ = ["kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(properties)]
+    format_ = ["kafka.tools.StorageTool", "format", "-t", cluster_id(), "-c", str(properties)]
     run([java, "-Xmx128m", quiet, "-cp", classes, *format_], timeout_s=60, environment=_UTF8)
     return Launch(
         argv=[
@@ -119,5 +119,10 @@ def _fetch_jars(folder: Path) -> None:
         run([maven, "-q", "-B", "dependency:copy-dependencies", *options, *bounds], timeout_s=300)
 
 
-def _cluster_id() -> str:
-    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+def cluster_id() -> str:
+    """Return a new cluster's name: 16 bytes in base64, the first bit 0.
+
+    Else one in 64 would begin with a dash and be taken for an option.
+    """
+    drawn = uuid.uuid4().bytes
+    return base64.urlsafe_b64encode(bytes([drawn[0] & 0x7F]) + drawn[1:]).decode().rstrip("=")

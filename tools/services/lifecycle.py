@@ -156,10 +156,10 @@ def _start(part: Part, ledger: Ledger, folder: Path, report: Report) -> Endpoint
         try:
             return start(part, ledger, folder, report)
         except ServiceError as problem:
-            lacking.append(f"{name}: {problem}")
+            lacking.append(f"- {name}: {problem}")
     raise ServiceError(
         f"{part} cannot be started; mend one of these, or name a running one by"
-        f" {_NAMED_BY[part]}. " + ". ".join(lacking)
+        f" {_NAMED_BY[part]}:\n" + "\n".join(lacking)
     )
 
 
