@@ -63,10 +63,10 @@ def _slot(calendar: Calendar, frame: pl.DataFrame) -> Integers:
 def _aggregate(
     slot: Integers, addends: Floats, times: Integers | Floats, size: int, mean: bool
 ) -> Floats:
-    total: Floats = np.bincount(slot, addends * times, size)
+    total = np.bincount(slot, addends * times, size).astype(np.float64)
     if not mean:
         return total
-    counts: Floats = np.bincount(slot, times, size)
+    counts = np.bincount(slot, times, size).astype(np.float64)
     means: Floats = np.divide(total, counts, out=np.full(size, np.nan), where=counts > 0)
     return means
 
