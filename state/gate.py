@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tidecast.state.checkpoint import Arrays
 
 __all__ = ["CONFIRMATIONS", "Gate", "Held"]
 
@@ -100,3 +103,34 @@ class Gate:
     def _act(self, record: Held) -> tuple[Held, bool]:
         self.high = record.time if self.high is None else max(self.high, record.time)
         return record, True
+
+    def snapshot(self) -> tuple[dict[str, Any], Arrays]:
+        """Return what ``restore`` needs: plain values, and the held records as arrays."""
+        values = {"high": self.high, "agreed": self.agreed, "disagreed": self.disagreed}
+        raw = [np.frombuffer(record.raw, np.uint8) for record in self.held]
+        if not raw:
+            return values, {}
+        return values, {
+            "offset": np.array([record.offset for record in self.held]),
+            "time": np.array([record.time for record in self.held]),
+            "cell": np.array([record.cell for record in self.held]),
+            "terms": np.stack([record.terms for record in self.held]),
+            "size": np.array([len(part) for part in raw]),
+            "raw": np.concatenate(raw),
+        }
+
+    def restore(self, values: dict[str, Any], arrays: Arrays) -> None:
+        """Become the gate that ``snapshot`` was taken of."""
+        self.high, self.agreed = values["high"], values["agreed"]
+        self.disagreed = values["disagreed"]
+        ends = np.cumsum(arrays["size"]) if arrays else np.zeros(0, np.int64)
+        self.held = [
+            Held(
+                int(arrays["offset"][n]),
+                int(arrays["time"][n]),
+                int(arrays["cell"][n]),
+                arrays["terms"][n],
+                arrays["raw"][end - arrays["size"][n] : end].tobytes(),
+            )
+            for n, end in enumerate(ends)
+        ]

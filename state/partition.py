@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.state.bins import BinGrid
 from tidecast.state.cells import CellIndex
+from tidecast.state.checkpoint import Arrays, prefixed, within
 from tidecast.state.cuts import BinSums, Cut, Idle
 from tidecast.state.events import Events, Refusal
 from tidecast.state.gate import Gate, Held
@@ -69,7 +71,7 @@ class OpenBin:
     def add(self, cells: NDArray[np.int32], terms: NDArray[np.int64], n_cells: int) -> None:
         """Add events: ``cells`` (record,), ``terms`` (record, term)."""
         if n_cells > self.sums.shape[1]:
-            room = max(n_cells, 2 * self.sums.shape[1])
+            room = max(n_cells, 2 * self.sums.shape[1])  # doubling: growth stays cheap
             self.sums = np.pad(self.sums, ((0, 0), (0, room - self.sums.shape[1])))
         width = self.sums.shape[1]
         self.sums[0] += np.bincount(cells, minlength=width)
@@ -263,6 +265,35 @@ class Partition:
         for bin_ in [b for b in self.open if b <= self.through]:
             if self.rules.grid.end(bin_) + self.rules.allowed_lateness <= watermark:
                 del self.open[bin_]
+
+    def snapshot(self) -> tuple[dict[str, Any], Arrays]:
+        """Return what ``restore`` needs: plain values and arrays."""
+        gate, held = self.gate.snapshot()
+        values = {
+            "next_offset": self.next_offset,
+            "through": self.through,
+            "since": self.since,
+            "high": self.high,
+            "cells": self.cells.cells,
+            "gate": gate,
+            "changed": {str(bin_): part.changed for bin_, part in self.open.items()},
+        }
+        n_cells = len(self.cells)
+        return values, prefixed("held", held) | {
+            f"open/{bin_}": part.sums[:, :n_cells] for bin_, part in self.open.items()
+        }
+
+    def restore(self, values: dict[str, Any], arrays: Arrays) -> None:
+        """Become the partition that ``snapshot`` was taken of."""
+        self.next_offset, self.through = values["next_offset"], values["through"]
+        self.since, self.high = values["since"], values["high"]
+        self.cells = CellIndex(self.rules.max_cells, values["cells"])
+        self.gate.restore(values["gate"], within("held", arrays))
+        self.open = {}
+        for bin_, sums in within("open", arrays).items():
+            part = self.open[int(bin_)] = OpenBin(self.rules.n_terms, 0)
+            part.sums = sums
+            part.changed = values["changed"][bin_]
 
 
 def _slice(events: Events, start: int, stop: int) -> Events:

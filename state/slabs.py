@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.state.bins import BinGrid
 from tidecast.state.cells import OVERFLOW, Cell, CellIndex
+from tidecast.state.checkpoint import Arrays
 from tidecast.state.cuts import BinSums, Cut, Idle, InputMessage, PartitionList
 from tidecast.state.settings import Settings
 from tidecast.state.terms import all_terms, series_values
@@ -117,6 +119,56 @@ class SlabFold:
         if not self.inputs:
             return None
         return min(self.inputs, key=lambda key: _through(self.inputs[key]))  # type: ignore[index]
+
+    def snapshot(self) -> tuple[dict[str, Any], Arrays]:
+        """Return what ``restore`` needs; only after the partition list is known."""
+        arrays: Arrays = {}
+        values: dict[str, Any] = {
+            "cells": self.cells.cells,
+            "overflowed": self.cells.overflowed,
+            "next_bin": self.next_bin,
+            "last_event_bin": self.last_event_bin,
+            "beyond_reach": self.beyond_reach,
+            "revisions": list(self.revisions.items()),
+            "inputs": [],
+            "versions": [],
+        }
+        for number, (key, place) in enumerate((self.inputs or {}).items()):
+            pending = []
+            for entry, (boundary, upto, sums) in enumerate(place.pending):
+                pending.append([boundary, upto, sums.bin, list(sums.cells)])
+                arrays[f"pending/{number}/{entry}"] = sums.sums
+            values["inputs"].append([*key, place.through, place.first, place.newest, pending])
+        for bin_, shares in self.versions.items():
+            for key, version in shares.items():
+                name = f"{len(values['versions'])}"
+                values["versions"].append([bin_, *key, version.upto, version.boundary])
+                arrays[f"cells/{name}"] = version.cells
+                arrays[f"sums/{name}"] = version.sums
+        return values, arrays
+
+    def restore(self, values: dict[str, Any], arrays: Arrays) -> None:
+        """Become the fold that ``snapshot`` was taken of."""
+        self.cells = CellIndex(self.rules.settings.limits.max_cells, values["cells"])
+        self.cells.overflowed = values["overflowed"]
+        self.next_bin = values["next_bin"]
+        self.last_event_bin = values["last_event_bin"]
+        self.beyond_reach = values["beyond_reach"]
+        self.revisions = dict(values["revisions"])
+        self.inputs = {}
+        for number, (source, partition, through, first, newest, pending) in enumerate(
+            values["inputs"]
+        ):
+            place = Input(self.rules.columns(source), through, first, newest)
+            for entry, (boundary, upto, bin_, cells) in enumerate(pending):
+                sums = arrays[f"pending/{number}/{entry}"]
+                sums_of = BinSums(bin_, [Cell(*cell) for cell in cells], sums)
+                place.pending.append((boundary, upto, sums_of))
+            self.inputs[source, partition] = place
+        self.versions = {}
+        for name, (bin_, source, partition, upto, boundary) in enumerate(values["versions"]):
+            version = Version(upto, boundary, arrays[f"cells/{name}"], arrays[f"sums/{name}"])
+            self.versions.setdefault(bin_, {})[source, partition] = version
 
     def _note(self, message: Cut | Idle) -> None:
         place = (self.inputs or {}).get((message.source, message.partition))

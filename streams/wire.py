@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import orjson
 from pydantic import ValidationError
 
-from tidecast.models.forecaster import Forecast, Scores
 from tidecast.state.bins import BinGrid, iso
 from tidecast.state.cells import Cell
 from tidecast.state.cuts import BinSums, Cut, Idle, InputMessage, PartitionList
 from tidecast.state.errors import ContractError
 from tidecast.state.partition import Rejected
 from tidecast.state.slabs import Slab
-from tidecast.streams.schemas.records import BinRecord, IdleRecord, PartitionListRecord, input_adapter
+from tidecast.streams.schemas.records import (
+    BinRecord,
+    IdleRecord,
+    PartitionListRecord,
+    input_adapter,
+)
+
+if TYPE_CHECKING:
+    from tidecast.models.forecaster import Forecast, Scores
 
 __all__ = [
     "encode_input",
@@ -83,9 +91,7 @@ def parse_input(value: bytes, settings: str) -> InputMessage:
     )
 
 
-def encode_window(
-    slab: Slab, cells: Sequence[Cell], series: Sequence[str], grid: BinGrid
-) -> bytes:
+def encode_window(slab: Slab, cells: Sequence[Cell], series: Sequence[str], grid: BinGrid) -> bytes:
     """Return the bytes of a slab, or of its correction."""
     return orjson.dumps(
         {
@@ -196,3 +202,4 @@ def _bin_sums(record: BinRecord) -> BinSums:
     pairs = zip(record.region, record.category, strict=True)
     cells = [Cell(record.regions[r], record.categories[c]) for r, c in pairs]
     return BinSums(record.bin, cells, np.array(record.sums, np.int64).reshape(-1, len(cells)))
+
