@@ -49,7 +49,7 @@ def ingest(records: int, runs: int, contenders: list[Contender], as_json: bool) 
     present = [contender for contender in contenders if not contender.missing()]
     missing = {c.name: c.missing() for c in contenders if c.missing()}
     for name, packages in missing.items():
-        click.echo(f"{name}: missing; {', '.join(packages)} not installed (extra: bench)", err=True)
+        _say(f"{name}: missing; {', '.join(packages)} not installed (extra: bench)")
     with _broker() as bootstrap:
         standings = compare(bootstrap, present, records, runs)
     if as_json:
@@ -65,12 +65,17 @@ def _broker() -> Iterator[str]:
     if given is not None:
         yield given.bootstrap
         return
-    with tempfile.TemporaryDirectory(prefix="tidecast-bench-") as folder:
-        say = lambda message: click.echo(message, err=True)  # noqa: E731
-        with running_services(("kafka",), folder=Path(folder), report=say) as endpoints:
-            if endpoints.kafka is None:
-                raise RuntimeError("running_services gave no broker though it was asked for one")
-            yield endpoints.kafka.bootstrap
+    with (
+        tempfile.TemporaryDirectory(prefix="tidecast-bench-") as folder,
+        running_services(("kafka",), folder=Path(folder), report=_say) as endpoints,
+    ):
+        if endpoints.kafka is None:
+            raise RuntimeError("running_services gave no broker though it was asked for one")
+        yield endpoints.kafka.bootstrap
+
+
+def _say(message: str) -> None:
+    click.echo(message, err=True)
 
 
 def result(standings: Sequence[Standing]) -> dict[str, Any]:
@@ -101,22 +106,22 @@ def ratios(standings: Sequence[Standing]) -> dict[str, float]:
 def table(standings: Sequence[Standing], missing: Sequence[str]) -> Table:
     """Return the closing table."""
     times = ratios(standings)
-    shown = Table("contender", title="thousand records/s: min / median / max")
-    for heading in ("records/s", "ours / theirs", "CPU µs a record", "peak MiB", "sums"):
+    shown = Table("contender", title="Thousand records a second, JSON to one-minute sums")
+    for heading in ("min", "median", "max", "ours is", "CPU µs", "MiB", "sums"):
         shown.add_column(heading, justify="right")
     for standing in standings:
         if not standing.rates:
-            shown.add_row(standing.name, "failed", "", "", "", "")
+            shown.add_row(standing.name, "failed")
             continue
         spread = (min(standing.rates), median(standing.rates), max(standing.rates))
         shown.add_row(
             standing.name,
-            " / ".join(f"{rate / 1000:.1f}" for rate in spread),
-            f"{times[standing.name]:.1f}" if standing.name in times else "",
+            *(f"{rate / 1000:.1f}" for rate in spread),
+            f"{times[standing.name]:.1f} x" if standing.name in times else "",
             f"{standing.cpu:.1f}",
             f"{standing.peak_mib:.0f}",
             "verified" if standing.verified else "WRONG",
         )
     for name in missing:
-        shown.add_row(name, "missing", "", "", "", "")
+        shown.add_row(name, "missing")
     return shown

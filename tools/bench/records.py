@@ -37,7 +37,7 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True)
 class BenchRecords:
-    """Click events of about 150 bytes, in the order of their arrival, as columns.
+    """Click events of 169 bytes, in the order of their arrival, as columns.
 
     Event times rise by 1.2 ms a record and are out of order by up to 5 s; 100 x 100 cells are
     equally likely, so that a minute of 50,000 events leaves nearly every cell a window of its

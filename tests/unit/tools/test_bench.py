@@ -1,0 +1,145 @@
+"""The benchmark's records, the reading of outputs, and the arithmetic of the result."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import orjson
+import pytest
+from click.testing import CliRunner
+
+from tidecast.tools.bench import bench
+from tidecast.tools.bench.contenders import Contender
+from tidecast.tools.bench.contenders.faust import MinuteSums
+from tidecast.tools.bench.contenders.job import Report
+from tidecast.tools.bench.ingest import result, table
+from tidecast.tools.bench.outputs import add_up, window_rows
+from tidecast.tools.bench.race import Standing, difference
+from tidecast.tools.bench.records import FLUSH_REGION, MINUTE_MS, BenchRecords, Sums
+
+
+def recount(values: list[bytes]) -> Sums:
+    sums: dict[tuple[int, str, str], list[int]] = defaultdict(lambda: [0, 0])
+    for value in values:
+        record = orjson.loads(value)
+        if record["region"] == FLUSH_REGION:
+            continue
+        hour, minute = record["event_time"][11:16].split(":")
+        window = 1_767_225_600_000 + (int(hour) * 60 + int(minute)) * MINUTE_MS
+        entry = sums[window, record["region"], record["category"]]
+        entry[0] += 1
+        entry[1] += round(record["value"] * 100)
+    return {key: (count, cents) for key, (count, cents) in sums.items()}
+
+
+def test_the_true_sums_are_those_of_the_records_as_written() -> None:
+    drawn = BenchRecords.draw(120_000)
+    assert len({window for window, _, _ in drawn.sums()}) == 3
+    assert recount([record.value for record in drawn.deal(4)]) == drawn.sums()
+
+
+def test_records_are_the_same_in_every_run_and_of_169_bytes() -> None:
+    first, second = (list(BenchRecords.draw(500).deal(4)) for _ in range(2))
+    assert first == second
+    assert {len(record.value) for record in first[:-4]} == {169}
+
+
+def test_a_part_of_the_records_is_their_beginning() -> None:
+    drawn = BenchRecords.draw(500)
+    assert list(drawn.first(50).deal(1))[:50] == list(drawn.deal(1))[:50]
+
+
+def test_keyed_records_of_a_cell_share_a_partition() -> None:
+    homes: dict[bytes | None, set[int]] = defaultdict(set)
+    for record in list(BenchRecords.draw(5_000).deal(4, keyed=True))[:-4]:
+        homes[record.key].add(record.partition)
+    assert None not in homes
+    assert {len(partitions) for partitions in homes.values()} == {1}
+
+
+def test_every_partition_ends_with_a_flush_record_an_hour_ahead() -> None:
+    *counted, one, two, three, four = BenchRecords.draw(500).deal(4)
+    assert [one.partition, two.partition, three.partition, four.partition] == [0, 1, 2, 3]
+    assert four.time_ms == counted[-1].time_ms + 60 * MINUTE_MS
+
+
+def row(window: int, region: str, count: int, total: float, **more: int) -> bytes:
+    return orjson.dumps(
+        {"window": window, "region": region, "category": "c", "count": count, "sum": total} | more
+    )
+
+
+def test_an_output_is_added_up_over_its_messages_and_lines() -> None:
+    messages = [row(0, "r", 1, 0.1) + b"\n" + row(0, "s", 1, 2.0), row(0, "r", 2, 0.2)]
+    sums = add_up(window for message in messages for window in window_rows(message))
+    assert sums == {(0, "r", "c"): (3, 30), (0, "s", "c"): (1, 200)}
+
+
+def test_a_version_that_was_taken_back_does_not_count() -> None:
+    messages = [row(0, "r", 1, 0.5, diff=1), row(0, "r", 1, 0.5, diff=-1), row(0, "r", 2, 1.0)]
+    sums = add_up(window for message in messages for window in window_rows(message))
+    assert sums == {(0, "r", "c"): (2, 100)}
+
+
+def test_flush_records_are_no_part_of_the_sums() -> None:
+    assert add_up(window_rows(row(0, FLUSH_REGION, 4, 0.0))) == {}
+
+
+def event(time: str, value: float) -> dict[str, str | float]:
+    return {"event_time": time, "region": "r", "category": "c", "value": value}
+
+
+def test_minute_sums_wait_for_the_slowest_partition() -> None:
+    sums = MinuteSums(partitions=2)
+    sums.add(0, event("1970-01-01T00:00:30Z", 1.5))
+    sums.add(0, event("1970-01-01T00:05:00Z", 9.0))
+    sums.add(1, event("1970-01-01T00:00:59Z", 2.0))
+    assert sums.close() == []
+    sums.add(1, event("1970-01-01T00:01:09Z", 9.0))
+    assert sums.close() == []
+    sums.add(1, event("1970-01-01T00:02:10Z", 9.0))
+    closed = sums.close()
+    assert [(w["window"], w["sum"], w["count"]) for w in closed] == [(0, 3.5, 2), (60_000, 9.0, 1)]
+
+
+def standing(name: str, *seconds: float) -> Standing:
+    found = Standing(name)
+    for time in seconds:
+        found.add(Report(began=100.0, ended=0.0, cpu_seconds=1.0, peak_mib=5.0), 100.0 + time, 1000)
+    return found
+
+
+def test_the_ratio_is_our_median_over_theirs() -> None:
+    found = result([standing("fetch", 1.0), standing("tidecast", 4.0, 2.0, 1.0)])
+    assert [c["records_per_second"] for c in found["contenders"]] == [1000.0, 500.0]
+    assert found["ratio"] == {"fetch": 0.5}
+
+
+def test_a_contender_that_never_ended_has_no_rate_and_no_ratio(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    broken = Standing("quix")
+    broken.fail("the process ended with 1: boom")
+    found = result([standing("tidecast", 1.0), broken])
+    assert found["contenders"][1]["records_per_second"] is None
+    assert found["contenders"][1]["verified"] is False
+    assert found["ratio"] == {}
+    assert "boom" in capsys.readouterr().err
+    assert table([broken], ["pathway"]).row_count == 2
+
+
+def test_wrong_sums_are_told_apart() -> None:
+    truth = {(0, "r", "c"): (2, 10), (0, "s", "c"): (1, 5)}
+    assert difference({(0, "r", "c"): (2, 11)}, truth) == (
+        "wrong sums: 1 windows differ, 1 are lacking, 2 of 3 records counted"
+    )
+
+
+def test_a_contender_whose_package_is_absent_is_missing() -> None:
+    assert Contender("x", needs=("json", "no_such_package")).missing() == ["no_such_package"]
+
+
+def test_an_unknown_contender_is_refused_by_name() -> None:
+    done = CliRunner().invoke(bench, ["ingest", "--contenders", "fetch,spark"])
+    assert done.exit_code == 2
+    assert "'spark'" in done.output
