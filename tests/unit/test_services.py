@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from tidecast.tools.services.docker import DockerStack
 from tidecast.tools.services.kafka import cluster_id, java_version, server_properties
 from tidecast.tools.services.ledger import Ledger, StartedPart
 from tidecast.tools.services.process import Launch, OwnProcess
+from tidecast.tools.services.shell import gist
 
 NOWHERE = KafkaEndpoint(bootstrap="127.0.0.1:1")
 
@@ -193,6 +196,7 @@ def test_a_failing_download_is_told_by_its_last_words(
     with pytest.raises(ServiceError, match=r"mvn .* failed: Unknown host"):
         up(("kafka",))
     assert [path.name for path in cache_folder().iterdir()] == ["lock"]
+    assert [path.name for path in (tmp_path / "services").iterdir()] == ["lock"]
 
 
 def test_a_named_broker_that_is_away_is_an_error_that_names_the_variable(
@@ -202,6 +206,22 @@ def test_a_named_broker_that_is_away_is_an_error_that_names_the_variable(
     (found,) = status()
     assert (found.part, found.way) == ("kafka", "environment")
     assert found.problem == "'not an address' is not host:port"
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        (
+            "usage: x\n\x1b[1m[ERROR]\x1b[m No route\n[ERROR] see http://help\n\n",
+            "[ERROR] No route",
+        ),
+        ("Reading lists\nE: No packages found\n", "E: No packages found"),
+        ("one\ntwo\n\nthree\nfour\n", "two | three | four"),
+        ("", "it said nothing"),
+    ],
+)
+def test_a_programs_complaint_is_found_in_what_it_said(text: str, meant: str) -> None:
+    assert gist(text) == meant
 
 
 @pytest.mark.parametrize(
@@ -318,3 +338,10 @@ def test_down_without_services_is_harmless() -> None:
     result = CliRunner().invoke(services, ["down"])
     assert result.exit_code == 0
     assert "nothing" in result.output
+
+
+def test_every_port_of_the_compose_file_is_published_on_the_loopback_only() -> None:
+    compose = files("tidecast.deploy").joinpath("compose.yaml").read_text()
+    published = re.findall(r'^      - "(.+:\d+)"$', compose, flags=re.MULTILINE)
+    assert len(published) == 2
+    assert all(port.startswith("127.0.0.1:${TIDECAST_SERVICES_") for port in published)

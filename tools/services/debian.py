@@ -16,6 +16,8 @@ __all__ = ["DebianServer", "debian_server", "packages_of", "uninstalled"]
 _PACKAGE = "clickhouse-server"
 _REMEDY = "put a clickhouse-server on the PATH (https://clickhouse.com/docs/install)"
 _BOUNDS = ["-o", "Acquire::http::Timeout=15", "-o", "Acquire::Retries=1"]
+# Without it `apt-get update` calls lists that it could not fetch a success.
+_STRICT = ["-o", "APT::Update::Error-Mode=any"]
 
 
 @dataclass(frozen=True)
@@ -110,5 +112,5 @@ def _fresh_lists() -> list[str]:
         (base / folder).mkdir(parents=True, exist_ok=True)
     places = [f"Dir::State::lists={base}/lists", f"Dir::Cache={base}", "Debug::NoLocking=true"]
     lists = [word for place in places for word in ("-o", place)]
-    run(["apt-get", *lists, *_BOUNDS, "update"], timeout_s=180)
+    run(["apt-get", *lists, *_BOUNDS, *_STRICT, "update"], timeout_s=180)
     return lists

@@ -116,7 +116,13 @@ def _fetch_jars(folder: Path) -> None:
     with as_file(files("tidecast.deploy").joinpath("pom.xml")) as pom:
         options = ["-f", str(pom), f"-DoutputDirectory={folder}", "-DincludeScope=runtime"]
         bounds = ["-Dmaven.wagon.http.connectionTimeout=15000"]
-        run([maven, "-q", "-B", "dependency:copy-dependencies", *options, *bounds], timeout_s=300)
+        command = [maven, "-q", "-B", "dependency:copy-dependencies", *options, *bounds]
+        try:
+            run(command, timeout_s=300)
+        except ServiceError as problem:
+            raise ServiceError(
+                f"Maven cannot fetch Kafka's jars; is its repository reachable? {problem}"
+            ) from problem
 
 
 def cluster_id() -> str:

@@ -16,7 +16,7 @@ from tidecast.tools.services.kafka import prepare_kafka
 from tidecast.tools.services.ledger import Ledger, StartedPart, default_folder, locked
 from tidecast.tools.services.probe import refusal, wait_until_answers
 from tidecast.tools.services.process import Launch, OwnProcess
-from tidecast.tools.services.shell import last_lines
+from tidecast.tools.services.shell import gist
 
 __all__ = ["PartStatus", "Report", "down", "running_services", "status", "up"]
 
@@ -176,10 +176,7 @@ def _start_by_docker(part: Part, ledger: Ledger, folder: Path, report: Report) -
 
 def _start_locally(part: Part, ledger: Ledger, folder: Path, report: Report) -> Endpoint:
     report(f"{part}: preparing a local server (the first time it is fetched)")
-    own = folder / part
-    shutil.rmtree(own, ignore_errors=True)
-    own.mkdir()
-    launch = prepare_kafka(own) if part == "kafka" else prepare_clickhouse(own)
+    launch = _prepared(part, folder / part)
     report(f"{part}: starting at {launch.endpoint}")
     process = OwnProcess.start(launch)
     entry = StartedPart(way="local", endpoint=launch.endpoint, process=process)
@@ -191,6 +188,17 @@ def _start_locally(part: Part, ledger: Ledger, folder: Path, report: Report) -> 
             give_up=lambda: _why_it_ended(part, process, launch),
         )
     return launch.endpoint
+
+
+def _prepared(part: Part, own: Path) -> Launch:
+    """Prepare a part in an empty folder of its own; a failure leaves none."""
+    shutil.rmtree(own, ignore_errors=True)
+    own.mkdir()
+    try:
+        return prepare_kafka(own) if part == "kafka" else prepare_clickhouse(own)
+    except BaseException:
+        shutil.rmtree(own, ignore_errors=True)
+        raise
 
 
 @contextlib.contextmanager
@@ -208,7 +216,7 @@ def _written_down(part: Part, entry: StartedPart, ledger: Ledger, folder: Path) 
 def _why_it_ended(part: Part, process: OwnProcess, launch: Launch) -> str | None:
     if process.is_alive():
         return None
-    said = last_lines(launch.log.read_text(errors="replace"))
+    said = gist(launch.log.read_text(errors="replace"))
     return f"{part} ended at its start: {said}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,10 @@ from pathlib import Path
 
 from tidecast.state.errors import ServiceError
 
-__all__ = ["last_lines", "program", "run"]
+__all__ = ["gist", "program", "run"]
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_ERROR = re.compile(r"error|exception|cannot|failed|^E:", re.IGNORECASE)
 
 
 def program(name: str, remedy: str) -> str:
@@ -39,7 +43,7 @@ def run(
     Raises
     ------
     ServiceError
-        When it fails or takes longer than `timeout_s`; the message ends in its last lines.
+        When it fails or takes longer than `timeout_s`; the message ends in what it complained of.
     """
     try:
         done = subprocess.run(
@@ -59,14 +63,16 @@ def run(
     except OSError as problem:
         raise ServiceError(f"{_shown(argv)} cannot be run: {problem.strerror}") from problem
     if done.returncode != 0:
-        raise ServiceError(f"{_shown(argv)} failed: {last_lines(done.stdout)}")
+        raise ServiceError(f"{_shown(argv)} failed: {gist(done.stdout)}")
     return done.stdout
 
 
-def last_lines(text: str, count: int = 4) -> str:
-    """Return the last lines that say something, joined to one."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return " | ".join(lines[-count:]) or "it said nothing"
+def gist(text: str) -> str:
+    """Return the first line that speaks of an error, else the last ones that say something."""
+    lines = [_COLOUR.sub("", line).strip() for line in text.splitlines()]
+    spoken = [line for line in lines if line]
+    errors = [line for line in spoken if _ERROR.search(line)]
+    return errors[0] if errors else " | ".join(spoken[-3:]) or "it said nothing"
 
 
 def _shown(argv: Sequence[str]) -> str:
