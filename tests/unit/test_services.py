@@ -315,6 +315,18 @@ def test_docker_starts_one_part_of_a_project_of_the_folder_with_lasting_ports(
     assert "up" in words
 
 
+def test_a_container_that_does_not_start_is_removed_and_the_next_way_tried(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    told = tmp_path / "told"
+    script = f'echo "$*" >> {told}; case "$*" in *" up "*) echo no such image; exit 1;; esac'
+    on_the_path(monkeypatch, tmp_path / "bin", "docker", script)
+    with pytest.raises(ServiceError, match="(?s)no such image.*install Java"):
+        up(("kafka",))
+    assert told.read_text().splitlines()[-1].endswith("rm --stop --force --volumes kafka")
+    assert status() == []
+
+
 def test_what_docker_started_is_removed_by_docker(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
