@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint typing clean
+.PHONY: demo test lint typing bench clean
 
 demo: $(STAMP)
 	$(BIN)/tidecast demo
@@ -18,6 +18,12 @@ lint: $(STAMP) typing
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The peers pin older pydantic and pyarrow than we do: they get an environment of their own.
+bench:
+	test -d .venv-bench || $(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --constraint constraints-bench.txt --editable ".[bench]"
+	.venv-bench/bin/tidecast bench ingest
+
 typing:
 	@mkdir -p .typing/tidecast
 	@for d in streams models state tools; do ln -sfn ../../$$d .typing/tidecast/$$d; done
@@ -28,4 +34,4 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) .typing .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-bench .typing .mypy_cache .ruff_cache .pytest_cache .hypothesis
