@@ -321,7 +321,7 @@ def test_a_container_that_does_not_start_is_removed_and_the_next_way_tried(
     told = tmp_path / "told"
     script = f'echo "$*" >> {told}; case "$*" in *" up "*) echo no such image; exit 1;; esac'
     on_the_path(monkeypatch, tmp_path / "bin", "docker", script)
-    with pytest.raises(ServiceError, match="(?s)no such image.*install Java"):
+    with pytest.raises(ServiceError, match=r"(?s)no such image.*install Java"):
         up(("kafka",))
     assert told.read_text().splitlines()[-1].endswith("rm --stop --force --volumes kafka")
     assert status() == []
