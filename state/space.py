@@ -1,8 +1,6 @@
-"""Space: positions to their nearest neighbours, on the globe or on a plane."""
+"""Space: positions on the globe to their nearest neighbours."""
 
 from __future__ import annotations
-
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,21 +10,19 @@ __all__ = ["nearest"]
 _CHUNK = 512  # rows of the distance table that are in memory at once
 
 
-def nearest(
-    positions: NDArray[np.float64], k: int, metric: Literal["globe", "plane"] = "globe"
-) -> NDArray[np.int64]:
+def nearest(positions: NDArray[np.float64], k: int) -> NDArray[np.int64]:
     """Return the ``k`` nearest other points of every point, nearest first: (point, k).
 
-    ``positions`` is (point, 2): latitude and longitude in degrees on the "globe", any two
-    coordinates on the "plane". A point whose position is NaN has no neighbours and is nobody's;
-    -1 fills the places that no point can take. Ties go to the lower number.
+    ``positions`` is (point, 2): latitude and longitude in degrees. A point whose position is NaN
+    has no neighbours and is nobody's; -1 fills the places that no point can take. Ties go to the
+    lower number.
 
     Examples
     --------
     >>> nearest(np.array([[0.0, 0.0], [0.0, 1.0], [0.0, 5.0]]), k=2).tolist()
     [[1, 2], [0, 2], [1, 0]]
     """
-    points = _on_sphere(positions) if metric == "globe" else positions
+    points = _on_sphere(positions)
     n = len(points)
     found = np.full((n, k), -1, np.int64)
     for start in range(0, n, _CHUNK):

@@ -1,0 +1,47 @@
+"""Small things done to arrays of cells everywhere in the models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["LARGEST", "Arrays", "finite", "grown", "nested", "scoped"]
+
+Arrays = dict[str, NDArray[Any]]
+"""A snapshot: named arrays, nothing else."""
+
+
+LARGEST = 1e15
+"""Values beyond are taken for this: exact sums in int64 fixed point stay below."""
+
+
+def finite(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return ``values`` with what is not finite as NaN and nothing beyond ``LARGEST``."""
+    known = np.where(np.isfinite(values), values, np.nan).astype(np.float64)
+    return np.clip(known, -LARGEST, LARGEST)
+
+
+def grown(array: NDArray[Any], n_cells: int, axis: int = 0, fill: float = 0) -> NDArray[Any]:
+    """Return ``array`` with ``n_cells`` places on ``axis``, the new ones at the end = ``fill``."""
+    missing = n_cells - array.shape[axis]
+    if missing <= 0:
+        return array
+    shape = [*array.shape]
+    shape[axis] = missing
+    return np.concatenate([array, np.full(shape, fill, array.dtype)], axis=axis)
+
+
+def nested(parts: Mapping[str, Arrays]) -> Arrays:
+    """Return one snapshot of several, each under its name and a slash."""
+    return {
+        f"{scope}/{name}": array for scope, part in parts.items() for name, array in part.items()
+    }
+
+
+def scoped(arrays: Arrays, scope: str) -> Arrays:
+    """Return the snapshot that ``nested`` put under ``scope``."""
+    start = f"{scope}/"
+    return {name[len(start) :]: array for name, array in arrays.items() if name.startswith(start)}

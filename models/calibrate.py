@@ -1,0 +1,112 @@
+"""Calibration: quantiles from what the blend's residuals lately were."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidecast.models.arrays import Arrays
+
+__all__ = ["Calibrate", "quantiles_of"]
+
+Forecasts = NDArray[np.float32]  # (series, cell, lead)
+Shapes = NDArray[np.float32]  # (series, lead, group, level)
+
+KEPT_PER_BIN = 0.99
+PRIOR_WEIGHT = 30.0
+"""Residuals that the prior, a normal shape, counts for."""
+
+N_BUCKETS = 160
+FINEST = 0.05  # width of the buckets around 0, in scales; it grows in proportion further out
+GROUPS = np.array([0.75, 1.5, 3.0])
+"""Bounds of mean / scale between groups: below are sparse cells, whose residuals are skewed."""
+
+
+class Calibrate:
+    """Discounted histograms of standardised residuals, per series, lead and size of the forecast.
+
+    Residuals are pooled over cells; memory is fixed. Before residuals are known, quantiles are
+    those of a normal shape.
+    """
+
+    def __init__(self, n_series: int, horizon: int, levels: tuple[float, ...]) -> None:
+        self._levels = np.array(levels)
+        self._edges = _to_standard(np.arange(N_BUCKETS + 1) - N_BUCKETS / 2)
+        prior = PRIOR_WEIGHT * np.diff(_normal_cdf(self._edges))
+        shape = (n_series, horizon, len(GROUPS) + 1, N_BUCKETS)
+        self._counts = np.broadcast_to(prior, shape).copy()
+
+    def learn(
+        self,
+        residuals: NDArray[np.float32],
+        mean: NDArray[np.float32],
+        scale: NDArray[np.float32],
+        lead: int,
+    ) -> None:
+        """Add residuals of one lead, all (series, cell); NaN = unknown."""
+        known = np.isfinite(residuals)
+        place = np.floor(_to_place(residuals / scale) + N_BUCKETS / 2)
+        place = np.clip(np.where(known, place, 0), 0, N_BUCKETS - 1).astype(np.int64)
+        n_series, n_groups = len(residuals), len(GROUPS) + 1
+        row = np.arange(n_series)[:, None] * n_groups + group_of(mean, scale)
+        flat = (row * N_BUCKETS + place)[known]
+        added = np.bincount(flat, minlength=n_series * n_groups * N_BUCKETS)
+        added = added.reshape(n_series, n_groups, N_BUCKETS)
+        kept = np.where(added.sum(axis=-1, keepdims=True) > 0, KEPT_PER_BIN, 1.0)
+        self._counts[:, lead - 1] = kept * self._counts[:, lead - 1] + added
+
+    def shapes(self) -> Shapes:
+        """Return quantiles of standardised residuals: (series, lead, group, level)."""
+        below = np.cumsum(self._counts, axis=-1)
+        below /= below[..., -1:]
+        shapes = np.empty((*below.shape[:-1], len(self._levels)), np.float32)
+        for level, share in enumerate(self._levels):
+            place = (below < share).sum(axis=-1)[..., None]
+            low = np.where(place > 0, np.take_along_axis(below, np.maximum(place - 1, 0), -1), 0.0)
+            high = np.take_along_axis(below, place, -1)
+            inside = ((share - low) / np.fmax(high - low, 1e-12))[..., 0]
+            edge = self._edges[place[..., 0]]
+            shapes[..., level] = edge + inside * (self._edges[place[..., 0] + 1] - edge)
+        return shapes
+
+    def snapshot(self) -> Arrays:
+        """Return the state as arrays."""
+        return {"counts": self._counts.copy()}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Become the calibration that ``snapshot`` was taken of."""
+        self._counts = arrays["counts"].copy()
+
+
+def quantiles_of(mean: Forecasts, scale: Forecasts, shapes: Shapes) -> NDArray[np.float32]:
+    """Return quantiles, (series, cell, lead, level): sorted, at least 0."""
+    series = np.arange(mean.shape[0])[:, None, None]
+    lead = np.arange(mean.shape[2])[None, None, :]
+    shape = shapes[series, lead, group_of(mean, scale)]  # (series, cell, lead, level)
+    shape *= scale[..., None]
+    shape += mean[..., None]
+    np.maximum(shape, 0.0, out=shape)
+    return np.maximum.accumulate(shape, axis=-1, out=shape)
+
+
+def group_of(mean: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the group of each forecast, by its mean in scales; free of units."""
+    return np.searchsorted(GROUPS, mean / scale, side="right")
+
+
+def _to_place(standard: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return places on the scale of buckets: even near 0, logarithmic far out."""
+    return np.asarray(np.arcsinh(standard.astype(np.float64)) / FINEST)
+
+
+def _to_standard(place: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.sinh(place * FINEST)
+
+
+def _normal_cdf(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the cumulative normal; a mean absolute error of 1 is a deviation of 1.25."""
+    normal = NormalDist(sigma=math.sqrt(math.pi / 2))
+    return np.array([normal.cdf(value) for value in values])

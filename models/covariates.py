@@ -1,0 +1,75 @@
+"""Covariates: what an expert may know besides the window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidecast.state.bins import HOUR, BinGrid
+
+__all__ = ["Calendar", "Covariates"]
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """The local calendar of bins, known for any bin ahead.
+
+    A slot is a local hour of the week, or a local day of the week where bins are days.
+    """
+
+    grid: BinGrid
+
+    @property
+    def n_slots(self) -> int:
+        """Slots of a week."""
+        return 7 if self.grid.width == "day" else 168
+
+    @property
+    def bins_per_slot(self) -> int:
+        """Bins that share one occurrence of a slot."""
+        return 1 if self.grid.width == "day" else max(1, HOUR // self.grid.width)
+
+    def slot(self, bin_: int) -> int:
+        """Return the slot that ``bin_`` starts in."""
+        local = self.grid.local(bin_)
+        return local.weekday() if self.grid.width == "day" else 24 * local.weekday() + local.hour
+
+    def waves(self, bin_: int) -> tuple[float, ...]:
+        """Return smooth functions of the time of day and week at which ``bin_`` starts."""
+        return _waves(self.grid, bin_)
+
+
+@lru_cache(maxsize=4096)
+def _waves(grid: BinGrid, bin_: int) -> tuple[float, ...]:
+    local = grid.local(bin_)
+    day = (local.hour + local.minute / 60) / 24
+    week = (local.weekday() + day) / 7
+    angles = 2 * np.pi * np.array([day, 2 * day, week, 2 * week])
+    return (*np.sin(angles).tolist(), *np.cos(angles).tolist(), float(local.weekday() >= 5))
+
+
+N_WAVES = 9
+
+
+@dataclass(frozen=True)
+class Covariates:
+    """What is known at the end of ``bin`` besides the window.
+
+    ``neighbours`` (cell, k) are numbers of near cells, -1 where there are fewer. ``level`` and
+    ``scale`` (cell, series) are the robust running mean and spread of each cell, finite, with
+    ``scale`` > 0.
+    """
+
+    bin: int
+    calendar: Calendar
+    neighbours: NDArray[np.int64]
+    level: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    def targets(self, horizon: int) -> Sequence[int]:
+        """Return the bins that a forecast of ``horizon`` leads is about."""
+        return range(self.bin + 1, self.bin + 1 + horizon)

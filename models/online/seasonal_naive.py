@@ -1,0 +1,67 @@
+"""Seasonal naive: what was one season ago."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidecast.models.arrays import Arrays, grown
+from tidecast.models.covariates import Covariates
+from tidecast.models.profile import ForecastProfile
+from tidecast.models.spread import Spread
+from tidecast.state.slabs import Slab
+from tidecast.state.window import Window
+
+__all__ = ["SeasonalNaive"]
+
+
+class SeasonalNaive:
+    """The value one longest season before the target, else one shorter season, else the last.
+
+    A cell without any value yet gets its level, which is 0 then.
+    """
+
+    name = "seasonal_naive"
+
+    def __init__(self, profile: ForecastProfile) -> None:
+        self.resets = 0
+        self._horizon = profile.horizon
+        self._seasons = profile.season_lengths[::-1]
+        self._last = np.full((0, profile.n_series), np.nan)
+        self._spread = Spread(profile.n_series)
+
+    def learn(self, window: Window, slab: Slab, covariates: Covariates) -> None:
+        """Remember the last value; measure the error of one bin ahead."""
+        last = grown(self._last, len(slab.values), fill=np.nan)
+        seasonal = self._seasonal(window, bins_ahead=0)
+        self._spread.learn(slab.values - np.where(np.isfinite(seasonal), seasonal, last))
+        self._last = np.where(np.isfinite(slab.values), slab.values, last)
+
+    def forecast(
+        self, window: Window, covariates: Covariates
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return mean and scale, each (series, cell, lead); scale > 0."""
+        last = grown(self._last, len(covariates.level), fill=np.nan)
+        fallback = np.where(np.isfinite(last), last, covariates.level).astype(np.float32)
+        mean = np.empty((*fallback.T.shape, self._horizon), np.float32)
+        for lead in range(1, self._horizon + 1):
+            seasonal = self._seasonal(window, bins_ahead=lead)
+            mean[:, :, lead - 1] = np.where(np.isfinite(seasonal), seasonal, fallback).T
+        return mean, self._spread.over_leads(covariates.scale, self._horizon)
+
+    def _seasonal(self, window: Window, bins_ahead: int) -> NDArray[np.float32]:
+        """Return the value whole seasons before a bin, the longest known: (cell, series)."""
+        value = np.full((window.n_cells, window.n_series), np.nan, np.float32)
+        for season in self._seasons:
+            back = season * max(1, -(-bins_ahead // season)) - bins_ahead
+            value = np.where(np.isfinite(value), value, window.lag(back))
+        return value
+
+    def snapshot(self) -> Arrays:
+        """Return the state as arrays."""
+        return {"last": self._last, **self._spread.snapshot()}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Become the expert that ``snapshot`` was taken of."""
+        self._last = arrays["last"].copy()
+        self._spread.restore(arrays)

@@ -1,0 +1,80 @@
+"""Pending forecasts: what was said of bins that have not closed yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidecast.models.arrays import Arrays
+
+__all__ = ["Due", "Pending"]
+
+
+@dataclass(frozen=True)
+class Due:
+    """What was said of one bin at one lead; as small as it can be kept.
+
+    ``means`` (1 + expert, series, cell) has the blend first; ``scale`` (series, cell) is the
+    blend's; ``shapes`` (series, group, level) turns both into its quantiles again.
+    """
+
+    lead: int
+    means: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    shapes: NDArray[np.float32]
+
+
+class Pending:
+    """Forecasts by the bin they are about, for at most ``horizon`` bins ahead."""
+
+    def __init__(self) -> None:
+        self._due: dict[int, list[Due]] = {}
+
+    def add(
+        self,
+        origin_bin: int,
+        means: NDArray[np.float32],
+        scale: NDArray[np.float32],
+        shapes: NDArray[np.float32],
+    ) -> None:
+        """Keep a forecast: means (1 + expert, series, cell, lead), scale (series, cell, lead),
+        shapes (series, lead, group, level)."""
+        for lead in range(1, means.shape[-1] + 1):
+            due = Due(
+                lead,
+                np.ascontiguousarray(means[..., lead - 1]),
+                np.ascontiguousarray(scale[..., lead - 1]),
+                np.ascontiguousarray(shapes[:, lead - 1]),
+            )
+            self._due.setdefault(origin_bin + lead, []).append(due)
+
+    def take(self, bin_: int) -> list[Due]:
+        """Return what was said of ``bin_`` and forget it, and all that was said of bins before."""
+        taken = self._due.pop(bin_, [])
+        for earlier in [target for target in self._due if target < bin_]:
+            del self._due[earlier]
+        return taken
+
+    def snapshot(self) -> Arrays:
+        """Return the state as arrays, named by bin and lead."""
+        return {
+            f"{target}/{due.lead}/{name}": array
+            for target, dues in self._due.items()
+            for due in dues
+            for name, array in (
+                ("means", due.means),
+                ("scale", due.scale),
+                ("shapes", due.shapes),
+            )
+        }
+
+    def restore(self, arrays: Arrays) -> None:
+        """Become the store that ``snapshot`` was taken of."""
+        self._due = {}
+        for key in arrays:
+            target, lead, name = key.split("/")
+            if name == "means":
+                parts = (arrays[f"{target}/{lead}/{part}"] for part in ("means", "scale", "shapes"))
+                self._due.setdefault(int(target), []).append(Due(int(lead), *parts))

@@ -1,0 +1,72 @@
+"""The forecast profile: what a forecaster must know of the settings, frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tidecast.state.bins import BinGrid
+from tidecast.state.settings import Settings
+
+__all__ = ["DEFAULT_EXPERTS", "ForecastProfile"]
+
+DEFAULT_EXPERTS = ("seasonal_naive", "time_of_week", "holt_winters", "linear")
+
+
+@dataclass(frozen=True)
+class ForecastProfile:
+    """What is forecast, how far ahead, at which levels, and by whom.
+
+    ``season_lengths`` are bins, rising; ``experts`` are names of `tidecast.models.experts`.
+    """
+
+    series: tuple[str, ...]
+    grid: BinGrid
+    horizon: int
+    quantile_levels: tuple[float, ...]
+    season_lengths: tuple[int, ...]
+    experts: tuple[str, ...] = DEFAULT_EXPERTS
+
+    @classmethod
+    def of(cls, settings: Settings) -> ForecastProfile:
+        """Return the profile that ``settings`` describe."""
+        grid = BinGrid(settings.bins.width, settings.shop.time_zone)
+        forecast = settings.forecast
+        return cls(
+            series=tuple(series.name for series in settings.series),
+            grid=grid,
+            horizon=forecast.horizon,
+            quantile_levels=forecast.quantile_levels,
+            season_lengths=forecast.season_lengths or grid.season_lengths(),
+        )
+
+    @property
+    def n_series(self) -> int:
+        """Series forecast."""
+        return len(self.series)
+
+    @property
+    def context_length(self) -> int:
+        """Bins that the window holds: enough for every lag that an expert looks back at."""
+        longest = self.season_lengths[-1] if self.season_lengths else 0
+        return longest + 2 * self.horizon + RECENT
+
+    @property
+    def interval_levels(self) -> tuple[tuple[int, int], ...]:
+        """Pairs of places in ``quantile_levels`` that bound a central interval, widest first."""
+        levels = self.quantile_levels
+        return tuple(
+            (low, high)
+            for low, level in enumerate(levels)
+            for high, other in enumerate(levels)
+            if level < 0.5 and abs(level + other - 1.0) < 1e-9
+        )
+
+    @property
+    def intervals(self) -> tuple[float, ...]:
+        """Nominal coverage of the central intervals, widest first: 0.9 for levels 0.05 to 0.95."""
+        levels = self.quantile_levels
+        return tuple(round(levels[high] - levels[low], 9) for low, high in self.interval_levels)
+
+
+RECENT = 12
+"""Bins just before an origin that experts may average."""

@@ -1,0 +1,93 @@
+"""Scores: how far off the forecasts of one bin were, by expert, series and lead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidecast.models.profile import ForecastProfile
+
+__all__ = ["BLEND", "ScoreSheet", "Scores"]
+
+BLEND = "tidecast"
+"""The name under which the blend is scored, beside the experts."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Sums over cells for one bin; NaN actuals are left out.
+
+    Arrays are (expert, series, lead), the blend first. ``abs_error`` is of the median for the
+    blend and of the mean for experts; ``actual`` sums absolute actuals; ``pinball`` is the mean
+    over levels, NaN for experts. ``covered``, (interval, series, lead), counts the actuals inside
+    the blend's central ``intervals``. A lead without any forecast of this bin has n = 0.
+    """
+
+    bin: int
+    experts: tuple[str, ...]
+    intervals: tuple[float, ...]
+    n: NDArray[np.int64]
+    abs_error: NDArray[np.float64]
+    squared_error: NDArray[np.float64]
+    actual: NDArray[np.float64]
+    pinball: NDArray[np.float64]
+    covered: NDArray[np.int64]
+
+
+class ScoreSheet:
+    """The scores of one bin while they are filled in, lead by lead."""
+
+    def __init__(self, bin_: int, profile: ForecastProfile) -> None:
+        experts = (BLEND, *profile.experts)
+        shape = (len(experts), profile.n_series, profile.horizon)
+        self._profile = profile
+        self._levels = np.array(profile.quantile_levels)
+        self._median = profile.quantile_levels.index(0.5)
+        self.scores = Scores(
+            bin=bin_,
+            experts=experts,
+            intervals=profile.intervals,
+            n=np.zeros(shape, np.int64),
+            abs_error=np.zeros(shape),
+            squared_error=np.zeros(shape),
+            actual=np.zeros(shape),
+            pinball=np.full(shape, np.nan),
+            covered=np.zeros((len(profile.intervals), *shape[1:]), np.int64),
+        )
+        self.scores.pinball[0] = 0.0
+
+    def fill(
+        self,
+        lead: int,
+        actual: NDArray[np.float64],
+        means: NDArray[np.float32],
+        quantiles: NDArray[np.float32],
+    ) -> None:
+        """Score one lead.
+
+        ``actual`` is (series, cell); ``means`` (1 + expert, series, cell), the blend's first;
+        ``quantiles``, the blend's, (series, cell, level). An expert that said nothing of a cell
+        (NaN) is not scored there.
+        """
+        points = means.astype(np.float64)
+        points[0] = quantiles[..., self._median]
+        errors = points - actual
+        known = np.isfinite(errors)
+        errors = np.where(known, errors, 0.0)
+        self.scores.n[:, :, lead - 1] = known.sum(axis=-1)
+        self.scores.abs_error[:, :, lead - 1] = np.abs(errors).sum(axis=-1)
+        self.scores.squared_error[:, :, lead - 1] = (errors**2).sum(axis=-1)
+        self.scores.actual[:, :, lead - 1] = np.where(known, np.abs(actual), 0.0).sum(axis=-1)
+        self._fill_quantiles(lead, actual, quantiles)
+
+    def _fill_quantiles(
+        self, lead: int, actual: NDArray[np.float64], quantiles: NDArray[np.float32]
+    ) -> None:
+        short = actual[..., None] - quantiles  # (series, cell, level)
+        loss = np.maximum(self._levels * short, (self._levels - 1.0) * short).mean(axis=-1)
+        self.scores.pinball[0, :, lead - 1] = np.nansum(loss, axis=-1)
+        for place, (low, high) in enumerate(self._profile.interval_levels):
+            inside = (quantiles[..., low] <= actual) & (actual <= quantiles[..., high])
+            self.scores.covered[place, :, lead - 1] = inside.sum(axis=-1)
