@@ -1,7 +1,7 @@
 """From the Kafka settings to the clients: kafka-python, aiokafka and Faust, with errors translated.
 
-kafka-python keeps the reason of a failed start to its log; ``translated`` looks for itself whether
-anybody answers, so that the error can say what to mend.
+kafka-python keeps the reason of a failed start to its log; ``service_error`` looks for itself
+whether anybody answers, so that the error can say what to mend.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ __all__ = [
     "connect_producer",
     "faust_options",
     "kafka_python_options",
+    "service_error",
     "tls_context",
     "translated",
 ]
@@ -122,7 +123,12 @@ def translated(settings: KafkaSettings) -> Iterator[None]:
     try:
         yield
     except KafkaError as error:
-        raise ServiceError(_diagnosis(settings) or f"Kafka refuses: {error}") from error
+        raise service_error(settings, error) from error
+
+
+def service_error(settings: KafkaSettings, error: KafkaError) -> ServiceError:
+    """Return what to tell a user of a failed request; looks anew whether the broker is there."""
+    return ServiceError(_diagnosis(settings) or f"Kafka refuses: {error}")
 
 
 def _diagnosis(settings: KafkaSettings) -> str | None:

@@ -14,7 +14,7 @@ from kafka.errors import InvalidTimestampError, KafkaError, MessageSizeTooLargeE
 from tidecast.state.cuts import END_OF_LOG
 from tidecast.state.errors import ServiceError
 from tidecast.state.settings import KafkaSettings
-from tidecast.streams.clients import connect_producer, translated
+from tidecast.streams.clients import connect_producer, service_error
 from tidecast.streams.logs import Dealer, Piece
 
 __all__ = ["Sender", "feed", "paced"]
@@ -72,10 +72,12 @@ class Sender:
         """
         while len(self._waiting) >= IN_FLIGHT:
             self._await_oldest()
-        with translated(self._settings):
+        try:
             future = self._producer.send(
                 topic, record, key, partition=partition, timestamp_ms=time_us // 1000
             )
+        except KafkaError as error:
+            raise self._failure(error) from error
         self._waiting.append(future)
 
     def drain(self) -> None:
@@ -93,14 +95,16 @@ class Sender:
     def _await_oldest(self) -> None:
         try:
             self._waiting.popleft().get(2 * DELIVERY_MS / 1000)
-        except (InvalidTimestampError, MessageSizeTooLargeError) as error:
-            raise ServiceError(
+        except KafkaError as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: KafkaError) -> ServiceError:
+        if isinstance(error, InvalidTimestampError | MessageSizeTooLargeError):
+            return ServiceError(
                 f"the broker refuses a record ({type(error).__name__}): the topic's limits are "
                 "too narrow; `tidecast topics create` makes wide ones and names what differs"
-            ) from error
-        except KafkaError as error:
-            with translated(self._settings):
-                raise error
+            )
+        return service_error(self._settings, error)
 
 
 def feed(
