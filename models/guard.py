@@ -29,7 +29,9 @@ class Guard:
     def __init__(self, n_series: int, memory: int) -> None:
         self._memory = memory
         empty = np.zeros((0, n_series))
-        self._state: dict[str, Cells] = dict.fromkeys(("level", "variance", "size", "seen", "sizes_seen", "run"), empty)
+        self._state: dict[str, Cells] = dict.fromkeys(
+            ("level", "variance", "size", "seen", "sizes_seen", "run"), empty
+        )
 
     @property
     def level(self) -> Cells:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from river.linear_model import LinearRegression
-from river.optim import SGD
-from river.utils import VectorDict
 
 from tidecast.models.arrays import Arrays
 from tidecast.models.covariates import Covariates
-from tidecast.models.online.features import CLIP, FEATURES, FeatureTable
+from tidecast.models.online.features import CLIP, FeatureTable
+from tidecast.models.online.regression import ArrayRegression
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.spread import Spread
 from tidecast.state.slabs import Slab
@@ -21,7 +16,6 @@ from tidecast.state.window import Window
 
 __all__ = ["LinearExpert"]
 
-LEARNING_RATE = 0.05
 INSANE_WEIGHT = 100.0
 """Features are of order one: a weight beyond this has diverged."""
 
@@ -42,7 +36,7 @@ class LinearExpert:
         self.resets = 0
         self._profile = profile
         self._horizon = profile.horizon
-        self._models = [[_fresh() for _ in range(self._horizon)] for _ in profile.series]
+        self._models = [[ArrayRegression() for _ in range(self._horizon)] for _ in profile.series]
         self._spread = Spread(profile.n_series)
 
     def learn(self, window: Window, slab: Slab, covariates: Covariates) -> None:
@@ -73,8 +67,7 @@ class LinearExpert:
         """Return what the models of ``lead`` say, clipped: (series, cell)."""
         said = np.empty(features.shape[1:])
         for series, models in enumerate(self._models):
-            if said.shape[1]:
-                said[series] = models[lead - 1].predict_many(_frame(features[:, series]))
+            said[series] = models[lead - 1].predict_array(features[:, series].T)
         return np.clip(said, -CLIP, CLIP)
 
     def _learn_lead(
@@ -87,15 +80,15 @@ class LinearExpert:
             x, y = features[:, series], target[series]
             if not known.all():
                 x, y = x[:, known], y[known]
-            models[lead - 1].learn_many(_frame(x), pd.Series(y))
-            if not _is_sane(models[lead - 1]):
-                models[lead - 1] = _fresh()
+            models[lead - 1].learn_array(x.T, y)
+            if not np.max(np.abs(models[lead - 1].state)) < INSANE_WEIGHT:
+                models[lead - 1] = ArrayRegression()
                 self.resets += 1
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays: weights (series, lead, feature), the intercept last."""
-        weights = np.array([[_weights(model) for model in models] for models in self._models])
-        steps = [[model.optimizer.n_iterations for model in models] for models in self._models]
+        weights = np.array([[model.state for model in models] for models in self._models])
+        steps = [[model.steps for model in models] for models in self._models]
         return {
             "weights": weights,
             "steps": np.array(steps, np.int64),
@@ -106,33 +99,8 @@ class LinearExpert:
     def restore(self, arrays: Arrays) -> None:
         """Become the expert that ``snapshot`` was taken of."""
         self._models = [
-            [_fresh(w, int(n)) for w, n in zip(weights, steps, strict=True)]
+            [ArrayRegression(w, int(n)) for w, n in zip(weights, steps, strict=True)]
             for weights, steps in zip(arrays["weights"], arrays["steps"], strict=True)
         ]
         self.resets = int(arrays["resets"])
         self._spread.restore(arrays)
-
-
-def _frame(features: NDArray[np.float64]) -> pd.DataFrame:
-    """Return (feature, cell) as River wants it: a row per cell, no copy."""
-    return pd.DataFrame(features.T, columns=FEATURES, copy=False)
-
-
-def _fresh(weights: NDArray[np.float64] | None = None, steps: int = 0) -> Any:
-    """Return a River model, with these weights (feature, the intercept last) when given."""
-    model = LinearRegression(
-        optimizer=SGD(LEARNING_RATE), intercept_lr=LEARNING_RATE, clip_gradient=1.0
-    )
-    values = np.zeros(len(FEATURES) + 1) if weights is None else weights
-    model._weights = VectorDict(dict(zip(FEATURES, values[:-1].tolist(), strict=True)))
-    model.intercept = float(values[-1])
-    model.optimizer.n_iterations = steps
-    return model
-
-
-def _weights(model: Any) -> list[float]:
-    return [*(model.weights[name] for name in FEATURES), model.intercept]
-
-
-def _is_sane(model: Any) -> bool:
-    return bool(np.max(np.abs(_weights(model)), initial=0.0) < INSANE_WEIGHT)

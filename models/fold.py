@@ -1,0 +1,86 @@
+"""The forecaster as a pure fold over its one input log: cuts and decisions in, forecasts out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tidecast.models.forecaster import Forecast, Forecaster
+from tidecast.models.profile import ForecastProfile
+from tidecast.models.scores import Scores
+from tidecast.state.cells import Cell
+from tidecast.state.checkpoint import pack, prefixed, unpack, within
+from tidecast.state.cuts import InputMessage
+from tidecast.state.regions import locator, read_positions
+from tidecast.state.settings import RegionsSettings, Settings
+from tidecast.state.slabs import Slab, SlabFold, SlabRules
+
+__all__ = ["Closed", "ForecastFold"]
+
+
+@dataclass(frozen=True)
+class Closed:
+    """What the closing of a bin gives; a correction gives its slab alone."""
+
+    slab: Slab
+    cells: Sequence[Cell]
+    scores: Scores | None = None
+    forecast: Forecast | None = None
+
+
+class ForecastFold:
+    """Slabs of cuts, and forecasts of slabs: the whole state of a shard's forecaster."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.slabs = SlabFold(SlabRules.of(settings))
+        self.forecaster = Forecaster(ForecastProfile.of(settings))
+        self._positions = Positions(settings.regions)
+
+    def step(self, message: InputMessage) -> Iterator[Closed]:
+        """Fold one message; yield what each bin that it closes gives."""
+        for slab in self.slabs.step(message):
+            cells = self.slabs.cells.cells[: len(slab.values)]
+            if slab.revision:
+                self.forecaster.correct(slab.bin, slab.values)
+                yield Closed(slab, cells)
+            else:
+                scores, forecast = self.forecaster.step(slab, cells, self._positions.of(cells))
+                yield Closed(slab, cells, scores, forecast)
+
+    def snapshot(self) -> bytes:
+        """Return the state as bytes."""
+        values, arrays = self.slabs.snapshot()
+        return pack(
+            values,
+            prefixed("slabs", arrays) | prefixed("forecaster", self.forecaster.snapshot()),
+        )
+
+    def restore(self, data: bytes) -> None:
+        """Become the fold that ``snapshot`` was taken of.
+
+        Raises
+        ------
+        CheckpointError
+            When the bytes are damaged or of an unknown version.
+        """
+        values, arrays = unpack(data)
+        self.slabs.restore(values, within("slabs", arrays))
+        self.forecaster.restore(within("forecaster", arrays))
+
+
+class Positions:
+    """Where the regions seen so far lie, as far as the settings tell."""
+
+    def __init__(self, regions: RegionsSettings) -> None:
+        self._locator = locator(regions)
+        self._known = read_positions(regions.table) if regions.table is not None else {}
+        self._seen = 0
+
+    def of(self, cells: Sequence[Cell]) -> dict[str, tuple[float, float]]:
+        """Return (lat, lng) of the regions of ``cells`` that have a position."""
+        if self._locator is not None:
+            for region in {cell.region for cell in cells[self._seen :]} - self._known.keys():
+                if (position := self._locator.position(region)) is not None:
+                    self._known[region] = position
+        self._seen = len(cells)
+        return self._known
