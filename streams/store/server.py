@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from clickhouse_driver import Client
 from clickhouse_driver.errors import Error as DriverError
-from clickhouse_driver.errors import NetworkError, ServerException
+from clickhouse_driver.errors import (
+    NetworkError,
+    ServerException,
+    SocketTimeoutError,
+    UnexpectedPacketFromServerError,
+)
 
 from tidecast.state.errors import StoreError
 from tidecast.state.settings import ClickHouseSettings
@@ -21,11 +28,15 @@ from tidecast.streams.store.shapes import check_columns, plain_rows
 __all__ = ["open_server"]
 
 OLDEST = (18, 16)
-CONNECT_SECONDS = 5
+CONNECT_SECONDS = 5  # also for a greeting, which some other protocol's port never gives
 ANSWER_SECONDS = 300
 UNKNOWN_DATABASE = 81
 REFUSED = {192, 193, 194, 516}  # unknown user, wrong password, no password, log-in failed
 DENIED = 497
+_AWAY = (NetworkError, SocketTimeoutError, UnexpectedPacketFromServerError, OSError, EOFError)
+
+# The driver logs a traceback of every failure that we raise as a sentence.
+logging.getLogger("clickhouse_driver.connection").setLevel(logging.ERROR)
 
 
 def open_server(settings: ClickHouseSettings) -> ServerStore:
@@ -46,17 +57,18 @@ class ServerStore:
 
     def __init__(self, settings: ClickHouseSettings) -> None:
         self._settings = settings
-        self._client = _client(settings, settings.database)
+        self._client = _client(settings, settings.database, ANSWER_SECONDS)
         self._types: dict[str, dict[str, str]] = {}
 
     def check(self) -> None:
         """See that the server answers, lets us in, and is new enough."""
         with self._administrator() as client:
-            ((version,),) = client.execute("SELECT version()")
-        if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
+            client.connection.force_connect()
+            server = client.connection.server_info
+        if (server.version_major, server.version_minor) < OLDEST:
             raise StoreError(
-                f"ClickHouse {version} at {self._where} is too old: "
-                f"tidecast needs {OLDEST[0]}.{OLDEST[1]} or newer"
+                f"ClickHouse {server.version_major}.{server.version_minor} at {self._where} is too "
+                f"old: tidecast needs {OLDEST[0]}.{OLDEST[1]} or newer"
             )
 
     def migrate(self) -> list[str]:
@@ -114,7 +126,7 @@ class ServerStore:
     @contextmanager
     def _administrator(self) -> Iterator[Any]:
         """Lend a connection of the server's own database: ours may not exist yet."""
-        client = _client(self._settings, database="")
+        client = _client(self._settings, database="", answer_seconds=CONNECT_SECONDS)
         try:
             with self._translated():
                 yield client
@@ -128,9 +140,9 @@ class ServerStore:
             yield
         except ServerException as error:
             raise StoreError(self._refusal(error)) from error
-        except (NetworkError, OSError, EOFError) as error:
+        except _AWAY as error:
             raise StoreError(
-                f"ClickHouse at {self._where} cannot be reached ({_first_line(error)}): see that "
+                f"ClickHouse at {self._where} cannot be reached ({self._cause(error)}): see that "
                 "it runs and that [clickhouse] host and port name its native protocol (9000, or "
                 "9440 with TLS; not the HTTP port)"
             ) from error
@@ -138,6 +150,9 @@ class ServerStore:
             raise StoreError(
                 f"values cannot be sent to ClickHouse: {_first_line(error)}"
             ) from error
+
+    def _cause(self, error: BaseException) -> str:
+        return _first_line(error).removesuffix(f"({self._where})").strip() or "no answer in time"
 
     def _refusal(self, error: ServerException) -> str:
         settings = self._settings
@@ -155,7 +170,7 @@ class ServerStore:
         return f"ClickHouse at {self._where} refuses the statement: {_first_line(error)}{remedy}"
 
 
-def _client(settings: ClickHouseSettings, database: str) -> Any:
+def _client(settings: ClickHouseSettings, database: str, answer_seconds: int) -> Any:
     return Client(
         host=settings.host,
         port=settings.port,
@@ -164,7 +179,7 @@ def _client(settings: ClickHouseSettings, database: str) -> Any:
         database=database,
         client_name="tidecast",
         connect_timeout=CONNECT_SECONDS,
-        send_receive_timeout=ANSWER_SECONDS,
+        send_receive_timeout=answer_seconds,
         compression="lz4",
         # Times without a zone come in ours, and plain_rows turns them into UTC.
         settings={"use_client_time_zone": True},
@@ -178,6 +193,9 @@ def _tls(settings: ClickHouseSettings) -> dict[str, Any]:
         return {"secure": False}
     paths = {"ca_certs": tls.ca, "certfile": tls.certificate, "keyfile": tls.key}
     named = {key: str(path) for key, path in paths.items() if path is not None}
+    for path in named.values():
+        if not Path(path).is_file():
+            raise StoreError(f"[clickhouse.tls] names {path}, which is no file: mend the path")
     return {"secure": True, "check_hostname": tls.verify_host, **named}
 
 

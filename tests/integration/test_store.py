@@ -19,7 +19,7 @@ from tidecast.streams.store import Store, open_embedded, open_server
 ORIGIN = 1_700_000_000  # 2023-11-14 22:13:20 UTC
 ORIGIN_TIME = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
 HOUR = 3600
-NASTY = "it's \\ a \"name\"\n\0\t🌊%(x)s"
+NASTY = 'it\'s \\ a "name"\n\0\t🌊%(x)s'
 
 
 def _server_settings(endpoint: Any, database: str, **changes: Any) -> ClickHouseSettings:
@@ -280,9 +280,7 @@ def test_names_of_any_characters_come_back_and_are_found(store: Store) -> None:
     store.insert("actuals", actuals(region=[NASTY]))
     store.insert("actuals", actuals(region=["other"]))
 
-    answer = store.query(
-        "SELECT region FROM actuals WHERE region = %(region)s", {"region": NASTY}
-    )
+    answer = store.query("SELECT region FROM actuals WHERE region = %(region)s", {"region": NASTY})
     assert answer.rows == [(NASTY,)]
 
 
