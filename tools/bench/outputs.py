@@ -10,9 +10,13 @@ from dataclasses import dataclass
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from tidecast.state.bins import BinGrid
+from tidecast.state.cuts import BinSums, Cut
+from tidecast.state.settings import Settings
+from tidecast.streams.wire import parse_input
 from tidecast.tools.bench.records import FLUSH_REGION, Sums
 
-__all__ = ["Output", "Row", "add_up", "read_output", "window_rows"]
+__all__ = ["Output", "Row", "add_up", "cut_rows", "read_output", "window_rows"]
 
 Row = tuple[int, str, str, int, int]
 """(window start in ms, region, category, count, sum in hundredths)."""
@@ -27,17 +31,38 @@ class Output:
     last_append: float
 
 
-def window_rows(value: bytes) -> Iterator[Row]:
-    """Yield the windows of a message of JSON lines.
+def window_rows(values: Iterable[bytes]) -> Iterator[Row]:
+    """Yield the windows of messages of JSON lines.
 
     A ``diff`` of -1 takes an earlier version of the window back, as Pathway writes it.
     """
-    for line in value.splitlines():
+    for line in (line for value in values for line in value.splitlines()):
         row = orjson.loads(line)
         sign = row.get("diff", 1)
         cents = round(row["sum"] * 100)
         window = int(row["window"])
         yield window, row["region"], row["category"], sign * row["count"], sign * cents
+
+
+def cut_rows(values: Iterable[bytes], settings: Settings) -> Iterator[Row]:
+    """Yield the windows of cuts: of each partition and bin the version that counts.
+
+    The first series is the sum, in hundredths.
+    """
+    grid = BinGrid(settings.bins.width, settings.shop.time_zone)
+    versions: dict[tuple[int, int], tuple[int, int, BinSums]] = {}
+    for value in values:
+        cut = parse_input(value, settings.fingerprint())
+        if not isinstance(cut, Cut):
+            continue
+        for part in cut.bins:
+            at = (cut.partition, part.bin)
+            newer = (cut.upto, cut.boundary, part)
+            versions[at] = max(versions.get(at, newer), newer, key=lambda version: version[:2])
+    for _, _, part in versions.values():
+        window = grid.start(part.bin) // 1000
+        for cell, count, cents in zip(part.cells, *part.sums[:2].tolist(), strict=True):
+            yield window, cell.region, cell.category, count, cents
 
 
 def add_up(rows: Iterable[Row]) -> Sums:
@@ -55,12 +80,11 @@ def add_up(rows: Iterable[Row]) -> Sums:
 
 
 def read_output(
-    bootstrap: str, topic: str, rows_of: Callable[[bytes], Iterable[Row]] = window_rows
+    bootstrap: str, topic: str, rows_of: Callable[[Iterable[bytes]], Iterable[Row]]
 ) -> Output:
     """Read an output topic to its end and add up what its messages say."""
     values, last_append = asyncio.run(_read(bootstrap, topic))
-    sums = add_up(row for value in values for row in rows_of(value))
-    return Output(sums, len(values), last_append)
+    return Output(add_up(rows_of(values)), len(values), last_append)
 
 
 async def _read(bootstrap: str, topic: str) -> tuple[list[bytes], float]:

@@ -15,10 +15,12 @@ from uuid import uuid4
 import click
 
 from tidecast.state.errors import ServiceError
-from tidecast.tools.bench.contenders import Contender
+from tidecast.streams.topics import topic_names
+from tidecast.tools.bench.contenders import OURS, Contender
 from tidecast.tools.bench.contenders.job import Job, Report
-from tidecast.tools.bench.outputs import read_output
+from tidecast.tools.bench.outputs import Output, cut_rows, read_output, window_rows
 from tidecast.tools.bench.records import BenchRecords, Sums
+from tidecast.tools.bench.shop import sum_settings
 from tidecast.tools.bench.topics import create_topics, delete_topics, fill
 
 __all__ = ["Standing", "compare", "difference"]
@@ -105,20 +107,20 @@ def filled_topics(
             fill(bootstrap, name, part.deal(PARTITIONS, keyed))
         yield sources
     finally:
-        delete_topics(bootstrap, [source.topic for source in sources.values()])
+        delete_topics(bootstrap, prefix)
 
 
 def run_once(bootstrap: str, contender: Contender, source: Source, standing: Standing) -> None:
     """Let a contender do the job once, and check what it wrote."""
-    output = f"{source.topic}-{contender.name}-{uuid4().hex[:4]}"
-    create_topics(bootstrap, [output], 1)
+    output = f"{source.topic}-{contender.name}-{uuid4().hex[:8]}"
+    create_topics(bootstrap, [output, topic_names(output).cuts], 1)
     try:
         with tempfile.TemporaryDirectory(prefix="tidecast-bench-") as folder:
             job = Job(bootstrap, source.topic, PARTITIONS, source.records, output, folder)
             report = run_process(contender, job)
         ended = report.ended
         if not contender.counts_only:
-            written = read_output(bootstrap, output)
+            written = read_result(contender, job)
             ended = written.last_append
             if written.sums != source.truth:
                 standing.fail(difference(written.sums, source.truth))
@@ -126,7 +128,15 @@ def run_once(bootstrap: str, contender: Contender, source: Source, standing: Sta
     except ServiceError as error:
         standing.fail(str(error))
     finally:
-        delete_topics(bootstrap, [output])
+        delete_topics(bootstrap, output)
+
+
+def read_result(contender: Contender, job: Job) -> Output:
+    """Read what a contender wrote: windows, or our cuts."""
+    if contender.name != OURS:
+        return read_output(job.bootstrap, job.output, window_rows)
+    cuts = topic_names(job.output).cuts
+    return read_output(job.bootstrap, cuts, lambda values: cut_rows(values, sum_settings(job)))
 
 
 def run_process(contender: Contender, job: Job) -> Report:

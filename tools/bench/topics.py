@@ -37,10 +37,11 @@ def create_topics(bootstrap: str, names: Sequence[str], partitions: int) -> None
         admin.create_topics(topics)
 
 
-def delete_topics(bootstrap: str, names: Sequence[str]) -> None:
-    """Remove topics."""
+def delete_topics(bootstrap: str, prefix: str) -> None:
+    """Remove the topics whose names begin with ``prefix``."""
     with _Admin(bootstrap) as admin:
-        admin.delete_topics(list(names))
+        if names := [name for name in admin.list_topics() if name.startswith(prefix)]:
+            admin.delete_topics(names)
 
 
 class _Admin:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+import numpy as np
 import orjson
 import pytest
 from click.testing import CliRunner
 
+from tidecast.state.cells import Cell
+from tidecast.state.cuts import BinSums, Cut
+from tidecast.streams.wire import encode_input
 from tidecast.tools.bench import bench
 from tidecast.tools.bench.contenders import Contender
 from tidecast.tools.bench.contenders.faust import MinuteSums
-from tidecast.tools.bench.contenders.job import Report
+from tidecast.tools.bench.contenders.job import Job, Report
 from tidecast.tools.bench.ingest import result, table
-from tidecast.tools.bench.outputs import add_up, window_rows
+from tidecast.tools.bench.outputs import add_up, cut_rows, window_rows
 from tidecast.tools.bench.race import Standing, difference
 from tidecast.tools.bench.records import FLUSH_REGION, MINUTE_MS, BenchRecords, Sums
+from tidecast.tools.bench.shop import sum_settings
 
 
 def recount(values: list[bytes]) -> Sums:
@@ -71,18 +76,32 @@ def row(window: int, region: str, count: int, total: float, **more: int) -> byte
 
 def test_an_output_is_added_up_over_its_messages_and_lines() -> None:
     messages = [row(0, "r", 1, 0.1) + b"\n" + row(0, "s", 1, 2.0), row(0, "r", 2, 0.2)]
-    sums = add_up(window for message in messages for window in window_rows(message))
+    sums = add_up(window_rows(messages))
     assert sums == {(0, "r", "c"): (3, 30), (0, "s", "c"): (1, 200)}
 
 
 def test_a_version_that_was_taken_back_does_not_count() -> None:
     messages = [row(0, "r", 1, 0.5, diff=1), row(0, "r", 1, 0.5, diff=-1), row(0, "r", 2, 1.0)]
-    sums = add_up(window for message in messages for window in window_rows(message))
+    sums = add_up(window_rows(messages))
     assert sums == {(0, "r", "c"): (2, 100)}
 
 
 def test_flush_records_are_no_part_of_the_sums() -> None:
-    assert add_up(window_rows(row(0, FLUSH_REGION, 4, 0.0))) == {}
+    assert add_up(window_rows([row(0, FLUSH_REGION, 4, 0.0)])) == {}
+
+
+def cut(upto: int, *counts: int) -> bytes:
+    settings = sum_settings(Job("localhost:1", "t", 1, 1, "o", ""))
+    sums = np.array([counts, [100 * n for n in counts], counts])
+    part = BinSums(2, [Cell("r", "c"), Cell("s", "c")], sums)
+    return encode_input(Cut("clicks", 0, 0, 2, upto, (part,)), settings.fingerprint())
+
+
+def test_of_a_corrected_cut_the_later_version_counts_whatever_the_order() -> None:
+    settings = sum_settings(Job("localhost:1", "t", 1, 1, "o", ""))
+    for messages in ([cut(5, 1, 1), cut(9, 2, 3)], [cut(9, 2, 3), cut(5, 1, 1)]):
+        sums = add_up(cut_rows(messages, settings))
+        assert sums == {(120_000, "r", "c"): (2, 200), (120_000, "s", "c"): (3, 300)}
 
 
 def event(time: str, value: float) -> dict[str, str | float]:
