@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import click
 
@@ -31,7 +31,7 @@ class Entry(NamedTuple):
 COMMANDS = {
     "init": Entry("tidecast.tools.init", "init", "Write a commented example of the settings."),
     "demo": Entry("tidecast.tools.demo", "demo", "Simulate a shop, forecast it, show the result."),
-    "simulate": Entry("tidecast.tools.simulate", "simulate", "Write a shop's event logs."),
+    "simulate": Entry("tidecast.tools.simulate.command", "command", "Write a shop's event logs."),
     "replay": Entry("tidecast.tools.replay", "replay", "Forecast recorded logs without a broker."),
     "feed": Entry("tidecast.tools.feed", "feed", "Play recorded logs into Kafka."),
     "tail": Entry("tidecast.tools.tail", "tail", "Print predictions as they are published."),
@@ -76,6 +76,18 @@ class LazyGroup(click.Group):
             raise TypeError(f"{entry.module}.{entry.attribute} is not a click command")
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; end quietly when the reader of our output leaves early, as head does."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(
+                os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+            )  # nothing left to flush to
+            ctx.exit(0)
+        return result
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing any."""
         with formatter.section("Commands"):
@@ -118,7 +130,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return the exit code; expected errors become one sentence."""
     try:
         code = cli.main(arguments, prog_name="tidecast", standalone_mode=False)
-        sys.stdout.flush()
     except TidecastError as error:
         click.echo(f"tidecast: {error}", err=True)
         return error.exit_code
@@ -127,10 +138,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except click.Abort:  # Ctrl-C
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output left early, as `head` does. Nothing is left to flush to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     return code if isinstance(code, int) else 0
 
 

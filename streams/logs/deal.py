@@ -81,12 +81,11 @@ class Dealer:
             return None, line % self._partitions
         key = _key(record.get(self._key_field))
         if self._partition_field is not None:
-            return key, self._recorded(record, line)
+            return key, self._recorded(record.get(self._partition_field), line)
         return key, line % self._partitions if key is None else key_partition(key, self._partitions)
 
-    def _recorded(self, record: Record, line: int) -> int:
-        partition = record.get(self._partition_field)
-        if type(partition) is not int:
+    def _recorded(self, partition: object, line: int) -> int:
+        if not isinstance(partition, int) or isinstance(partition, bool):
             return line % self._partitions
         if not 0 <= partition < self._partitions:
             raise LogError(

@@ -1,0 +1,46 @@
+"""A progress bar for the reading of logs, on stderr: how far, how many events, how fast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from tidecast.streams.logs import LogReader
+
+__all__ = ["log_progress"]
+
+
+class EventsColumn(ProgressColumn):
+    """Events so far, and events a second of the whole run."""
+
+    def render(self, task: Task) -> Text:
+        """Write both figures."""
+        events = task.fields["events"]
+        rate = events / task.elapsed if task.elapsed else 0.0
+        return Text(f"{events:,} events  {rate:,.0f}/s")
+
+
+@contextmanager
+def log_progress(title: str, readers: Sequence[LogReader]) -> Iterator[Callable[[int], None]]:
+    """Show how far ``readers`` have come; the function given is told of events done.
+
+    Nothing is shown where stderr is no terminal.
+    """
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), EventsColumn(), TimeRemainingColumn())
+    total = sum(reader.total_bytes for reader in readers)
+    events = 0
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(title, total=total, events=0)
+
+        def advance(count: int) -> None:
+            nonlocal events
+            events += count
+            done = sum(reader.read_bytes for reader in readers)
+            progress.update(task, completed=done, events=events)
+
+        yield advance
