@@ -1,0 +1,45 @@
+"""Words and numbers as the page writes them."""
+
+from __future__ import annotations
+
+import math
+
+from tidecast.state.settings import Settings
+
+__all__ = ["bin_words", "percent", "value_unit"]
+
+UNITS = ((86_400, "day", "days"), (3_600, "hour", "hours"), (60, "minute", "minutes"))
+
+
+def bin_words(settings: Settings) -> tuple[str, str]:
+    """Return the width of a bin ("1 hour") and the unit of leads ("hours", "bins of 5 minutes")."""
+    if settings.bins.width == "day":
+        return "1 day", "days"
+    seconds = settings.bins.width // 1_000_000
+    for size, one, many in UNITS:
+        if seconds % size == 0:
+            count = seconds // size
+            width = f"{count} {one if count == 1 else many}"
+            return width, many if count == 1 else f"bins of {width}"
+    return f"{seconds} seconds", f"bins of {seconds} seconds"
+
+
+def value_unit(settings: Settings, name: str) -> str:
+    """Return the label of a series' value axis, with its unit."""
+    found = next((series for series in settings.series if series.name == name), None)
+    width, _ = bin_words(settings)
+    per = width.removeprefix("1 ")
+    if found is None:
+        return name.replace("_", " ")
+    if found.aggregate == "count":
+        return f"{' or '.join(found.kinds) or 'event'}s per {per}"
+    if found.aggregate == "sum":
+        return f"{found.of} per {per}"
+    if found.aggregate == "mean":
+        return f"mean {found.of}"
+    return f"{found.numerator} / {found.denominator}"
+
+
+def percent(value: float, decimals: int) -> str:
+    """Return a share as per cent, a dash for NaN."""
+    return "–" if math.isnan(value) else f"{value:.{decimals}%}"
