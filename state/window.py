@@ -64,6 +64,7 @@ class Window:
         """Replace the slab of an earlier ``bin_``; one that has left the window is ignored."""
         if self.last_bin is None or self.last_bin - bin_ >= self.context_length:
             return
+        self._grow(len(values))
         slot = (self._head - (self.last_bin - bin_)) % self.context_length
         self._ring[slot, : len(values)] = values
         self._ring[slot + self.context_length, : len(values)] = values

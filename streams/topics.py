@@ -33,7 +33,7 @@ __all__ = [
 FOREVER = "-1"
 NO_LIMIT = str(2**63 - 1)
 AHEAD = "message.timestamp.after.max.ms"  # unknown to brokers before 3.6, which have no such limit
-LARGE_BYTES = 16 << 20
+LARGE_BYTES = 64 << 20  # a record of 20 MB travels to the dead letters whole, in base64
 ALREADY_EXISTS = 36
 INVALID_CONFIG = 40
 
@@ -86,7 +86,8 @@ def topic_names(prefix: str) -> TopicNames:
 def plan_topics(settings: Settings, partitions: int) -> tuple[TopicPlan, ...]:
     """Return the source topics, with ``partitions`` each, and the topics that tidecast writes.
 
-    The forecaster's input log and what it writes in order have one partition: one shard.
+    The forecaster's input log and what it writes in order have one partition: one shard. Each
+    source partition and the shard has a partition of checkpoints to itself.
     """
     names = topic_names(settings.kafka.topic_prefix)
     small = _config({})
@@ -101,7 +102,7 @@ def plan_topics(settings: Settings, partitions: int) -> tuple[TopicPlan, ...]:
         TopicPlan(names.scores, 1, large),
         TopicPlan(names.late, 1, large),
         TopicPlan(names.dead_letters, 1, large),
-        TopicPlan(names.checkpoints, 1, large),
+        TopicPlan(names.checkpoints, 1 + partitions * len(settings.sources), large),
     )
 
 

@@ -202,4 +202,3 @@ def _bin_sums(record: BinRecord) -> BinSums:
     pairs = zip(record.region, record.category, strict=True)
     cells = [Cell(record.regions[r], record.categories[c]) for r, c in pairs]
     return BinSums(record.bin, cells, np.array(record.sums, np.int64).reshape(-1, len(cells)))
-

@@ -4,8 +4,29 @@ Both take the same migrations and answer the same query with the same rows of th
 types: int, float, str, bool, ``date``, ``datetime`` in UTC, and lists of these.
 """
 
+from __future__ import annotations
+
+from pathlib import Path
+
 from tidecast.streams.store.base import QueryResult, Store
-from tidecast.streams.store.embedded import open_embedded
 from tidecast.streams.store.server import open_server
 
 __all__ = ["QueryResult", "Store", "open_embedded", "open_server"]
+
+
+def open_embedded(folder: Path, database: str = "tidecast") -> Store:
+    """Open the chDB database kept in ``folder``, which is made where it is missing.
+
+    A process can hold one folder at a time, and a folder is held by one process at a time;
+    several stores of the same folder may be open in one process.
+
+    Raises
+    ------
+    StoreError
+        When the folder cannot be made, or is held by another process, or this process holds
+        another folder.
+    """
+    # Importing chDB starts an engine, which a worker beside a server has no use for.
+    from tidecast.streams.store.embedded import EmbeddedStore
+
+    return EmbeddedStore(folder, database)

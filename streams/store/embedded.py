@@ -18,50 +18,18 @@ from tidecast.streams.store.migrations import apply_migrations
 from tidecast.streams.store.native import read_native
 from tidecast.streams.store.shapes import check_columns, plain_rows
 
-__all__ = ["open_embedded"]
-
-
-def open_embedded(folder: Path, database: str = "tidecast") -> EmbeddedStore:
-    """Open the database kept in ``folder``, which is made where it is missing.
-
-    A process can hold one folder at a time, and a folder is held by one process at a time;
-    several stores of the same folder may be open in one process.
-
-    Raises
-    ------
-    StoreError
-        When the folder cannot be made, or is held by another process, or this process holds
-        another folder.
-    """
-    path = folder.resolve()
-    if "?" in str(path):  # what follows it would be read as options
-        raise StoreError(f"the store cannot be in {path}: choose a folder without '?' in its name")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        connection = connect(str(path))
-    except (OSError, RuntimeError) as error:
-        raise StoreError(
-            f"the store in {path} cannot be opened: see that no other process has it open, that "
-            "this process has no other store open, and that the folder is writable "
-            f"({_reason(error)})"
-        ) from error
-    store = EmbeddedStore(connection, database)
-    store.use()
-    return store
+__all__ = ["EmbeddedStore"]
 
 
 class EmbeddedStore:
     """A chDB database; the contract is ``Store``'s."""
 
-    def __init__(self, connection: Any, database: str) -> None:
-        self._connection = connection
-        self._database = quote_name(database)
+    def __init__(self, folder: Path, database: str) -> None:
+        self._connection = _connect(folder.resolve())
         self._types: dict[str, dict[str, str]] = {}
-
-    def use(self) -> None:
-        """Make our database where it is missing, and the one that statements speak of."""
-        self.query(f"CREATE DATABASE IF NOT EXISTS {self._database}")
-        self.query(f"USE {self._database}")
+        name = quote_name(database)
+        self.query(f"CREATE DATABASE IF NOT EXISTS {name}")
+        self.query(f"USE {name}")
 
     def migrate(self) -> list[str]:
         """Bring the tables and views up to date."""
@@ -115,6 +83,20 @@ class EmbeddedStore:
         )
         self._types[table] = dict(found.rows)
         return self._types[table]
+
+
+def _connect(folder: Path) -> Any:
+    if "?" in str(folder):  # what follows it would be read as options
+        raise StoreError(f"the store cannot be in {folder}: choose a name without '?'")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return connect(str(folder))
+    except (OSError, RuntimeError) as error:
+        raise StoreError(
+            f"the store in {folder} cannot be opened: see that no other process has it open, that "
+            "this process has no other store open, and that the folder is writable "
+            f"({_reason(error)})"
+        ) from error
 
 
 def _is_select(statement: str) -> bool:

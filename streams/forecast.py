@@ -1,0 +1,140 @@
+"""Forecast: cuts and decisions in; windows, predictions and scores out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from faust.types import TP
+
+from tidecast.models.fold import Closed, ForecastFold
+from tidecast.state.bins import BinGrid
+from tidecast.state.cuts import PartitionList
+from tidecast.state.partition import Batch
+from tidecast.state.settings import Settings
+from tidecast.streams.checkpoints import Checkpoint, CheckpointLog, Owner
+from tidecast.streams.metrics import ForecastMetrics
+from tidecast.streams.sender import Sender
+from tidecast.streams.topics import partition_counts, topic_names
+from tidecast.streams.wire import (
+    encode_input,
+    encode_predictions,
+    encode_scores,
+    encode_window,
+    parse_input,
+)
+
+__all__ = ["ForecastOutput", "ForecastRole"]
+
+Sent = tuple[str, bytes | None, bytes]  # topic, key, value
+
+
+class ForecastOutput:
+    """Turns what a closed bin gives into records. No broker needed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.topics = topic_names(settings.kafka.topic_prefix)
+        self._series = [series.name for series in settings.series]
+        self._levels = settings.forecast.quantile_levels
+        self._grid = BinGrid(settings.bins.width, settings.shop.time_zone)
+
+    def records(self, closed: Closed) -> Iterator[Sent]:
+        """Yield (topic, key, value) of every record, in the order of sending."""
+        cells, series, grid = closed.cells, self._series, self._grid
+        yield self.topics.windows, None, encode_window(closed.slab, cells, series, grid)
+        if closed.scores is not None:
+            yield self.topics.scores, None, encode_scores(closed.scores, series, grid)
+        if closed.forecast is None:
+            return
+        keys = [f"{name}|{c.region}|{c.category}".encode() for name in series for c in cells]
+        values = encode_predictions(closed.forecast, cells, series, self._levels, grid)
+        for key, value in zip(keys, values, strict=True):
+            yield self.topics.predictions, key, value
+
+
+class ForecastRole:
+    """Folds the cuts topic; one shard, one partition."""
+
+    name = "forecast"
+    checkpoint_seconds = 10.0
+
+    def __init__(self, settings: Settings, sender: Sender) -> None:
+        self._output = ForecastOutput(settings)
+        self.groups = {"forecast": [self._output.topics.cuts]}
+        self._settings = settings
+        self._fingerprint = settings.fingerprint()
+        self._sender = sender
+        self._log = CheckpointLog(settings)
+        self._pool = ThreadPoolExecutor(1, "forecast")
+        self._metrics = ForecastMetrics()
+        self._fold = ForecastFold(settings)
+        self._place: TP | None = None
+        self._position = 0
+        self._is_changed = False
+
+    async def open(self, assigned: Sequence[TP]) -> dict[TP, int]:
+        """Load the shard's checkpoint; without one, decide the list of source partitions."""
+        self._place = next(iter(assigned), None)
+        if self._place is None:
+            return {}
+        owner = Owner.shard(self._place.partition)
+        found = (await self._log.read([owner])).get(owner)
+        self._fold = ForecastFold(self._settings)
+        self._position = 0
+        if found is not None:
+            await self._in_thread(self._fold.restore, found.data)
+            self._position = found.position
+        else:
+            await self._list_partitions(self._place)
+        return {self._place: self._position}
+
+    async def _list_partitions(self, place: TP) -> None:
+        """Write down the source partitions that slabs wait for; the first such record wins."""
+        topics = {source.topic: source.name for source in self._settings.sources}
+        counts = await asyncio.to_thread(partition_counts, self._settings.kafka, topics)
+        listed = [(topics[topic], n) for topic, count in counts.items() for n in range(count)]
+        value = encode_input(PartitionList(tuple(sorted(listed))), self._fingerprint)
+        await (await self._sender.send(place.topic, value, partition=place.partition))
+
+    async def take(self, tp: TP, batch: Batch) -> None:
+        """Fold the messages of a batch, one by one."""
+        for offset, value in zip(batch.offsets.tolist(), batch.records, strict=True):
+            if tp != self._place or offset < self._position:
+                continue
+            message = parse_input(value, self._fingerprint)
+            steps = self._fold.step(message)
+            while (sent := await self._in_thread(self._next, steps)) is not None:
+                for topic, key, record in sent:
+                    await self._sender.send(topic, record, key)
+            self._position = offset + 1
+            self._is_changed = True
+        self._metrics.held_back_by(self._fold.slabs.holding_back())
+
+    def _next(self, steps: Iterator[Closed]) -> list[Sent] | None:
+        """Take one step, off the event loop; None when the message is done."""
+        started = time.perf_counter()
+        closed = next(steps, None)
+        if closed is None:
+            return None
+        self._metrics.note(len(closed.cells), time.perf_counter() - started)
+        return list(self._output.records(closed))
+
+    async def idle(self, ends: dict[TP, int]) -> None:
+        """Do nothing: silence decides nothing here."""
+
+    async def checkpoint(self) -> dict[TP, int]:
+        """Await the outputs, then write the checkpoint of the shard."""
+        await self._sender.delivered()
+        if not self._is_changed or self._place is None or self._fold.slabs.inputs is None:
+            return {}
+        data = await self._in_thread(self._fold.snapshot)
+        checkpoint = Checkpoint(self._position, data)
+        await self._log.write(self._sender, Owner.shard(self._place.partition), checkpoint)
+        self._is_changed = False
+        return {self._place: self._position}
+
+    async def _in_thread(self, function, *arguments):  # type: ignore[no-untyped-def]
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, function, *arguments)

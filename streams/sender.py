@@ -1,0 +1,38 @@
+"""Sends records through a Faust app's producer, and knows when all have arrived."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+__all__ = ["Sender"]
+
+IN_FLIGHT = 20_000  # records; beyond this sending waits, so that memory stays bounded
+
+
+class Sender:
+    """Hands records to the producer of ``app`` and keeps the promises of delivery.
+
+    Faust's own ``flush`` gives up after a tenth of a second, so the promises are awaited here.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self._promises: list[asyncio.Future[Any]] = []
+
+    async def send(
+        self, topic: str, value: bytes, key: bytes | None = None, partition: int | None = None
+    ) -> asyncio.Future[Any]:
+        """Hand over one record; return the promise of its delivery (its metadata)."""
+        promise: asyncio.Future[Any] = await self._app.producer.send(
+            topic, key, value, partition, None, None
+        )
+        self._promises.append(promise)
+        if len(self._promises) >= IN_FLIGHT:
+            await self.delivered()
+        return promise
+
+    async def delivered(self) -> None:
+        """Await everything sent so far; raise the first error of the broker."""
+        promises, self._promises = self._promises, []
+        await asyncio.gather(*promises)

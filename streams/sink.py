@@ -1,0 +1,111 @@
+"""Sink: predictions, windows and scores in; large columnar inserts into ClickHouse out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from faust.types import TP
+from pydantic import BaseModel, ValidationError
+
+from tidecast.state.errors import ContractError
+from tidecast.state.partition import Batch
+from tidecast.state.settings import Settings
+from tidecast.streams.metrics import SinkMetrics
+from tidecast.streams.schemas.records import PredictionRecord, ScoreRecord, WindowRecord
+from tidecast.streams.sender import Sender
+from tidecast.streams.store import Store, open_server
+from tidecast.streams.store.rows import actual_columns, prediction_columns, score_columns
+from tidecast.streams.topics import topic_names
+
+__all__ = ["SinkRole", "store_records"]
+
+FLUSH_RECORDS = 20_000
+TABLES: dict[str, tuple[type[BaseModel], Callable[[Any], dict[str, Any]]]] = {
+    "predictions": (PredictionRecord, prediction_columns),
+    "actuals": (WindowRecord, actual_columns),
+    "scores": (ScoreRecord, score_columns),
+}
+
+
+def store_records(store: Store, table: str, records: Sequence[bytes]) -> int:
+    """Insert the records of one topic into their table, in one block; return the rows.
+
+    Raises
+    ------
+    ContractError
+        When a record is not what its topic holds.
+    StoreError
+        When the store is away or refuses the rows.
+    """
+    contract, columns = TABLES[table]
+    try:
+        parsed = [contract.model_validate_json(record) for record in records]
+    except ValidationError as error:
+        raise ContractError(f"not a record for table {table}: {error}") from error
+    return store.insert(table, columns(parsed))
+
+
+class SinkRole:
+    """Gathers records for a fraction of a second, and inserts them; then they may be committed.
+
+    The tables replace a row that is sent again, so reading on from the committed offset is enough:
+    the sink's checkpoint is the store itself.
+    """
+
+    name = "sink"
+    checkpoint_seconds = 0.2
+
+    def __init__(self, settings: Settings, sender: Sender) -> None:
+        topics = topic_names(settings.kafka.topic_prefix)
+        self._tables = {
+            topics.predictions: "predictions",
+            topics.windows: "actuals",
+            topics.scores: "scores",
+        }
+        self.groups = {"sink": list(self._tables)}
+        self._settings = settings
+        self._pool = ThreadPoolExecutor(1, "insert")
+        self._metrics = SinkMetrics()
+        self._store: Store | None = None
+        self._records: dict[str, list[bytes]] = {}
+        self._positions: dict[TP, int] = {}
+
+    async def open(self, assigned: Sequence[TP]) -> dict[TP, int]:
+        """Open the store, bringing its tables up to date; read on from the committed offsets."""
+        self._records, self._positions = {}, {}
+        if self._store is None:
+            self._store = await self._in_thread(open_server, self._settings.clickhouse)
+            await self._in_thread(self._store.migrate)
+        return {}
+
+    async def take(self, tp: TP, batch: Batch) -> None:
+        """Gather a batch; insert when there is much."""
+        table = self._tables[tp.topic]
+        self._records.setdefault(table, []).extend(r for r in batch.records if r is not None)
+        self._positions[tp] = int(batch.offsets[-1]) + 1
+        if sum(map(len, self._records.values())) >= FLUSH_RECORDS:
+            await self._insert()
+
+    async def idle(self, ends: dict[TP, int]) -> None:
+        """Do nothing: silence decides nothing here."""
+
+    async def checkpoint(self) -> dict[TP, int]:
+        """Insert what was gathered; the positions behind it are durable then."""
+        await self._insert()
+        positions, self._positions = self._positions, {}
+        return positions
+
+    async def _insert(self) -> None:
+        gathered, self._records = self._records, {}
+        for table, records in gathered.items():
+            started = time.perf_counter()
+            rows = await self._in_thread(store_records, self._store, table, records)
+            self._metrics.note(table, rows, time.perf_counter() - started)
+
+    async def _in_thread(self, function, *arguments):  # type: ignore[no-untyped-def]
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, function, *arguments)

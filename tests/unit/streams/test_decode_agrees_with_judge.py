@@ -1,0 +1,267 @@
+"""The columnar decoder and the judge are two ways to one answer: held against each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from shops import shop
+
+from tidecast.state.cells import Cell, CellIndex
+from tidecast.state.errors import ContractError
+from tidecast.state.settings import Settings
+from tidecast.streams.decode import Decoder, Judge, Judged, ndjson
+from tidecast.streams.decode.rules import Rules
+
+SHOPS: dict[str, Settings] = {
+    "clicks": shop("click"),
+    "clicks of a zone": shop(
+        "click",
+        time={"zone": "Europe/London"},
+        kinds={"view": ["pv", "1"], "purchase": "true"},
+        defaults={"category": "all", "value": 2.5},
+    ),
+    "clicks in ms": shop("click", time={"format": "ms"}, fields={"region": "category"}),
+    "clicks in s": shop("click", time={"format": "s"}),
+    "clicks of a pattern": shop(
+        "click", time={"format": "%d/%m/%Y %H:%M", "zone": "America/New_York"}
+    ),
+    "clicks of days": shop("click", time={"format": "%Y%m%d"}, defaults={"kind": "view"}),
+    "clicks on a grid": shop("click", regions={"by": "grid", "cell_degrees": 7.3}),
+    "clicks on hexagons": shop("click", regions={"by": "h3", "resolution": 3}),
+    "orders": shop("order"),
+    "orders with cancellations": shop("order", negative_units="cancellation"),
+    "orders with subtractions": shop("order", negative_units="subtract", defaults={"units": 1}),
+    "logistics": shop("logistics", limits={"record_bytes": 200}),
+}
+
+TIMES = [
+    '"2026-01-31T12:00:00Z"',
+    '"2026-01-31T12:00:00.123456789Z"',
+    '"2026-03-29T01:30:00"',
+    '"2026-10-25 01:30"',
+    '"2026-02-29T00:00:00Z"',
+    '"2024-02-29T23:59:59+02:00"',
+    '"2026-01-31T12:00:60Z"',
+    '"2026-01-31T12:00:00-0130"',
+    '"2026-01-31T12:00:00+24:00"',
+    '"2026-01-31T12:00:00z"',
+    '"2026-13-31T12:00:00Z"',
+    '"1970-01-01T00:00:00Z"',
+    '"2100-01-01T00:00:00Z"',
+    '"2099-12-31T23:59:59.999999Z"',
+    '"\\u0032026-01-31T12:00:00Z"',
+    '"31/01/2026 12:00"',
+    '"1/1/2026 2:03"',
+    '"08/03/2026 02:30"',
+    '"20260131"',
+    "20260131",
+    "20260131.0",
+    "1769860800",
+    "1769860800.25",
+    "1769860800000",
+    "1769860800000.5",
+    "1e12",
+    "1e308",
+    "-1",
+    '"1769860800"',
+]
+NAMES = [
+    '"north"',
+    '"south"',
+    '"true"',
+    "true",
+    '"5"',
+    "5",
+    "5.0",
+    '"5.0"',
+    "-0",
+    "-0.0",
+    '"-0"',
+    '"007"',
+    "1234567890123456",
+    "1e3",
+    "1.5",
+    '"1.5"',
+    "1e300",
+    '""',
+    '"null"',
+    "{}",
+    '"{}"',
+    '{"a": 1}',
+    '"{\\"a\\": 1}"',
+    "[]",
+    '["north"]',
+    '"\\u0000"',
+    '"\\ud800"',
+    '"\\ud83d\\ude00"',
+    '"\\udc00\\ud800"',
+    '"caf\u00e9"',
+    '"a\\nb"',
+    '"\x7f"',
+    '"(overflow)"',
+    '"' + "x" * 128 + '"',
+    '"' + "x" * 129 + '"',
+    '" north"',
+    '"nor\\u0074h"',
+]
+KINDS = ['"view"', '"order"', '"delivered"', '"pv"', '"1"', "1", "1.0", "true", '"true"', '"x"']
+NUMBERS = [
+    "0",
+    "1",
+    "-1",
+    "-0.0",
+    "2.675",
+    "0.0005",
+    "0.0015",
+    "1e9",
+    "1000000000.001",
+    "1e13",
+    "1e400",
+    "18446744073709551616",
+    "1" + "0" * 309,
+    "1" * 5000,
+    "1e-400",
+    "NaN",
+    "-Infinity",
+    '"1"',
+    "true",
+    "[1]",
+    "01",
+    "1.",
+]
+PLACES = ["0", "51.5", "-0.1", "90", "-180", "180", "180.1", "-90.0", "7.3"]
+OTHERS = ["1", '"x"', "[1, {}]", "tru", '"\\x"', "1e999", "[" * 70 + "]" * 70, "NaN", '"\t"']
+VALUES = {
+    "event_time": TIMES,
+    "region": NAMES,
+    "category": NAMES,
+    "kind": KINDS,
+    "value": NUMBERS,
+    "units": NUMBERS,
+    "amount": NUMBERS,
+    "hours": NUMBERS,
+    "lat": PLACES,
+    "lng": PLACES,
+    "other": OTHERS,
+}
+
+
+@st.composite
+def valid_fields(draw: st.DrawFn, rules: Rules) -> dict[str, str]:
+    """Draw a record's fields, valid for the shop, as JSON texts."""
+    times = {"iso": TIMES[0], "ms": "1769860800000", "s": "1769860800", "%Y%m%d": '"20260131"'}
+    time = times.get(rules.source.time.format, '"31/01/2026 12:00"')
+    word = next(iter(rules.words))
+    fields = {
+        "event_time": time,
+        "region": draw(st.sampled_from(NAMES[:2])),
+        "category": draw(st.sampled_from(NAMES[:2])),
+        "kind": f'"{word}"',
+        "lat": draw(st.sampled_from(PLACES[:2])),
+        "lng": draw(st.sampled_from(PLACES[:2])),
+    }
+    numbers = {name: draw(st.sampled_from(["3", "2.675", "12.5"])) for name in rules.numbers}
+    return {rules.source.field(name): value for name, value in (fields | numbers).items()}
+
+
+@st.composite
+def records(draw: st.DrawFn, rules: Rules) -> bytes | None:
+    """Draw a record: some valid, most with a few things wrong."""
+    if draw(st.integers(0, 40)) == 0:
+        return draw(st.sampled_from([None, b"", b"{}", b"null", b"[]", b"{}\n{}", b"\xef\xbb\xbf{}"]))
+    pairs = list(draw(valid_fields(rules)).items())
+    for _ in range(draw(st.sampled_from([0, 0, 1, 1, 1, 2, 3]))):
+        pairs = draw(changed(pairs))
+    colon, comma = draw(st.sampled_from([(":", ","), (": ", ", "), (" :\t", "\r, ")]))
+    text = "{" + comma.join(f'"{name}"{colon}{value}' for name, value in pairs) + "}"
+    return draw(damaged(text.encode("utf-8")))
+
+
+@st.composite
+def changed(draw: st.DrawFn, pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Draw the fields with one thing changed."""
+    name = draw(st.sampled_from(sorted(VALUES)))
+    value = draw(st.one_of(st.sampled_from(VALUES[name]), st.just("null")))
+    how = draw(st.sampled_from(["replace", "replace", "replace", "before", "after", "drop", "mix"]))
+    if how == "replace":
+        return [(n, value if n == name else v) for n, v in pairs] + [("other", value)]
+    if how == "drop":
+        return [(n, v) for n, v in pairs if n != name]
+    if how == "mix":
+        return draw(st.permutations(pairs))
+    return [(name, value), *pairs] if how == "before" else [*pairs, (name, value)]
+
+
+@st.composite
+def damaged(draw: st.DrawFn, record: bytes) -> bytes:
+    """Draw the record, seldom with some bytes lost, added or changed."""
+    if draw(st.integers(0, 5)):
+        return record
+    at = draw(st.integers(0, len(record)))
+    lost = draw(st.sampled_from([0, 0, 1, 1, 5]))
+    added = draw(
+        st.sampled_from([b"", b"\xff", b"\n", b"}", b'"', b"\\", b"\x00", b",", b" ", b"}\n{", b"9"])
+    )
+    return record[:at] + added + record[at + lost :]
+
+
+def judged(judge: Judge, record: bytes | None) -> Judged | str:
+    try:
+        return judge.judge(record)
+    except ContractError as error:
+        return str(error)
+
+
+def scaled(number: float, decimals: int) -> int:
+    return 0 if math.isnan(number) else round(number * 10.0**decimals)
+
+
+def added(event: Judged, rules: Rules) -> list[int]:
+    """Return the addends of one event, from the definition of terms."""
+    row = []
+    for term in rules.terms:
+        number = event.numbers[rules.numbers.index(term.of)] if term.of else 1.0
+        value = int(not math.isnan(number)) if term.counts else scaled(number, term.decimals)
+        row.append(value if not term.kinds or event.kind in term.kinds else 0)
+    return row
+
+
+def check(shop_settings: Settings, batches: Sequence[Sequence[bytes | None]]) -> None:
+    """Decode the batches with one decoder and hold every record against the judge."""
+    decoder = Decoder(shop_settings, shop_settings.sources[0])
+    judge = Judge(decoder.rules)
+    found, expected = CellIndex(max_cells=6), CellIndex(max_cells=6)
+    for batch in batches:
+        events, refusals = decoder.decode(batch, found)
+        answers = [judged(judge, record) for record in batch]
+        valid = {i: event for i, event in enumerate(answers) if isinstance(event, Judged)}
+        assert {r.index: r.reason for r in refusals} == {
+            i: reason for i, reason in enumerate(answers) if isinstance(reason, str)
+        }
+        assert events.index.tolist() == list(valid)
+        assert events.time.tolist() == [event.time for event in valid.values()]
+        cells = [expected.add(Cell(event.region, event.category)) for event in valid.values()]
+        assert events.cell.tolist() == cells
+        assert events.terms.tolist() == [added(event, decoder.rules) for event in valid.values()]
+    assert found.cells == expected.cells
+
+
+@pytest.fixture(autouse=True)
+def small_halves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let polars read even single records, so that its every answer is compared."""
+    monkeypatch.setattr(ndjson, "MIN_ROWS", 1)
+
+
+@pytest.mark.parametrize("name", SHOPS)
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_every_record_is_decoded_as_the_judge_decides(name: str, data: st.DataObject) -> None:
+    rules = Rules(SHOPS[name], SHOPS[name].sources[0])
+    batches = data.draw(st.lists(st.lists(records(rules), max_size=12), min_size=1, max_size=3))
+    check(SHOPS[name], batches)

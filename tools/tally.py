@@ -1,0 +1,90 @@
+"""The closing table: what came in, and how the forecasts fared beside seasonal naive."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from rich.table import Table
+
+from tidecast.models.scores import Scores
+
+__all__ = ["Tally", "accuracy_table", "counts_table"]
+
+BASELINE = "seasonal_naive"
+
+
+class Tally:
+    """Adds up the scores of closed bins, over all leads."""
+
+    def __init__(self, series: Sequence[str]) -> None:
+        self.series = tuple(series)
+        self.bins = 0
+        self.cells = 0
+        self.intervals: tuple[float, ...] = ()
+        self._error: dict[str, np.ndarray] = {}
+        self._actual: dict[str, np.ndarray] = {}
+        self._n = np.zeros(len(self.series))
+        self._covered: np.ndarray = np.zeros((0, len(self.series)))
+
+    def add(self, scores: Scores) -> None:
+        """Add one bin's scores."""
+        zeros = np.zeros(len(self.series))
+        for number, expert in enumerate(scores.experts):
+            self._error[expert] = self._error.get(expert, zeros) + _by_series(
+                scores.abs_error[number]
+            )
+            self._actual[expert] = self._actual.get(expert, zeros) + _by_series(
+                scores.actual[number]
+            )
+        self._n = self._n + scores.n[0].sum(axis=-1)
+        covered = scores.covered.sum(axis=-1)  # (interval, series)
+        self._covered = covered + (self._covered if self.intervals else 0)
+        self.intervals = scores.intervals
+
+    def wape(self, expert: str, series: int) -> float:
+        """Return the sum of absolute errors over that of actuals; NaN where nothing was."""
+        if expert not in self._actual or not self._actual[expert][series]:
+            return float("nan")
+        return float(self._error[expert][series] / self._actual[expert][series])
+
+    def coverage(self, interval: int, series: int) -> float:
+        """Return the share of actuals inside the blend's central interval."""
+        return (
+            float(self._covered[interval][series] / self._n[series]) if self._n[series] else np.nan
+        )
+
+
+def _by_series(sums: np.ndarray) -> np.ndarray:
+    return np.asarray(np.nansum(sums, axis=-1))  # (series,)
+
+
+def counts_table(rows: Sequence[tuple[str, str]]) -> Table:
+    """Return what came in, a line each."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column()
+    table.add_column(justify="right")
+    for name, value in rows:
+        table.add_row(name, value)
+    return table
+
+
+def accuracy_table(tally: Tally) -> Table:
+    """Return WAPE beside seasonal naive, and coverage, a line a series."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("series")
+    for name in ("WAPE", "seasonal naive", "ratio"):
+        table.add_column(name, justify="right")
+    for level in tally.intervals:
+        table.add_column(f"inside {level:.0%}", justify="right")
+    for number, name in enumerate(tally.series):
+        ours, theirs = tally.wape("tidecast", number), tally.wape(BASELINE, number)
+        coverage = [tally.coverage(i, number) for i in range(len(tally.intervals))]
+        table.add_row(
+            name,
+            f"{ours:.1%}",
+            f"{theirs:.1%}",
+            f"{ours / theirs:.2f}" if theirs else "",
+            *(f"{share:.1%}" for share in coverage),
+        )
+    return table
