@@ -25,9 +25,9 @@ class EmbeddedStore:
     """A chDB database; the contract is ``Store``'s."""
 
     def __init__(self, folder: Path, database: str) -> None:
+        name = quote_name(database)
         self._connection = _connect(folder.resolve())
         self._types: dict[str, dict[str, str]] = {}
-        name = quote_name(database)
         self.query(f"CREATE DATABASE IF NOT EXISTS {name}")
         self.query(f"USE {name}")
 

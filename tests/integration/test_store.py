@@ -425,7 +425,7 @@ def test_a_folder_that_cannot_be_is_refused_in_words(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="writable"):
         open_embedded(tmp_path / "file" / "store")
-    with pytest.raises(StoreError, match="without '\\?'"):
+    with pytest.raises(StoreError, match="name without '\\?'"):
         open_embedded(tmp_path / "what?readonly=1")
 
 

@@ -18,7 +18,7 @@ Greet = Callable[[bytes], int]
 
 @pytest.fixture
 def greet() -> Iterator[Greet]:
-    """Start a server that says ``greeting`` to whoever connects; gives its port."""
+    """Start a server that says ``greeting``, or hangs up; gives its port."""
     listener = socket.create_server(("127.0.0.1", 0))
     threads: list[threading.Thread] = []
 
@@ -27,8 +27,9 @@ def greet() -> Iterator[Greet]:
             client, _ = listener.accept()
             with client:
                 client.recv(1024)
-                client.sendall(greeting)
-                client.recv(1024)
+                if greeting:
+                    client.sendall(greeting)
+                    client.recv(1024)
 
         threads.append(threading.Thread(target=serve))
         threads[-1].start()
