@@ -144,3 +144,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def main() -> NoReturn:
     """Run the command line of this process and end it."""
     sys.exit(run())
+
+if __name__ == "__main__":
+    main()

@@ -58,10 +58,15 @@ class Result:
 
 
 class Writer:
-    """Writes blocks of records to a store from a thread of its own; a full queue holds back."""
+    """Writes blocks of records to a store from a thread of its own; a full queue holds back.
+
+    The store is opened here, not in the thread: importing chDB changes the working directory for
+    a moment, under the feet of whoever opens a file.
+    """
 
     def __init__(self, open_store: Callable[[], Store]) -> None:
-        self._open = open_store
+        self._store = open_store()
+        self._store.migrate()
         self._queue: queue.Queue[tuple[str, list[bytes]] | None] = queue.Queue(4)
         self._error: BaseException | None = None
         self._blocks: dict[str, list[bytes]] = {}
@@ -90,17 +95,14 @@ class Writer:
 
     def _run(self) -> None:
         try:
-            store = self._open()
-            try:
-                store.migrate()
-                while (item := self._queue.get()) is not None:
-                    store_records(store, *item)
-            finally:
-                store.close()
+            while (item := self._queue.get()) is not None:
+                store_records(self._store, *item)
         except TidecastError as error:
             self._error = error
-            while self._queue.get() is not None:  # let the reader run into the error
+            while self._queue.get() is not None:  # whoever is putting must not wait for ever
                 pass
+        finally:
+            self._store.close()
 
 
 def run_replay(
