@@ -17,9 +17,10 @@ from tidecast.state.settings import KafkaSettings
 from tidecast.streams.clients import connect_producer, service_error
 from tidecast.streams.logs import Dealer, Piece
 
-__all__ = ["Sender", "feed", "paced"]
+__all__ = ["TICK_SECONDS", "Sender", "feed", "paced", "send_ends"]
 
-IN_FLIGHT = 50_000  # records: some batches for every partition, and little to lose track of
+IN_FLIGHT = 50_000  # records: some batches for every partition
+IN_FLIGHT_BYTES = 64 << 20
 BATCH_BYTES = 256 << 10
 LINGER_MS = 20
 REQUEST_BYTES = 32 << 20  # the topic's own limit decides what is too large
@@ -30,13 +31,14 @@ TICK_SECONDS = 0.05
 class Sender:
     """Send records in order, and know that each one arrived.
 
-    At most ``IN_FLIGHT`` records wait for their acknowledgement: then ``send`` waits too. The
-    first record that cannot be delivered is an error; what was sent before it has arrived.
+    At most ``IN_FLIGHT`` records (and ``IN_FLIGHT_BYTES``) wait for their acknowledgement: then
+    ``send`` waits too. The first record that cannot be delivered is an error.
     """
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
-        self._waiting: deque[Any] = deque()
+        self._waiting: deque[tuple[Any, int]] = deque()  # (future, size of its record)
+        self._waiting_bytes = 0
         self._producer = connect_producer(
             settings,
             acks="all",
@@ -70,7 +72,7 @@ class Sender:
         ServiceError
             When this or an earlier record cannot be delivered.
         """
-        while len(self._waiting) >= IN_FLIGHT:
+        while len(self._waiting) >= IN_FLIGHT or self._waiting_bytes >= IN_FLIGHT_BYTES:
             self._await_oldest()
         try:
             future = self._producer.send(
@@ -78,7 +80,8 @@ class Sender:
             )
         except KafkaError as error:
             raise self._failure(error) from error
-        self._waiting.append(future)
+        self._waiting.append((future, len(record)))
+        self._waiting_bytes += len(record)
 
     def drain(self) -> None:
         """Wait until every record has arrived.
@@ -93,16 +96,22 @@ class Sender:
             self._await_oldest()
 
     def _await_oldest(self) -> None:
+        future, size = self._waiting.popleft()
+        self._waiting_bytes -= size
         try:
-            self._waiting.popleft().get(2 * DELIVERY_MS / 1000)
+            future.get(2 * DELIVERY_MS / 1000)
         except KafkaError as error:
             raise self._failure(error) from error
 
     def _failure(self, error: KafkaError) -> ServiceError:
-        if isinstance(error, InvalidTimestampError | MessageSizeTooLargeError):
+        if isinstance(error, MessageSizeTooLargeError):
             return ServiceError(
-                f"the broker refuses a record ({type(error).__name__}): the topic's limits are "
-                "too narrow; `tidecast topics create` makes wide ones and names what differs"
+                "the broker refuses a record for its size: raise max.message.bytes of the topic"
+            )
+        if isinstance(error, InvalidTimestampError):
+            return ServiceError(
+                "the broker refuses a record for its event time: the topic must not limit "
+                "timestamps (message.timestamp.after.max.ms); `tidecast topics list` names it"
             )
         return service_error(self._settings, error)
 

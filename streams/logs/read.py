@@ -7,7 +7,7 @@ import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import polars as pl
 import zstandard
@@ -18,6 +18,7 @@ __all__ = ["LogReader"]
 
 BLOCK_BYTES = 2 << 20  # about 14,000 records of 150 bytes: enough to decode at full speed
 LINE_BYTES = 64 << 20  # a "line" beyond this is not a line of JSON but another kind of file
+ZSTD_BYTES = 64 << 10  # of compressed data at a time: what comes out may be much larger
 PARQUET_ROWS = 16_384
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -64,31 +65,27 @@ class LogReader:
             raise LogError(f"log {self.path} is damaged or cut short: {e}") from e
 
     def _lines(self) -> Iterator[list[bytes]]:
-        with self.path.open("rb") as self._raw, self._uncompressed(self._raw) as stream:
-            yield from self._split(stream)
+        with self.path.open("rb") as self._raw:
+            yield from self._split(self._blocks(self._raw))
             self._read_bytes = self.total_bytes
         self._raw = None
 
-    def _uncompressed(self, raw: BinaryIO) -> BinaryIO:
-        if self._magic[:2] == b"\x1f\x8b":
-            return cast(BinaryIO, gzip.open(raw))
+    def _blocks(self, raw: BinaryIO) -> Iterator[bytes]:
         if self._magic == b"\x28\xb5\x2f\xfd":
-            reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
-            return cast(BinaryIO, io.BufferedReader(reader, BLOCK_BYTES))
-        return raw
+            return _unzstd(raw)
+        stream = gzip.GzipFile(fileobj=raw) if self._magic[:2] == b"\x1f\x8b" else raw
+        return iter(lambda: stream.read(BLOCK_BYTES), b"")
 
-    def _split(self, stream: BinaryIO) -> Iterator[list[bytes]]:
+    def _split(self, blocks: Iterator[bytes]) -> Iterator[list[bytes]]:
         rest = b""
-        first = True
-        while block := stream.read(BLOCK_BYTES):
-            if first:
-                block, first = block.removeprefix(BYTE_ORDER_MARK), False
-            lines, newline, tail = block.rpartition(b"\n")
+        for number, block in enumerate(blocks):
+            text = block if number else block.removeprefix(BYTE_ORDER_MARK)
+            lines, newline, tail = text.rpartition(b"\n")
             if newline:
                 yield from _records(rest + lines)
                 rest = tail
             else:
-                rest += block
+                rest += text
                 self._check_line(rest)
         yield from _records(rest)
 
@@ -112,6 +109,24 @@ class LogReader:
             done += batch.height
             self._read_bytes = self.total_bytes * done // rows
             yield from _records(lines.getvalue().rstrip(b"\n"))
+
+
+def _unzstd(raw: BinaryIO) -> Iterator[bytes]:
+    """Yield the contents of all frames; the library's own reader takes a cut frame for whole."""
+    frame = zstandard.ZstdDecompressor().decompressobj()
+    block = b""
+    while data := raw.read(ZSTD_BYTES):
+        while data:
+            if frame.eof:
+                frame = zstandard.ZstdDecompressor().decompressobj()
+            block += frame.decompress(data)
+            data = frame.unused_data
+        if len(block) >= BLOCK_BYTES:
+            yield block
+            block = b""
+    if not frame.eof:
+        raise EOFError("the last zstd frame is not complete")
+    yield block
 
 
 def _records(lines: bytes) -> Iterator[list[bytes]]:
