@@ -10,6 +10,7 @@ __all__ = ["bench"]
 
 SUMMARIES = {
     "ingest": "Our ingest worker beside its peers, on one broker.",
+    "replay": "Logs to slabs and forecasts, without a broker.",
     "step": "One bin step, by number of cells.",
 }
 

@@ -99,7 +99,7 @@ def filled_topics(
     sources: dict[tuple[bool, bool], Source] = {}
     try:
         for slow, keyed in sorted({(c.slow, c.keyed) for c in contenders}):
-            part = drawn.first(records // SLOW_SHARE if slow else records)
+            part = drawn.part(0, records // SLOW_SHARE if slow else records)
             name = f"{prefix}-{len(part)}{'-keyed' if keyed else ''}"
             create_topics(bootstrap, [name], PARTITIONS)
             sources[slow, keyed] = Source(name, len(part), part.sums())
@@ -136,7 +136,9 @@ def read_result(contender: Contender, job: Job) -> Output:
     if contender.name != OURS:
         return read_output(job.bootstrap, job.output, window_rows)
     cuts = topic_names(job.output).cuts
-    return read_output(job.bootstrap, cuts, lambda values: cut_rows(values, sum_settings(job)))
+    return read_output(
+        job.bootstrap, cuts, lambda values: cut_rows(values, sum_settings(job.topic, job.kafka()))
+    )
 
 
 def run_process(contender: Contender, job: Job) -> Report:

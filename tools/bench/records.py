@@ -16,6 +16,7 @@ MINUTE_MS = 60_000
 START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 SPACING_MS = 1.2
 JITTER_MS = 5_000
+BLOCK = 100_000  # records made at a time: memory stays small
 NAMES = 100
 """How many regions there are, and how many categories."""
 
@@ -68,9 +69,9 @@ class BenchRecords:
     def __len__(self) -> int:
         return len(self.time_ms)
 
-    def first(self, count: int) -> BenchRecords:
-        """Return the first ``count`` records."""
-        return BenchRecords(*(getattr(self, field.name)[:count] for field in fields(self)))
+    def part(self, start: int, stop: int) -> BenchRecords:
+        """Return the records from ``start`` to ``stop``."""
+        return BenchRecords(*(getattr(self, field.name)[start:stop] for field in fields(self)))
 
     def sums(self) -> Sums:
         """Return the true one-minute sums."""
@@ -93,19 +94,29 @@ class BenchRecords:
 
         One flush record per partition comes last.
         """
-        iso = np.datetime_as_string(self.time_ms.astype("datetime64[ms]"), unit="ms").tolist()
-        columns = (self.time_ms, self.region, self.category, self.cents, self.user, self.item)
-        rows = zip(iso, *(column.tolist() for column in columns), strict=True)
-        for number, (time, ms, region, category, cents, user, item) in enumerate(rows):
-            value = (
-                f'{{"event_id":"{number * 2654435761 % 2**64:016x}","event_time":"{time}Z",'
-                f'"user_id":"u{user:06d}","item_id":"i{item:05d}","region":"r{region:02d}",'
-                f'"category":"c{category:02d}","kind":"view","value":{cents / 100:.2f}}}'
-            ).encode()
+        names = zip(self.region.tolist(), self.category.tolist(), strict=True)
+        rows = zip(names, self.time_ms.tolist(), self.values(), strict=True)
+        for number, ((region, category), ms, value) in enumerate(rows):
             key = b"r%02d|c%02d" % (region, category) if keyed else None
             partition = zlib.crc32(key) if key else number
             yield Record(partition % partitions, key, value, ms)
         yield from self._flush(partitions, keyed)
+
+    def values(self) -> Iterator[bytes]:
+        """Yield each record as JSON."""
+        for start in range(0, len(self), BLOCK):
+            yield from self.part(start, start + BLOCK)._block(start)
+
+    def _block(self, first: int) -> Iterator[bytes]:
+        iso = np.datetime_as_string(self.time_ms.astype("datetime64[ms]"), unit="ms").tolist()
+        columns = (self.region, self.category, self.cents, self.user, self.item)
+        rows = zip(iso, *(column.tolist() for column in columns), strict=True)
+        for number, (time, region, category, cents, user, item) in enumerate(rows, first):
+            yield (
+                f'{{"event_id":"{number * 2654435761 % 2**64:016x}","event_time":"{time}Z",'
+                f'"user_id":"u{user:06d}","item_id":"i{item:05d}","region":"r{region:02d}",'
+                f'"category":"c{category:02d}","kind":"view","value":{cents / 100:.2f}}}'
+            ).encode()
 
     def _flush(self, partitions: int, keyed: bool) -> Iterator[Record]:
         ms = int(self.time_ms[-1]) + 60 * MINUTE_MS

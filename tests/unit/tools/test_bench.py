@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
 import orjson
@@ -15,11 +16,13 @@ from tidecast.streams.wire import encode_input
 from tidecast.tools.bench import bench
 from tidecast.tools.bench.contenders import Contender
 from tidecast.tools.bench.contenders.faust import MinuteSums
-from tidecast.tools.bench.contenders.job import Job, Report
+from tidecast.tools.bench.contenders.job import Report
 from tidecast.tools.bench.ingest import result, table
 from tidecast.tools.bench.outputs import add_up, cut_rows, window_rows
 from tidecast.tools.bench.race import Standing, difference
 from tidecast.tools.bench.records import FLUSH_REGION, MINUTE_MS, BenchRecords, Sums
+from tidecast.tools.bench.replay import write_log
+from tidecast.tools.bench.replay_run import replayed_slabs
 from tidecast.tools.bench.shop import sum_settings
 
 
@@ -51,7 +54,7 @@ def test_records_are_the_same_in_every_run_and_of_169_bytes() -> None:
 
 def test_a_part_of_the_records_is_their_beginning() -> None:
     drawn = BenchRecords.draw(500)
-    assert list(drawn.first(50).deal(1))[:50] == list(drawn.deal(1))[:50]
+    assert list(drawn.part(0, 50).deal(1))[:50] == list(drawn.deal(1))[:50]
 
 
 def test_keyed_records_of_a_cell_share_a_partition() -> None:
@@ -91,14 +94,14 @@ def test_flush_records_are_no_part_of_the_sums() -> None:
 
 
 def cut(upto: int, *counts: int) -> bytes:
-    settings = sum_settings(Job("localhost:1", "t", 1, 1, "o", ""))
+    settings = sum_settings()
     sums = np.array([counts, [100 * n for n in counts], counts])
     part = BinSums(2, [Cell("r", "c"), Cell("s", "c")], sums)
     return encode_input(Cut("clicks", 0, 0, 2, upto, (part,)), settings.fingerprint())
 
 
 def test_of_a_corrected_cut_the_later_version_counts_whatever_the_order() -> None:
-    settings = sum_settings(Job("localhost:1", "t", 1, 1, "o", ""))
+    settings = sum_settings()
     for messages in ([cut(5, 1, 1), cut(9, 2, 3)], [cut(9, 2, 3), cut(5, 1, 1)]):
         sums = add_up(cut_rows(messages, settings))
         assert sums == {(120_000, "r", "c"): (2, 200), (120_000, "s", "c"): (3, 300)}
@@ -162,3 +165,12 @@ def test_an_unknown_contender_is_refused_by_name() -> None:
     done = CliRunner().invoke(bench, ["ingest", "--contenders", "fetch,spark"])
     assert done.exit_code == 2
     assert "'spark'" in done.output
+
+
+def test_a_replayed_log_is_in_the_slabs_to_the_last_record(tmp_path: Path) -> None:
+    write_log(tmp_path / "clicks.ndjson", 120_000)
+    slabs = list(replayed_slabs(tmp_path / "clicks.ndjson", with_forecasts=False))
+    assert sum(slab.events > 0 for slab in slabs) == 3
+    assert sum(slab.events for slab in slabs) == 120_000
+    cents = sum(total for _, total in BenchRecords.draw(120_000).sums().values())
+    assert sum(slab.values[:, 0].sum() for slab in slabs) == pytest.approx(cents / 100)

@@ -32,6 +32,10 @@ class Job:
         """Records to read: the counted ones and one flush record per partition."""
         return self.records + self.partitions
 
+    def kafka(self) -> dict[str, str]:
+        """Return the table of Kafka settings under which our own worker does the job."""
+        return {"bootstrap": self.bootstrap, "topic_prefix": self.output, "group": self.output}
+
     def text(self) -> str:
         """Return the job as the one argument of a contender's process."""
         return json.dumps(asdict(self))

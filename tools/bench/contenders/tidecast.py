@@ -14,6 +14,7 @@ from tidecast.state.partition import Batch
 from tidecast.state.settings import Settings
 from tidecast.streams.app import ROLES, make_app
 from tidecast.streams.ingest import IngestRole
+from tidecast.streams.role import Role
 from tidecast.streams.sender import Sender
 from tidecast.streams.topics import create_topics, plan_topics
 from tidecast.tools.bench.contenders.job import Job, Stopwatch, leave
@@ -41,9 +42,9 @@ class TimedIngest(IngestRole):
             leave(self._watch.report())
 
 
-def run_worker(job: Job, role: Callable[[Job, Settings, Sender], IngestRole]) -> None:
+def run_worker(job: Job, role: Callable[[Job, Settings, Sender], Role]) -> None:
     """Run the worker with ``role`` in the place of its ingest role."""
-    settings = sum_settings(job)
+    settings = sum_settings(job.topic, job.kafka())
     create_topics(settings.kafka, plan_topics(settings, job.partitions))
     ROLES["ingest"] = lambda settings, sender: role(job, settings, sender)
     faust.Worker(make_app(settings, "ingest"), loglevel="WARN").execute_from_commandline()
