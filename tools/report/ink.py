@@ -20,10 +20,11 @@ __all__ = [
     "COLOURS",
     "EXPERT_COLOURS",
     "date_axis",
-    "figure",
     "house_style",
     "lead_axis",
-    "plain",
+    "legend",
+    "panels",
+    "title",
     "to_svg",
 ]
 
@@ -39,6 +40,10 @@ COLOURS = {
 
 EXPERT_COLOURS = ("#8a93a0", "#c9a24b", "#7d6bb0", "#4f9d69", "#b3586b", "#5b8fc9")
 """For what is drawn side by side beyond these, in order; readable on light and on dark."""
+
+LEFT, RIGHT, ABOVE, BELOW = 0.72, 0.12, 0.3, 0.42  # inches around the axes of a panel
+LEGEND = 0.26
+PIXELS = 100  # of the page to an inch of a drawing, so that all text is of one size
 
 RC: Any = {  # any: the stubs want each key spelt as a literal type
     "svg.fonttype": "none",
@@ -87,17 +92,49 @@ def house_style() -> Iterator[None]:
         yield
 
 
-def figure(width: float, height: float) -> Figure:
-    """Return an empty figure of so many inches."""
+def panels(rows: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    """Return a figure of panels, each so many inches with its margins, and room for a legend."""
     from matplotlib.figure import Figure  # heavy, and optional: only who draws needs it
 
-    return Figure(figsize=(width, height), layout="constrained", facecolor="none")
+    whole = (columns * width, rows * height + LEGEND)
+    drawing = Figure(figsize=whole, facecolor="none")
+    axes = drawing.subplots(rows, columns, squeeze=False)
+    inner_width = width - LEFT - RIGHT
+    inner_height = height - ABOVE - BELOW
+    # Margins are known, so they are set: measuring every text to find them takes as long as drawing
+    drawing.subplots_adjust(
+        left=LEFT / whole[0],
+        right=1 - RIGHT / whole[0],
+        bottom=BELOW / whole[1],
+        top=1 - (ABOVE + LEGEND) / whole[1],
+        wspace=(LEFT + RIGHT) / inner_width,
+        hspace=(ABOVE + BELOW) / inner_height,
+    )
+    for panel in axes.flat:
+        panel.set_facecolor("none")
+        panel.spines["left"].set_visible(False)
+    return drawing, list(axes.flat)
 
 
-def plain(axes: Axes) -> None:
-    """Take away the box of an axis: the grid says enough."""
-    axes.set_facecolor("none")
-    axes.spines["left"].set_visible(False)
+def title(axes: Axes, text: str, note: str = "") -> None:
+    """Write the title of a panel, and a note at its right end."""
+    axes.set_title(text, fontweight="bold")
+    axes.set_title(note, loc="right", fontsize=9, color=COLOURS["muted"])
+
+
+def legend(drawing: Figure, axes: Axes) -> None:
+    """Explain the lines of ``axes`` in the figure's upper right corner."""
+    handles, labels = axes.get_legend_handles_labels()
+    drawing.legend(
+        handles,
+        labels,
+        loc="upper right",
+        ncols=max(len(labels), 1),
+        frameon=False,
+        fontsize=9,
+        handlelength=1.4,
+        borderaxespad=0.1,
+    )
 
 
 def date_axis(axes: Axes, zone: ZoneInfo, most: int) -> None:
@@ -127,7 +164,8 @@ def to_svg(drawing: Figure, name: str, description: str) -> str:
     text = re.sub(r'\bid="', f'id="{name}-', text)
     text = re.sub(r'(href="|url\()#', rf"\1#{name}-", text)
     label = html.escape(description)
-    head = rf'<svg viewBox="\1" role="img" aria-label="{label}">'
+    width = f"{drawing.get_figwidth() * PIXELS:.0f}px"
+    head = rf'<svg viewBox="\1" style="max-width: {width}" role="img" aria-label="{label}">'
     text = re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', head, text, count=1)
     for colour, value in COLOURS.items():
         text = text.replace(value, f"var(--{colour})")

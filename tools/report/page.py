@@ -103,7 +103,6 @@ tbody th { font-weight: 600; }
 figure { margin: 0 0 2rem; }
 figure svg { display: block; width: 100%; height: auto; font-family: inherit; }
 figure svg text { font-family: inherit !important; }
-figure.map svg { max-width: 44rem; }
 figcaption { color: var(--muted); font-size: .9rem; max-width: 46rem; margin-top: .5rem; }
 .scroll { overflow-x: auto; }
 @media (max-width: 46rem) { figure svg { min-width: 42rem; } .tablebox { overflow-x: auto; } }

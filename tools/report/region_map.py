@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.tools.report.ink import COLOURS, figure, plain
+from tidecast.tools.report.ink import COLOURS, panels
 from tidecast.tools.report.questions import RegionError
 
 if TYPE_CHECKING:
@@ -17,19 +17,21 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_map"]
 
+WIDTH, HEIGHT = 7.6, 6.4  # inches
+NEAR = 0.12  # of the map's span
 LABELLED = 30  # the largest regions carry their names
 LARGEST = 1500.0  # points^2
 SHADES = ("#cfe3e4", "#9ccbd0", "#63a9b6", "#3d8296", "#2f5f7a", "#2b3f5c")
 
+Floats = NDArray[np.float64]
 
-def draw_map(regions: Sequence[RegionError], positions: NDArray[np.float64]) -> Figure:
+
+def draw_map(regions: Sequence[RegionError], positions: Floats) -> Figure:
     """Draw regions at ``positions``, (region, 2) as lat and lng; those without one are left out."""
     known = np.flatnonzero(np.isfinite(positions).all(axis=1))
     placed = [regions[number] for number in known.tolist()]
     lat, lng = positions[known].T
-    drawing = figure(7.2, 6.2)
-    axes = drawing.subplots()
-    plain(axes)
+    drawing, (axes,) = panels(1, 1, WIDTH, HEIGHT)
     sizes = np.array([region.per_bin for region in placed])
     errors = np.array([region.wape for region in placed])
     colours, norm = _classes(errors)
@@ -43,14 +45,16 @@ def draw_map(regions: Sequence[RegionError], positions: NDArray[np.float64]) -> 
         edgecolors=COLOURS["ink"],
         linewidths=0.6,
     )
+    radii = np.sqrt(LARGEST * sizes / max(sizes.max(), 1e-9)) / 2
     for number in np.argsort(-sizes)[:LABELLED]:
-        radius = np.sqrt(LARGEST * sizes[number] / max(sizes.max(), 1e-9)) / 2
+        up = _crowded_below(lat, lng, int(number))
         axes.annotate(
             placed[number].region,
             (lng[number], lat[number]),
-            xytext=(radius + 4, 0),
+            xytext=(0, radii[number] + 3 if up else -radii[number] - 3),
             textcoords="offset points",
-            va="center",
+            va="bottom" if up else "top",
+            ha="center",
             fontsize=9,
         )
     axes.set_aspect(1 / max(np.cos(np.radians(lat.mean())), 0.1), adjustable="datalim")
@@ -64,7 +68,14 @@ def draw_map(regions: Sequence[RegionError], positions: NDArray[np.float64]) -> 
     return drawing
 
 
-def _classes(errors: NDArray[np.float64]) -> tuple[ListedColormap, BoundaryNorm]:
+def _crowded_below(lat: Floats, lng: Floats, number: int) -> bool:
+    """Tell whether another region lies where this one's name would stand."""
+    span = max(float(np.ptp(lat)), float(np.ptp(lng)), 1e-9)
+    south, east = (lat[number] - lat) / span, (lng - lng[number]) / span
+    return bool(((south > 0) & (south < NEAR) & (np.abs(east) < NEAR)).any())
+
+
+def _classes(errors: Floats) -> tuple[ListedColormap, BoundaryNorm]:
     from matplotlib.colors import BoundaryNorm, ListedColormap
     from matplotlib.ticker import MaxNLocator
 

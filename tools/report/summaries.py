@@ -13,9 +13,10 @@ from tidecast.tools.report.ink import (
     COLOURS,
     EXPERT_COLOURS,
     date_axis,
-    figure,
     lead_axis,
-    plain,
+    legend,
+    panels,
+    title,
 )
 from tidecast.tools.report.questions import BLEND, Accuracy, Coverage
 
@@ -41,8 +42,9 @@ def draw_accuracy(
     answers: Sequence[Accuracy], series: Sequence[str], palette: Mapping[str, str], unit: str
 ) -> Figure:
     """Draw WAPE over lead, a panel a series; ``unit`` names the width of a bin."""
-    drawing, panels = _row(len(series))
-    for axes, name in zip(panels, series, strict=True):
+    drawing, row = panels(1, len(series), WIDTH / len(series), HEIGHT)
+    answers = sorted(answers, key=lambda answer: answer.expert != BLEND)
+    for axes, name in zip(row, series, strict=True):
         for answer in answers:
             if answer.series == name:
                 blend = answer.expert == BLEND
@@ -57,18 +59,18 @@ def draw_accuracy(
                 )
         _percent(axes, name)
         lead_axis(axes, unit)
-        axes.set_ylim(bottom=0)
-    panels[0].set_ylabel("WAPE")
-    _legend(drawing, panels[0])
+        axes.set_ylim(0, _ceiling([a for a in answers if a.series == name]))
+    row[0].set_ylabel("WAPE")
+    legend(drawing, row[0])
     return drawing
 
 
 def draw_coverage(answers: Sequence[Coverage], series: Sequence[str]) -> Figure:
     """Draw the coverage of each day beside the nominal line, a panel a series."""
-    drawing, panels = _row(len(series))
+    drawing, row = panels(1, len(series), WIDTH / len(series), HEIGHT)
     levels = sorted({answer.nominal for answer in answers})
     shades = dict(zip(levels, (COLOURS["warm"], COLOURS["tide"], *EXPERT_COLOURS), strict=False))
-    for axes, name in zip(panels, series, strict=True):
+    for axes, name in zip(row, series, strict=True):
         for answer in answers:
             if answer.series == name and answer.nominal in shades:
                 colour = shades[answer.nominal]
@@ -86,8 +88,8 @@ def draw_coverage(answers: Sequence[Coverage], series: Sequence[str]) -> Figure:
         _percent(axes, name)
         date_axis(axes, ZoneInfo("UTC"), 6)
         axes.set_ylim(*_coverage_span([a for a in answers if a.series == name]))
-    panels[0].set_ylabel("actuals inside")
-    _legend(drawing, panels[0])
+    row[0].set_ylabel("actuals inside")
+    legend(drawing, row[0])
     return drawing
 
 
@@ -95,8 +97,8 @@ def draw_weights(
     weights: Mapping[str, Mapping[str, Floats]], palette: Mapping[str, str], unit: str
 ) -> Figure:
     """Draw the experts' shares of the blend by lead, stacked, a panel a series."""
-    drawing, panels = _row(len(weights))
-    for axes, (name, shares) in zip(panels, weights.items(), strict=True):
+    drawing, row = panels(1, len(weights), WIDTH / len(weights), HEIGHT)
+    for axes, (name, shares) in zip(row, weights.items(), strict=True):
         bottom: Floats | float = 0.0
         for expert, share in shares.items():
             leads = np.arange(1, share.size + 1)
@@ -112,44 +114,32 @@ def draw_weights(
             bottom = bottom + share
         _percent(axes, name)
         axes.grid(visible=False)
-        axes.set_ylim(0, 1)
         lead_axis(axes, unit)
-    panels[0].set_ylabel("share of the blend")
-    _legend(drawing, panels[0])
+        axes.set_ylim(0, 1)
+        axes.set_xlim(0.4, max(s.size for s in shares.values()) + 0.6)
+    row[0].set_ylabel("share of the blend")
+    legend(drawing, row[0])
     return drawing
-
-
-def _row(n: int) -> tuple[Figure, list[Axes]]:
-    drawing = figure(WIDTH, HEIGHT)
-    panels = list(drawing.subplots(1, n, squeeze=False)[0])
-    for axes in panels:
-        plain(axes)
-    return drawing, panels
 
 
 def _percent(axes: Axes, series: str) -> None:
     from matplotlib.ticker import PercentFormatter
 
-    axes.set_title(_words(series), fontweight="bold")
+    title(axes, _words(series))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
 
 
+def _ceiling(answers: Sequence[Accuracy]) -> float | None:
+    """Return where the axis of errors ends: one wild expert must not flatten the others."""
+    worst = max((float(np.nanmax(a.wape)) for a in answers if np.isfinite(a.wape).any()), default=0)
+    blend = [a.wape for a in answers if a.expert == BLEND and np.isfinite(a.wape).any()]
+    limit = min([1.05 * worst, *(3 * float(np.nanmax(wape)) for wape in blend)])
+    return limit or None
+
+
 def _coverage_span(answers: Sequence[Coverage]) -> tuple[float, float]:
-    shares = np.concatenate([[0.5], *(answer.share for answer in answers)])
-    return max(0.0, float(np.nanmin(shares)) - 0.05), 1.02
-
-
-def _legend(drawing: Figure, axes: Axes) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    drawing.legend(
-        handles,
-        labels,
-        loc="outside upper right",
-        ncols=min(len(labels), 6) or 1,
-        frameon=False,
-        fontsize=9,
-        handlelength=1.4,
-    )
+    shares = np.concatenate([[0.9], *([a.nominal, *a.share] for a in answers)])
+    return max(0.0, float(np.nanmin(shares)) - 0.1), 1.02
 
 
 def _words(name: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 
 from tidecast.state.settings import Settings
 
-__all__ = ["bin_words", "percent", "value_unit"]
+__all__ = ["bin_words", "moment_words", "percent", "value_unit"]
 
 UNITS = ((86_400, "day", "days"), (3_600, "hour", "hours"), (60, "minute", "minutes"))
 
@@ -38,6 +39,11 @@ def value_unit(settings: Settings, name: str) -> str:
     if found.aggregate == "mean":
         return f"mean {found.of}"
     return f"{found.numerator} / {found.denominator}"
+
+
+def moment_words(moment: datetime) -> str:
+    """Return a moment to the minute, as people write it."""
+    return f"{moment.day} {moment:%B %Y, %H:%M}"
 
 
 def percent(value: float, decimals: int) -> str:

@@ -35,7 +35,7 @@ from tidecast.tools.report.summaries import (
     draw_weights,
     expert_palette,
 )
-from tidecast.tools.report.words import bin_words, percent, value_unit
+from tidecast.tools.report.words import bin_words, moment_words, percent, value_unit
 
 __all__ = ["write_report"]
 
@@ -116,8 +116,8 @@ def _lead(store: Store, settings: Settings, series: Sequence[str]) -> str:
     zone = ZoneInfo(settings.shop.time_zone)
     start, end = (moment.astimezone(zone) for moment in (run.start, run.end))
     return (
-        f"{run.bins:,} bins of {bin_words(settings)[0]} from {start:%d %B %Y %H:%M} to "
-        f"{end:%d %B %Y %H:%M} ({settings.shop.time_zone}), {run.cells:,} cells of region and "
+        f"{run.bins:,} bins of {bin_words(settings)[0]} from {moment_words(start)} to "
+        f"{moment_words(end)} ({settings.shop.time_zone}), {run.cells:,} cells of region and "
         f"category. Each forecast was made before the bins it speaks of were seen, and scored "
         f"when they closed."
     )
@@ -189,7 +189,8 @@ def _map(store: Store, settings: Settings, series: Sequence[str]) -> list[Sectio
 ACCURACY = (
     "WAPE, the sum of absolute errors over the sum of actuals, of tidecast and of each of its "
     "experts alone. Lower is better; tidecast should lie at or below the best of them at every "
-    "lead, though no expert is the best everywhere."
+    "lead, though no expert is the best everywhere. A line that leaves the picture above is more "
+    "than three times as wrong."
 )
 COVERAGE = (
     "The share of actuals that fell inside tidecast's intervals, over all leads; dashed: the share "
