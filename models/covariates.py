@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -61,7 +60,8 @@ class Covariates:
 
     ``neighbours`` (cell, k) are numbers of near cells, -1 where there are fewer. ``level`` and
     ``scale`` (cell, series) are the robust running mean and spread of each cell, finite, with
-    ``scale`` > 0.
+    ``scale`` > 0. ``usual_now`` (cell, series) is what was usual of ``bin`` before its value was
+    known, ``usual_ahead`` (lead, cell, series) what is usual of the bins ahead.
     """
 
     bin: int
@@ -69,7 +69,5 @@ class Covariates:
     neighbours: NDArray[np.int64]
     level: NDArray[np.float64]
     scale: NDArray[np.float64]
-
-    def targets(self, horizon: int) -> Sequence[int]:
-        """Return the bins that a forecast of ``horizon`` leads is about."""
-        return range(self.bin + 1, self.bin + 1 + horizon)
+    usual_now: NDArray[np.float32]
+    usual_ahead: NDArray[np.float32]

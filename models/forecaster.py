@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +12,12 @@ from numpy.typing import NDArray
 from tidecast.models.arrays import Arrays, finite, nested, scoped
 from tidecast.models.blend import Blend, combine
 from tidecast.models.calibrate import Calibrate, quantiles_of
-from tidecast.models.covariates import Calendar, Covariates
+from tidecast.models.covariates import Covariates
 from tidecast.models.experts import make_experts
-from tidecast.models.guard import Guard
-from tidecast.models.neighbours import cell_neighbours
 from tidecast.models.pending import Pending
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import Scores, ScoreSheet
+from tidecast.models.surroundings import Surroundings
 from tidecast.state.cells import Cell
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
@@ -41,6 +41,16 @@ class Forecast:
     weights: dict[str, Values]
 
 
+class Part(Protocol):
+    """Anything with a state to be kept."""
+
+    def snapshot(self) -> Arrays:
+        """Return the state as arrays."""
+
+    def restore(self, arrays: Arrays) -> None:
+        """Become what ``snapshot`` was taken of."""
+
+
 class Forecaster:
     """All cells' window, experts, blend and calibration; one step for every closed bin.
 
@@ -52,13 +62,10 @@ class Forecaster:
         self.profile = profile
         self.experts = make_experts(profile)
         self._window = Window(profile.context_length, profile.n_series)
-        self._guard = Guard(profile.n_series, memory=_memory(profile))
+        self._surroundings = Surroundings(profile)
         self._blend = Blend(len(self.experts), profile.n_series, profile.horizon)
         self._calibrate = Calibrate(profile.n_series, profile.horizon, profile.quantile_levels)
         self._pending = Pending()
-        self._calendar = Calendar(profile.grid)
-        self._known_places = (-1, -1)  # cells and positions that the neighbours are of
-        self._neighbours = cell_neighbours((), {})
 
     def step(
         self, slab: Slab, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]
@@ -72,8 +79,7 @@ class Forecaster:
         values = finite(slab.values)
         scores = self._score(slab.bin, values)
         self._window.append(slab.bin, values)
-        admitted = Slab(slab.bin, self._guard.admit(values))
-        covariates = self._covariates(slab.bin, cells, positions)
+        admitted, covariates = self._surroundings.observe(Slab(slab.bin, values), cells, positions)
         for expert in self.experts:
             expert.learn(self._window, admitted, covariates)
         return scores, self._forecast(covariates)
@@ -81,15 +87,6 @@ class Forecaster:
     def correct(self, bin_: int, values: NDArray[np.float64]) -> None:
         """Replace the values, (cell, series), of an earlier bin; what was learnt stays."""
         self._window.correct(bin_, finite(values))
-
-    def _covariates(
-        self, bin_: int, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]
-    ) -> Covariates:
-        if self._known_places != (len(cells), len(positions)):
-            self._known_places = (len(cells), len(positions))
-            self._neighbours = cell_neighbours(cells, positions)
-        guard = self._guard
-        return Covariates(bin_, self._calendar, self._neighbours, guard.level, guard.scale)
 
     def _score(self, bin_: int, values: NDArray[np.float64]) -> Scores | None:
         """Score what is due, and let blend and calibration learn from it."""
@@ -102,14 +99,14 @@ class Forecaster:
             quantiles = quantiles_of(mean, scale, due.shapes[:, None])[:, :, 0]
             sheet.fill(due.lead, actual, due.means, quantiles)
             errors = due.means - actual.astype(np.float32)
-            self._blend.learn(errors[1:], self._guard.scale[:n_cells].T, due.lead)
+            self._blend.learn(errors[1:], self._surroundings.scale[:n_cells].T, due.lead)
             self._calibrate.learn(-errors[0], due.means[0], due.scale, due.lead)
         return sheet.scores if sheet else None
 
     def _forecast(self, covariates: Covariates) -> Forecast:
         means, scales = self._ask(covariates)
         weights = self._blend.weights()
-        awake = np.isfinite(means).any(axis=(1, 2, 3))
+        awake: NDArray[np.bool_] = np.isfinite(means).any(axis=(1, 2, 3))
         weights[~awake] = 0.0
         weights /= np.fmax(weights.sum(axis=0), 1e-12)
         mean, scale = combine(means, weights), combine(scales, weights)
@@ -129,7 +126,7 @@ class Forecaster:
         means, scales = np.empty(shape, np.float32), np.empty(shape, np.float32)
         for place, expert in enumerate(self.experts):
             means[place], scales[place] = expert.forecast(self._window, covariates)
-        ceiling = np.fmax(self._guard.ceiling, 0.0).T[:, :, None].astype(np.float32)
+        ceiling = self._surroundings.ceiling.T[:, :, None].astype(np.float32)
         return np.clip(means, 0.0, ceiling), scales
 
     def snapshot(self) -> Arrays:
@@ -141,18 +138,12 @@ class Forecaster:
         for name, part in self._parts().items():
             part.restore(scoped(arrays, name))
 
-    def _parts(self) -> dict[str, Window | Guard | Blend | Calibrate | Pending]:
+    def _parts(self) -> dict[str, Part]:
         return {
             "window": self._window,
-            "guard": self._guard,
+            "surroundings": self._surroundings,
             "blend": self._blend,
             "calibrate": self._calibrate,
             "pending": self._pending,
             **{f"expert-{expert.name}": expert for expert in self.experts},
         }
-
-
-def _memory(profile: ForecastProfile) -> int:
-    """Return the bins that level and scale remember: the longest season, within reason."""
-    longest = profile.season_lengths[-1] if profile.season_lengths else 0
-    return min(max(longest, 50), 2000)

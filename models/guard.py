@@ -11,6 +11,8 @@ __all__ = ["Guard"]
 
 Cells = NDArray[np.float64]  # (cell, series)
 
+NAMES = ("level", "variance", "size", "seen", "sizes_seen", "run")
+
 
 class Guard:
     """Robust running level and scale of cells; what it admits may be learnt from.

@@ -1,4 +1,4 @@
-"""Features of the pooled linear model: departures from the season, standardised by cell."""
+"""Features of the pooled linear model: departures from the usual week, in scales of the cell."""
 
 from __future__ import annotations
 
@@ -9,87 +9,68 @@ from tidecast.models.covariates import N_WAVES, Covariates
 from tidecast.models.profile import RECENT
 from tidecast.state.window import Window
 
-__all__ = ["FEATURES", "FeatureTable"]
+__all__ = ["CLIP", "FEATURES", "FeatureTable"]
 
 Cells = NDArray[np.float64]  # (series, cell)
 
 CLIP = 6.0
-"""Standardised values beyond are taken for this."""
+"""Departures of more scales than this are taken for this."""
 
 FEATURES = (
     *("departure", "departure_1", "departure_2", "departure_mean_4", "departure_mean_12"),
-    *("neighbours", "base", "season_contrast"),
+    *("neighbours", "season", "usual"),
     *(f"wave_{wave}" for wave in range(N_WAVES)),
 )
 """Names of the features, in the order of the table."""
 
 
 class FeatureTable:
-    """Features for any origin in the window, lags counted in bins back from its newest slab.
+    """Features for any origin of late, counted in bins back from the newest.
 
-    The base of a target bin is the mean of the same bin in the last known season of each length;
-    a departure is a value less its base. All are in units of the cell's running scale, so that one
-    model serves all cells; what is missing is 0. The features of a pair (origin, lead) read no
-    slab after the origin: they are what they were when the origin was the newest bin, but for the
-    running level and scale that they are expressed in.
+    A departure is a value less what was usual for it at the time; ``departures`` is a window of
+    them. All are in units of the cell's running scale, so that one model serves all cells; what is
+    missing is 0. The features of a pair (origin, lead) read no departure after the origin: they
+    are what they were when the origin was the newest bin, but for the scale that they are in.
     """
 
-    def __init__(
-        self, window: Window, covariates: Covariates, season_lengths: tuple[int, ...]
-    ) -> None:
-        self._window = window
+    def __init__(self, departures: Window, covariates: Covariates, season: int) -> None:
+        self._departures = departures
         self._covariates = covariates
-        self._seasons = season_lengths
-        self._level, self._scale = covariates.level.T, covariates.scale.T
-        self._values: dict[int, Cells] = {}
-        self._departures: dict[int, Cells] = {}
+        self._season = season
+        self._scale = covariates.scale.T
         self._near = covariates.neighbours >= 0
+        self._known: dict[int, Cells] = {}
 
-    def base(self, origin: int, lead: int) -> Cells:
-        """Return the seasonal base of the bin ``lead`` after lag ``origin``: (series, cell)."""
-        return _mean_of(self._season_values(origin, lead))
+    def matrix(self, origin: int, lead: int, usual: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the features of one origin and lead: (feature, series, cell).
 
-    def matrix(self, origin: int, lead: int) -> NDArray[np.float64]:
-        """Return the features of one origin and lead: (feature, series, cell)."""
-        departures = [self._departure(origin + back) for back in range(RECENT)]
-        seasons = self._season_values(origin, lead)
-        matrix = np.empty((len(FEATURES), *self._level.shape))
-        matrix[0:3] = departures[0:3]
-        matrix[3] = sum(departures[:4]) / 4.0
-        matrix[4] = sum(departures) / RECENT
-        matrix[5] = self._over_neighbours(departures[0])
-        matrix[6] = _mean_of(seasons)
-        matrix[7] = np.nan_to_num(seasons[0] - seasons[-1]) if seasons else 0.0
+        ``usual``, (cell, series), is what is usual of the target.
+        """
+        recent = [self._departure(origin + back) for back in range(RECENT)]
+        matrix = np.empty((len(FEATURES), *self._scale.shape))
+        matrix[0:3] = recent[0:3]
+        matrix[3] = sum(recent[:4]) / 4.0
+        matrix[4] = sum(recent) / RECENT
+        matrix[5] = self._over_neighbours(recent[0])
+        matrix[6] = self._season_before(origin, lead)
+        matrix[7] = np.clip((usual - self._covariates.level).T / self._scale, -CLIP, CLIP)
         bin_ = self._covariates.bin - origin + lead
         matrix[8:] = np.array(self._covariates.calendar.waves(bin_))[:, None, None]
         return matrix
 
-    def _value(self, lag: int) -> Cells:
-        """Return a slab in units of the cells' scale, NaN = missing."""
-        if lag not in self._values:
-            standard = (self._window.lag(lag).T - self._level) / self._scale
-            self._values[lag] = np.clip(standard, -CLIP, CLIP)
-        return self._values[lag]
-
     def _departure(self, lag: int) -> Cells:
-        if lag not in self._departures:
-            away = self._value(lag) - self.base(lag + 1, 1)
-            self._departures[lag] = np.nan_to_num(away)
-        return self._departures[lag]
+        if lag not in self._known:
+            standard = self._departures.lag(lag).T / self._scale
+            self._known[lag] = np.clip(np.nan_to_num(standard), -CLIP, CLIP)
+        return self._known[lag]
 
-    def _season_values(self, origin: int, lead: int) -> list[Cells]:
-        lags = (origin - lead + season * -(-lead // season) for season in self._seasons)
-        return [self._value(lag) for lag in lags]
+    def _season_before(self, origin: int, lead: int) -> Cells | float:
+        """Return the departure whole seasons before the target, not after the origin."""
+        if not self._season:
+            return 0.0
+        return self._departure(origin - lead + self._season * -(-lead // self._season))
 
     def _over_neighbours(self, values: Cells) -> Cells:
         near = np.where(self._near, values[:, self._covariates.neighbours], 0.0)
-        return near.sum(axis=2) / np.fmax(self._near.sum(axis=1), 1)  # (series, cell)
-
-
-def _mean_of(values: list[Cells]) -> Cells | float:
-    """Return the mean of what is finite of ``values``, 0 where nothing is."""
-    if not values:
-        return 0.0
-    known = [np.isfinite(value) for value in values]
-    total = sum(np.where(k, value, 0.0) for k, value in zip(known, values, strict=True))
-    return total / np.fmax(sum(k.astype(np.float64) for k in known), 1.0)
+        mean: Cells = near.sum(axis=2) / np.fmax(self._near.sum(axis=1), 1)
+        return mean  # (series, cell)

@@ -19,7 +19,7 @@ __all__ = ["HoltWintersExpert", "make_holt_winters"]
 
 Cells = NDArray[np.float64]  # (cell, series)
 
-ALPHA, BETA, GAMMA = 0.2, 0.002, 0.15
+ALPHA, BETA, GAMMA = 0.1, 0.002, 0.2
 LONGEST_SEASON = 336
 """Bins; a longer season would cost too much memory per cell, and the model goes without."""
 

@@ -5,47 +5,54 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays
+from tidecast.models.arrays import Arrays, nested, scoped
 from tidecast.models.covariates import Covariates
 from tidecast.models.online.features import CLIP, FeatureTable
 from tidecast.models.online.regression import ArrayRegression
-from tidecast.models.profile import ForecastProfile
+from tidecast.models.profile import RECENT, ForecastProfile
 from tidecast.models.spread import Spread
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 
 __all__ = ["LinearExpert"]
 
+LONGEST_SEASON = 336
+"""Bins; of a longer season no departures are kept."""
+
 INSANE_WEIGHT = 100.0
 """Features are of order one: a weight beyond this has diverged."""
 
 
 class LinearExpert:
-    """River linear models of what departs from the season, learnt over all cells in mini-batches.
+    """River linear models of what departs from the usual week, learnt over all cells at once.
 
     There is one model per series and lead, and each forecasts its lead directly. When bin t
-    closes, the model of lead h learns the pair (features at origin t - h, value at t), the
-    features read from the window again. Values are in units of each cell's running scale, so that
-    no cell outweighs the others, and gradients are clipped: a burst moves a weight by no more than
-    one learning rate. A model whose weights have diverged starts again.
+    closes, the model of lead h learns the pair (features at origin t - h, departure at t). Values
+    are in units of each cell's running scale, so that no cell outweighs the others, and gradients
+    are clipped: a burst moves a weight by no more than one learning rate. A model whose weights
+    have diverged starts again.
     """
 
     name = "linear"
 
     def __init__(self, profile: ForecastProfile) -> None:
         self.resets = 0
-        self._profile = profile
         self._horizon = profile.horizon
+        shortest = profile.season_lengths[0] if profile.season_lengths else 0
+        self._season = shortest if shortest <= LONGEST_SEASON else 0
         self._models = [[ArrayRegression() for _ in range(self._horizon)] for _ in profile.series]
+        lags = self._horizon + max(RECENT, self._season + self._horizon)
+        self._departures = Window(lags, profile.n_series)
         self._spread = Spread(profile.n_series)
 
     def learn(self, window: Window, slab: Slab, covariates: Covariates) -> None:
         """Take one mini-batch step of every series' and lead's model."""
-        table = FeatureTable(window, covariates, self._profile.season_lengths)
-        actual = np.clip((slab.values - covariates.level) / covariates.scale, -CLIP, CLIP).T
+        departure = slab.values - covariates.usual_now
+        self._departures.append(slab.bin, departure)
+        table = FeatureTable(self._departures, covariates, self._season)
+        target = np.clip(departure / covariates.scale, -CLIP, CLIP).T  # (series, cell)
         for lead in range(1, self._horizon + 1):
-            features = table.matrix(lead, lead)
-            target = actual - table.base(lead, lead)  # (series, cell)
+            features = table.matrix(lead, lead, covariates.usual_now)
             if lead == 1:
                 errors = target - self._predict(features, lead)
                 self._spread.learn(errors.T * covariates.scale)
@@ -55,12 +62,11 @@ class LinearExpert:
         self, window: Window, covariates: Covariates
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return mean and scale, each (series, cell, lead); scale > 0."""
-        table = FeatureTable(window, covariates, self._profile.season_lengths)
+        table = FeatureTable(self._departures, covariates, self._season)
         mean = np.empty((*covariates.level.T.shape, self._horizon), np.float32)
-        for lead in range(1, self._horizon + 1):
-            departure = self._predict(table.matrix(0, lead), lead)
-            standard = np.clip(table.base(0, lead) + departure, -CLIP, CLIP)
-            mean[:, :, lead - 1] = covariates.level.T + covariates.scale.T * standard
+        for lead, usual in enumerate(covariates.usual_ahead, 1):
+            departure = self._predict(table.matrix(0, lead, usual), lead)  # (series, cell)
+            mean[:, :, lead - 1] = usual.T + covariates.scale.T * departure
         return mean, self._spread.over_leads(covariates.scale, self._horizon)
 
     def _predict(self, features: NDArray[np.float64], lead: int) -> NDArray[np.float64]:
@@ -92,6 +98,7 @@ class LinearExpert:
         return {
             "weights": weights,
             "steps": np.array(steps, np.int64),
+            **nested({"departures": self._departures.snapshot()}),
             "resets": np.array(self.resets, np.int64),
             **self._spread.snapshot(),
         }
@@ -102,5 +109,6 @@ class LinearExpert:
             [ArrayRegression(w, int(n)) for w, n in zip(weights, steps, strict=True)]
             for weights, steps in zip(arrays["weights"], arrays["steps"], strict=True)
         ]
+        self._departures.restore(scoped(arrays, "departures"))
         self.resets = int(arrays["resets"])
         self._spread.restore(arrays)
