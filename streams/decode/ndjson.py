@@ -23,7 +23,7 @@ def regular(records: Sequence[bytes], record_bytes: int) -> Flags:
     """Tell which records are one line each, from { to }, neither too long nor nested too deep."""
     joined = np.frombuffer(b"\n".join([*records, b""]), np.uint8)
     ends = np.flatnonzero(joined == NEWLINE)
-    if len(ends) != len(records):
+    if len(ends) != len(records) or not records:
         return np.array([_is_regular(record, record_bytes) for record in records], np.bool_)
     starts = np.concatenate(([0], ends[:-1] + 1))
     fine = ends - starts <= record_bytes
@@ -60,6 +60,8 @@ def read_frames(
             left.append(rows)
         elif (frame := _read(records[start:end], schema)) is not None:
             frames.append((rows, frame))
+        elif end - start == 1:
+            left.append(rows)
         else:
             middle = (start + end) // 2
             parts += [(start, middle), (middle, end)]
