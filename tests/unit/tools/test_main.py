@@ -1,0 +1,128 @@
+"""The command line as a whole: help, errors, exit codes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+
+import click
+import pytest
+
+from tidecast.state.errors import ServiceError
+from tidecast.tools.main import COMMANDS, Entry, cli, run
+
+
+@click.command()
+@click.option("--kind")
+def failing(kind: str) -> None:
+    """Fail as told."""
+    if kind == "expected":
+        raise ServiceError("the broker is away: start it")
+    if kind == "interrupt":
+        raise KeyboardInterrupt
+    raise RuntimeError("a mistake of ours")
+
+
+@pytest.fixture(autouse=True)
+def _failing_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("a_module_that_fails")
+    module.__dict__["failing"] = failing
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(COMMANDS, "fail", Entry(module.__name__, "failing", "Fail."))
+
+
+def test_help_imports_none_of_the_heavy_modules() -> None:
+    code = (
+        "import sys\n"
+        "from tidecast.tools.main import run\n"
+        "run(['--help'])\n"
+        "heavy = {'numpy', 'polars', 'pydantic', 'kafka', 'faust', 'chdb', 'river', 'rich'}\n"
+        "sys.exit(','.join(sorted(heavy & set(sys.modules))) or 0)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stderr == ""
+    assert done.returncode == 0
+    assert all(name in done.stdout for name in COMMANDS if name != "fail")
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "fail"])
+def test_every_command_can_be_loaded_and_explains_itself(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    assert command.name == name
+    assert command.help
+
+
+def test_an_expected_error_is_one_sentence_and_its_exit_code(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["fail", "--kind", "expected"]) == 4
+    assert capsys.readouterr().err == "tidecast: the broker is away: start it\n"
+
+
+def test_ctrl_c_ends_with_130_and_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["fail", "--kind", "interrupt"]) == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_mistake_of_ours_keeps_its_traceback() -> None:
+    with pytest.raises(RuntimeError, match="a mistake of ours"):
+        run(["fail", "--kind", "bug"])
+
+
+@pytest.mark.parametrize("output", ["print('x' * 100)", "print('x' * 1_000_000)"])
+def test_a_reader_that_leaves_early_is_no_error_worth_words(tmp_path: Path, output: str) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import click\n"
+        "from tidecast.tools.main import cli, main\n"
+        f"cli.add_command(click.Command('long', callback=lambda: {output}))\n"
+        "cli.get_command = lambda context, name: cli.commands[name]\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} {program} long | true"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr == ""
+
+
+def test_a_missing_module_is_named_with_the_command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(COMMANDS, "gone", Entry("tidecast.tools.gone", "gone", ""))
+    assert run(["gone"]) == 1
+    assert "tidecast gone needs the Python module tidecast.tools.gone" in capsys.readouterr().err
+
+
+def test_a_missing_settings_file_says_how_to_write_one(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run(["--settings", str(tmp_path / "absent.toml"), "topics", "create"]) == 2
+    assert "write one with `tidecast init" in capsys.readouterr().err
+
+
+def test_the_settings_file_can_be_named_by_a_variable(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDECAST_SETTINGS", str(tmp_path / "from_variable.toml"))
+    assert run(["topics", "list"]) == 2
+    assert "from_variable.toml" in capsys.readouterr().err
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"tidecast {version('tidecast')}\n"
+
+
+def test_an_unknown_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["nosuch"]) == 2
+    assert "No such command 'nosuch'" in capsys.readouterr().err
