@@ -6,10 +6,8 @@ import asyncio
 import gc
 import logging
 import tempfile
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
-
-from faust.types import TP
 
 from tidecast.state.errors import TidecastError
 from tidecast.state.settings import Settings
@@ -30,6 +28,7 @@ ROLES: dict[str, Callable[[Settings, Sender], Role]] = {
     "forecast": ForecastRole,
     "sink": SinkRole,
 }
+IDLE_SECONDS = 1.0
 LARGEST_RECORD = 64 * 1024 * 1024
 
 
@@ -77,54 +76,77 @@ class Shell:
         self._is_open = False
         for name, topics in role.groups.items():
             app.agent(app.topic(*topics, schema=RawBatches()), name=f"tidecast-{name}")(self._run)
-        app.timer(role.checkpoint_seconds, name="checkpoint")(self._checkpoint)
-        app.timer(1.0, name="idle")(self._idle)
+        app.task(self._every(role.checkpoint_seconds, self._checkpoint))
+        app.task(self._every(IDLE_SECONDS, self._idle))
         app.on_rebalance_complete.connect(self._assigned, weak=False)
         app.on_partitions_revoked.connect(self._revoked, weak=False)
         gc.set_threshold(100_000, 20, 20)  # a third of the time went into collecting
 
     async def _run(self, stream: Any) -> None:
         async for event in stream.noack().events():
-            message = event.message
-            async with self._turn:
-                if self._is_open and message.generation_id == self._app.consumer_generation_id:
-                    await self._guarded(self._role.take(message.tp, event.value))
+            steps = self._role.take(event.message.tp, event.value)
+            done = False
+            while not done:
+                async with self._turn:
+                    generation = self._app.consumer_generation_id
+                    if not self._is_open or event.message.generation_id != generation:
+                        break
+                    done = await self._guarded(_is_done(steps))
+
+    def _every(self, seconds: float, work: Callable[[], Any]) -> Callable[[], Any]:
+        """Return a task that does ``work`` again and again; ``seconds`` pass in between."""
+
+        async def repeat() -> None:
+            while not self._app.should_stop:
+                await asyncio.sleep(seconds)
+                async with self._turn:
+                    if self._is_open:
+                        await work()
+
+        return repeat
 
     async def _assigned(self, *_: Any, **__: Any) -> None:
         topics = {topic for group in self._role.groups.values() for topic in group}
         assigned = sorted(tp for tp in self._app.consumer.assignment() if tp.topic in topics)
         async with self._turn:
             positions = await self._guarded(self._role.open(assigned))
-            self._app.consumer.positions = positions
+            self._app.consumer.positions = positions or {}
             self._is_open = True
-        logger.info("assigned: %s", {f"{t}/{p}": positions.get(TP(t, p)) for t, p in assigned})
+        logger.info(
+            "assigned: %s",
+            {f"{tp.topic}/{tp.partition}": (positions or {}).get(tp) for tp in assigned},
+        )
 
     async def _revoked(self, *_: Any, **__: Any) -> None:
         async with self._turn:
             if self._is_open:
+                await self._checkpoint()
                 self._is_open = False
-                self._app.consumer.safe.update(await self._guarded(self._role.checkpoint()))
 
     async def _checkpoint(self) -> None:
-        async with self._turn:
-            if self._is_open:
-                self._app.consumer.safe.update(await self._guarded(self._role.checkpoint()))
+        self._app.consumer.safe.update(await self._guarded(self._role.checkpoint()) or {})
 
     async def _idle(self) -> None:
-        async with self._turn:
-            if self._is_open:
-                consumer = self._app.consumer
-                ends = {tp: consumer.highwater(tp) or 0 for tp in consumer.assignment()}
-                await self._guarded(self._role.idle(ends))
+        consumer = self._app.consumer
+        ends = {tp: consumer.highwater(tp) or 0 for tp in consumer.assignment()}
+        await self._guarded(self._role.idle(ends))
 
     async def _guarded(self, work: Any) -> Any:
         """Await ``work``; an error stops the worker, for Faust would try the batch for ever."""
         try:
             return await work
         except Exception as error:
-            logger.critical(
-                "%s", error, exc_info=not isinstance(error, faust.exceptions.FaustError)
-            )
+            expected = isinstance(error, TidecastError)
+            logger.critical("%s", error, exc_info=None if expected else error)
             await self._app.crash(error)
             self._is_open = False
-            return {}
+            return None
+
+
+async def _is_done(steps: AsyncIterator[None]) -> bool:
+    """Take one step; tell whether it was the last."""
+    try:
+        await anext(steps)
+    except StopAsyncIteration:
+        return True
+    return False

@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -60,6 +59,15 @@ class Checkpoint:
     data: bytes
 
 
+@dataclass
+class Reader:
+    """What was read so far of one owner's checkpoints."""
+
+    owner: Owner
+    best: Checkpoint | None = None
+    chunks: dict[bytes, bytes] = field(default_factory=dict)
+
+
 class CheckpointLog:
     """Writes and reads the checkpoints of owners."""
 
@@ -101,34 +109,32 @@ class CheckpointLog:
         CheckpointError
             When a checkpoint was made under other settings.
         """
+        if not owners:
+            return {}
+        places = {TopicPartition(self._topic, owner.partition): owner for owner in owners}
         consumer = AIOKafkaConsumer(**self._options, enable_auto_commit=False)
         await consumer.start()
         try:
-            return {
-                owner: found
-                for owner in owners
-                if (found := await self._read_one(consumer, owner)) is not None
-            }
+            consumer.assign(list(places))
+            ends = await consumer.end_offsets(list(places))
+            await consumer.seek_to_beginning(*places)
+            readers = {place: Reader(owner) for place, owner in places.items()}
+            while waiting := [p for p in places if await consumer.position(p) < ends[p]]:
+                fetched = await consumer.getmany(*waiting, timeout_ms=500)
+                for place, records in fetched.items():
+                    for record in records:
+                        self._note(readers[place], record.key, record.value)
         finally:
             await consumer.stop()
+        return {r.owner: r.best for r in readers.values() if r.best is not None}
 
-    async def _read_one(self, consumer: AIOKafkaConsumer, owner: Owner) -> Checkpoint | None:
-        place = TopicPartition(self._topic, owner.partition)
-        consumer.assign([place])
-        end = (await consumer.end_offsets([place]))[place]
-        await consumer.seek_to_beginning(place)
-        chunks: dict[bytes, bytes] = {}
-        best: Checkpoint | None = None
-        while await consumer.position(place) < end:
-            for key, value in _records(await consumer.getmany(place, timeout_ms=500)):
-                if key != owner.name.encode():
-                    chunks[key] = value
-                    continue
-                found = self._assemble(owner, value, chunks)
-                chunks.clear()
-                if found is not None and (best is None or found.position >= best.position):
-                    best = found
-        return best
+    def _note(self, reader: Reader, key: bytes, value: bytes) -> None:
+        if key != reader.owner.name.encode():
+            reader.chunks[key] = value
+            return
+        found = self._assemble(reader.owner, value, reader.chunks)
+        if found is not None and (reader.best is None or found.position >= reader.best.position):
+            reader.best = found
 
     def _assemble(
         self, owner: Owner, value: bytes, chunks: dict[bytes, bytes]
@@ -146,7 +152,7 @@ class CheckpointLog:
                 "choose another kafka.topic_prefix to start afresh"
             )
         keys = [f"{owner.name}/{manifest.id}/{n}".encode() for n in range(manifest.chunks)]
-        data = b"".join(chunks.get(key, b"") for key in keys)
+        data = b"".join(chunks.pop(key, b"") for key in keys)
         if hashlib.sha256(data).hexdigest() != manifest.sha256:
             logger.warning("checkpoint %s of %s is damaged: passed over", manifest.id, owner.name)
             return None
@@ -170,8 +176,3 @@ class CheckpointLog:
 
 def _chunks(data: bytes) -> list[bytes]:
     return [data[at : at + CHUNK_BYTES] for at in range(0, max(len(data), 1), CHUNK_BYTES)]
-
-
-def _records(fetched: dict[TopicPartition, list[Any]]) -> list[tuple[bytes, bytes]]:
-    """Return (key, value) of every record."""
-    return [(record.key, record.value) for records in fetched.values() for record in records]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
 from faust.types import TP
 
@@ -17,6 +16,7 @@ from tidecast.state.settings import Settings
 from tidecast.streams.checkpoints import Checkpoint, CheckpointLog, Owner
 from tidecast.streams.metrics import ForecastMetrics
 from tidecast.streams.sender import Sender
+from tidecast.streams.threads import OneThread
 from tidecast.streams.topics import partition_counts, topic_names
 from tidecast.streams.wire import (
     encode_input,
@@ -62,12 +62,12 @@ class ForecastRole:
 
     def __init__(self, settings: Settings, sender: Sender) -> None:
         self._output = ForecastOutput(settings)
-        self.groups = {"forecast": [self._output.topics.cuts]}
+        self.groups: Mapping[str, Sequence[str]] = {"forecast": [self._output.topics.cuts]}
         self._settings = settings
         self._fingerprint = settings.fingerprint()
         self._sender = sender
         self._log = CheckpointLog(settings)
-        self._pool = ThreadPoolExecutor(1, "forecast")
+        self._thread = OneThread("forecast")
         self._metrics = ForecastMetrics()
         self._fold = ForecastFold(settings)
         self._place: TP | None = None
@@ -84,7 +84,7 @@ class ForecastRole:
         self._fold = ForecastFold(self._settings)
         self._position = 0
         if found is not None:
-            await self._in_thread(self._fold.restore, found.data)
+            await self._thread.run(self._fold.restore, found.data)
             self._position = found.position
         else:
             await self._list_partitions(self._place)
@@ -98,18 +98,19 @@ class ForecastRole:
         value = encode_input(PartitionList(tuple(sorted(listed))), self._fingerprint)
         await (await self._sender.send(place.topic, value, partition=place.partition))
 
-    async def take(self, tp: TP, batch: Batch) -> None:
+    async def take(self, tp: TP, batch: Batch) -> AsyncIterator[None]:
         """Fold the messages of a batch, one by one."""
         for offset, value in zip(batch.offsets.tolist(), batch.records, strict=True):
             if tp != self._place or offset < self._position:
                 continue
             message = parse_input(value, self._fingerprint)
             steps = self._fold.step(message)
-            while (sent := await self._in_thread(self._next, steps)) is not None:
+            while (sent := await self._thread.run(self._next, steps)) is not None:
                 for topic, key, record in sent:
                     await self._sender.send(topic, record, key)
             self._position = offset + 1
             self._is_changed = True
+            yield
         self._metrics.held_back_by(self._fold.slabs.holding_back())
 
     def _next(self, steps: Iterator[Closed]) -> list[Sent] | None:
@@ -129,12 +130,8 @@ class ForecastRole:
         await self._sender.delivered()
         if not self._is_changed or self._place is None or self._fold.slabs.inputs is None:
             return {}
-        data = await self._in_thread(self._fold.snapshot)
+        data = await self._thread.run(self._fold.snapshot)
         checkpoint = Checkpoint(self._position, data)
         await self._log.write(self._sender, Owner.shard(self._place.partition), checkpoint)
         self._is_changed = False
         return {self._place: self._position}
-
-    async def _in_thread(self, function, *arguments):  # type: ignore[no-untyped-def]
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, function, *arguments)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +21,7 @@ from tidecast.streams.checkpoints import Checkpoint, CheckpointLog, Owner
 from tidecast.streams.decode import Decoder
 from tidecast.streams.metrics import IngestMetrics
 from tidecast.streams.sender import Sender
+from tidecast.streams.threads import OneThread
 from tidecast.streams.topics import topic_names
 from tidecast.streams.wire import encode_input, encode_rejected
 
@@ -108,7 +108,7 @@ class IngestRole:
     checkpoint_seconds = 2.0
 
     def __init__(self, settings: Settings, sender: Sender) -> None:
-        self.groups = {
+        self.groups: Mapping[str, Sequence[str]] = {
             f"ingest-{kind}": [source.topic for source in settings.sources_of(kind)]
             for kind in dict.fromkeys(source.stream for source in settings.sources)
         }
@@ -118,7 +118,7 @@ class IngestRole:
         self._sources = {s.topic: SourceFold(settings, s) for s in settings.sources}
         self._sender = sender
         self._log = CheckpointLog(settings)
-        self._pool = ThreadPoolExecutor(1, "decode")
+        self._thread = OneThread("decode")
         self._metrics = IngestMetrics()
         self._readings: dict[TP, Reading] = {}
 
@@ -139,17 +139,18 @@ class IngestRole:
             self._readings[tp] = Reading(source, state, now)
         return {tp: reading.state.next_offset for tp, reading in self._readings.items()}
 
-    async def take(self, tp: TP, batch: Batch) -> None:
+    async def take(self, tp: TP, batch: Batch) -> AsyncIterator[None]:
         """Fold a batch; records before the checkpoint's position were folded already."""
         reading = self._readings.get(tp)
         if reading is None:
             return
         batch = _unread(batch, reading.state.next_offset)
         loop = asyncio.get_running_loop()
-        outcome = await loop.run_in_executor(self._pool, reading.source.step, reading.state, batch)
+        outcome = await self._thread.run(reading.source.step, reading.state, batch)
         reading.heard, reading.is_idle, reading.is_changed = loop.time(), False, True
         await self._send(tp, reading, outcome)
         self._metrics.note(reading.source.source.name, reading.state, outcome)
+        yield
 
     async def _send(self, tp: TP, reading: Reading, outcome: Outcome) -> None:
         name = reading.source.source.name
@@ -181,10 +182,9 @@ class IngestRole:
         await self._sender.delivered()
         changed = {tp: r for tp, r in self._readings.items() if r.is_changed}
         positions = {}
-        loop = asyncio.get_running_loop()
         for tp, reading in changed.items():
             values, arrays = reading.state.snapshot()
-            data = await loop.run_in_executor(self._pool, pack, values, arrays)
+            data = await self._thread.run(pack, values, arrays)
             reading.is_changed = False
             position = reading.state.next_offset
             owner = Owner.source(self._settings, reading.source.source.name, tp.partition)

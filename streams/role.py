@@ -10,7 +10,7 @@ The commit order, followed by every role:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 from faust.types import TP
@@ -33,8 +33,12 @@ class Role(Protocol):
         """Load the checkpoints of newly ``assigned`` partitions; return where reading goes on."""
         ...
 
-    async def take(self, tp: TP, batch: Batch) -> None:
-        """Fold one batch and send its outputs."""
+    def take(self, tp: TP, batch: Batch) -> AsyncIterator[None]:
+        """Fold one batch and send its outputs; yield wherever a checkpoint may be taken."""
+        ...
+
+    async def idle(self, ends: dict[TP, int]) -> None:
+        """Decide what only silence and the wall clock can decide; topics end at ``ends``."""
         ...
 
     async def checkpoint(self) -> dict[TP, int]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 from faust.types import TP
@@ -19,6 +17,7 @@ from tidecast.streams.schemas.records import PredictionRecord, ScoreRecord, Wind
 from tidecast.streams.sender import Sender
 from tidecast.streams.store import Store, open_server
 from tidecast.streams.store.rows import actual_columns, prediction_columns, score_columns
+from tidecast.streams.threads import OneThread
 from tidecast.streams.topics import topic_names
 
 __all__ = ["SinkRole", "store_records"]
@@ -66,9 +65,9 @@ class SinkRole:
             topics.windows: "actuals",
             topics.scores: "scores",
         }
-        self.groups = {"sink": list(self._tables)}
+        self.groups: Mapping[str, Sequence[str]] = {"sink": list(self._tables)}
         self._settings = settings
-        self._pool = ThreadPoolExecutor(1, "insert")
+        self._thread = OneThread("insert")
         self._metrics = SinkMetrics()
         self._store: Store | None = None
         self._records: dict[str, list[bytes]] = {}
@@ -78,17 +77,18 @@ class SinkRole:
         """Open the store, bringing its tables up to date; read on from the committed offsets."""
         self._records, self._positions = {}, {}
         if self._store is None:
-            self._store = await self._in_thread(open_server, self._settings.clickhouse)
-            await self._in_thread(self._store.migrate)
+            self._store = await self._thread.run(open_server, self._settings.clickhouse)
+            await self._thread.run(self._store.migrate)
         return {}
 
-    async def take(self, tp: TP, batch: Batch) -> None:
+    async def take(self, tp: TP, batch: Batch) -> AsyncIterator[None]:
         """Gather a batch; insert when there is much."""
         table = self._tables[tp.topic]
         self._records.setdefault(table, []).extend(r for r in batch.records if r is not None)
         self._positions[tp] = int(batch.offsets[-1]) + 1
         if sum(map(len, self._records.values())) >= FLUSH_RECORDS:
             await self._insert()
+        yield
 
     async def idle(self, ends: dict[TP, int]) -> None:
         """Do nothing: silence decides nothing here."""
@@ -100,12 +100,10 @@ class SinkRole:
         return positions
 
     async def _insert(self) -> None:
+        if self._store is None:
+            return
         gathered, self._records = self._records, {}
         for table, records in gathered.items():
             started = time.perf_counter()
-            rows = await self._in_thread(store_records, self._store, table, records)
+            rows = await self._thread.run(store_records, self._store, table, records)
             self._metrics.note(table, rows, time.perf_counter() - started)
-
-    async def _in_thread(self, function, *arguments):  # type: ignore[no-untyped-def]
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, function, *arguments)

@@ -24,7 +24,8 @@ from tidecast.streams.schemas.records import (
 )
 
 if TYPE_CHECKING:
-    from tidecast.models.forecaster import Forecast, Scores
+    from tidecast.models.forecaster import Forecast
+    from tidecast.models.scores import Scores
 
 __all__ = [
     "encode_input",
