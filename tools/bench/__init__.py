@@ -11,6 +11,7 @@ __all__ = ["bench"]
 SUMMARIES = {
     "ingest": "Our ingest worker beside its peers, on one broker.",
     "replay": "Logs to slabs and forecasts, without a broker.",
+    "latency": "From the last event of a bin to its forecasts in ClickHouse.",
     "step": "One bin step, by number of cells.",
 }
 

@@ -6,6 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -16,7 +17,7 @@ from tidecast.state.settings import Settings
 from tidecast.streams.wire import parse_input
 from tidecast.tools.bench.records import FLUSH_REGION, Sums
 
-__all__ = ["Output", "Row", "add_up", "cut_rows", "read_output", "window_rows"]
+__all__ = ["Output", "Row", "add_up", "cut_rows", "read_output", "read_records", "window_rows"]
 
 Row = tuple[int, str, str, int, int]
 """(window start in ms, region, category, count, sum in hundredths)."""
@@ -83,25 +84,29 @@ def read_output(
     bootstrap: str, topic: str, rows_of: Callable[[Iterable[bytes]], Iterable[Row]]
 ) -> Output:
     """Read an output topic to its end and add up what its messages say."""
-    values, last_append = asyncio.run(_read(bootstrap, topic))
+    records = read_records(bootstrap, topic)
+    values = [record.value for record in records if record.value is not None]
+    last_append = records[-1].timestamp / 1000 if records else 0.0
     return Output(add_up(rows_of(values)), len(values), last_append)
 
 
-async def _read(bootstrap: str, topic: str) -> tuple[list[bytes], float]:
+def read_records(bootstrap: str, topic: str, partition: int = 0) -> list[Any]:
+    """Return all records of a partition, as aiokafka gives them."""
+    return asyncio.run(_read(bootstrap, TopicPartition(topic, partition)))
+
+
+async def _read(bootstrap: str, place: TopicPartition) -> list[Any]:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
     )
     await consumer.start()
     try:
-        partition = TopicPartition(topic, 0)
-        consumer.assign([partition])
-        end = (await consumer.end_offsets([partition]))[partition]
-        values: list[bytes] = []
-        last_append = 0.0
-        while await consumer.position(partition) < end:
+        consumer.assign([place])
+        end = (await consumer.end_offsets([place]))[place]
+        found: list[Any] = []
+        while await consumer.position(place) < end:
             for records in (await consumer.getmany(timeout_ms=1_000)).values():
-                values += [record.value for record in records if record.value is not None]
-                last_append = records[-1].timestamp / 1000
-        return values, last_append
+                found += records
+        return found
     finally:
         await consumer.stop()
