@@ -69,4 +69,4 @@ def _scale(axes: Axes, panel: Panel) -> None:
     bottom = min(bottom, 0.0)
     axes.set_ylim(bottom, top + 0.06 * (top - bottom or 1.0))
     axes.margins(x=0.005)
-    axes.yaxis.set_major_locator(MaxNLocator(4, integer=top > 3))
+    axes.yaxis.set_major_locator(MaxNLocator(4, integer=top > 2))

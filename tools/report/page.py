@@ -49,11 +49,19 @@ def render(
 
 
 def _facts(facts: Mapping[str, str]) -> str:
+    """Write the facts as tiles, and the indented ones, which are details, in one line below."""
     items = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
         for name, value in facts.items()
+        if not name.startswith(" ")
     )
-    return f'<dl class="facts">{items}</dl>' if items else ""
+    details = " · ".join(
+        f"{escape(name.strip().replace('_', ' '))}&nbsp;{escape(value)}"
+        for name, value in facts.items()
+        if name.startswith(" ")
+    )
+    tiles = f'<dl class="facts">{items}</dl>' if items else ""
+    return tiles + (f'<p class="details">Refused: {details}</p>' if details else "")
 
 
 def _table(table: Table) -> str:
@@ -90,6 +98,7 @@ h2 { font-size: 1.2rem; letter-spacing: -0.005em; margin: 3.2rem 0 .8rem; }
 .lead { color: var(--muted); margin: 0 0 1.8rem; max-width: 46rem; }
 .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .7rem;
   margin: 0 0 1.6rem; }
+.details { color: var(--muted); font-size: .85rem; margin: -.6rem 0 1.6rem; }
 .facts div { background: var(--panel); border-radius: 6px; padding: .6rem .85rem; }
 .facts dt { color: var(--muted); font-size: .8rem; }
 .facts dd { margin: 0; font-size: 1.25rem; font-weight: 600; font-variant-numeric: tabular-nums; }

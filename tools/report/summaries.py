@@ -138,8 +138,9 @@ def _ceiling(answers: Sequence[Accuracy]) -> float | None:
 
 
 def _coverage_span(answers: Sequence[Coverage]) -> tuple[float, float]:
-    shares = np.concatenate([[0.9], *([a.nominal, *a.share] for a in answers)])
-    return max(0.0, float(np.nanmin(shares)) - 0.1), 1.02
+    """Return the axis of coverage: a few days of learning at the start may fall out of it."""
+    lows = [min(a.nominal, float(np.nanquantile(a.share, 0.1))) for a in answers if a.share.size]
+    return max(0.0, min([0.9, *lows]) - 0.1), 1.02
 
 
 def _words(name: str) -> str:

@@ -162,6 +162,12 @@ def test_the_page_fetches_nothing_and_its_ids_are_unique() -> None:
     assert len(parser.ids) == len(set(parser.ids)) > 0
 
 
+def test_indented_facts_are_details_in_one_line() -> None:
+    page = render("t", "l", {"refused": "7", "  not_json": "4", "  late<": "3"}, Table([], []), [])
+    assert "<dt>refused</dt><dd>7</dd>" in page
+    assert "Refused: not json&nbsp;4 · late&lt;&nbsp;3" in page
+
+
 def test_texts_are_escaped() -> None:
     evil = "<script>alert(1)</script>"
     table = Table([evil], [[evil, evil]])
