@@ -5,7 +5,7 @@ Every record is held against the whole contract, and checkpoints are written mea
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import faust
 from faust.types import TP
@@ -32,10 +32,11 @@ class TimedIngest(IngestRole):
         self._left = job.total
         self._watch = Stopwatch()
 
-    async def take(self, tp: TP, batch: Batch) -> None:
+    async def take(self, tp: TP, batch: Batch) -> AsyncIterator[None]:
         """Fold a batch; leave after the last."""
         self._watch.start()
-        await super().take(tp, batch)
+        async for _ in super().take(tp, batch):
+            yield
         self._left -= len(batch.records)
         if self._left == 0:
             await self._delivered()
