@@ -112,10 +112,7 @@ class Shell:
             positions = await self._guarded(self._role.open(assigned))
             self._app.consumer.positions = positions or {}
             self._is_open = True
-        logger.info(
-            "assigned: %s",
-            {f"{tp.topic}/{tp.partition}": (positions or {}).get(tp) for tp in assigned},
-        )
+        logger.info("assigned: %s", {f"{t}/{p}" for t, p in assigned})
 
     async def _revoked(self, *_: Any, **__: Any) -> None:
         async with self._turn:

@@ -127,23 +127,16 @@ def translated(settings: KafkaSettings) -> Iterator[None]:
 
 
 def service_error(settings: KafkaSettings, error: KafkaError) -> ServiceError:
-    """Return what to tell a user of a failed request; looks anew whether the broker is there."""
-    return ServiceError(_diagnosis(settings) or f"Kafka refuses: {error}")
-
-
-def _diagnosis(settings: KafkaSettings) -> str | None:
-    """Say why the brokers cannot be used; None when at least one lets us in."""
+    """Return what to tell a user of a failed request; looks anew whether a broker is there."""
     where = settings.bootstrap
     if not any(_answers(address) for address in where.split(",")):
-        return (
+        return ServiceError(
             f"no Kafka broker answers at {where}: start one (`tidecast services up`), or set "
             "kafka.bootstrap (TIDECAST_KAFKA__BOOTSTRAP)"
         )
-    try:
-        KafkaAdminClient(**kafka_python_options(settings)).close()
-    except KafkaError:
-        return f"the server at {where} does not let us in: {_remedy(settings)}"
-    return None
+    if "bootstrap" in str(error):
+        return ServiceError(f"the server at {where} does not let us in: {_remedy(settings)}")
+    return ServiceError(f"Kafka refuses: {error}")
 
 
 def _remedy(settings: KafkaSettings) -> str:

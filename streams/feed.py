@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -25,6 +26,7 @@ BATCH_BYTES = 256 << 10
 LINGER_MS = 20
 REQUEST_BYTES = 32 << 20  # the topic's own limit decides what is too large
 DELIVERY_MS = 30_000
+CLOSE_SECONDS = 10
 TICK_SECONDS = 0.05
 
 
@@ -59,8 +61,12 @@ class Sender:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # After an error nothing that waits may follow the record that failed.
-        self._producer.close(timeout=None if error is None else 0)
+        if error is not None:
+            # What still waits must not follow the record that failed, and close() would wait
+            # for it: only the sender itself can be told to give it up.
+            self._producer._sender.force_close()
+        with suppress(KafkaError):  # everything was drained, or the error is already on its way
+            self._producer.close(timeout=CLOSE_SECONDS)
 
     def send(
         self, topic: str, partition: int, record: bytes, key: bytes | None, time_us: int
@@ -91,7 +97,6 @@ class Sender:
         ServiceError
             When one cannot be delivered.
         """
-        self._producer.flush()
         while self._waiting:
             self._await_oldest()
 

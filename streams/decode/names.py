@@ -29,7 +29,7 @@ def looks_coerced(text: str) -> bool:
     >>> [text for text in ("true", "5", "5.0", "007", "[1]", "ok") if looks_coerced(text)]
     ['true', '5.0', '[1]']
     """
-    if text in ("null",) or text[:1] in ("{", "["):
+    if text in ("true", "false", "null") or text[:1] in ("{", "["):
         return True
     return NUMBER.fullmatch(text) is not None and WHOLE.fullmatch(text) is None
 
