@@ -9,17 +9,19 @@ from click.testing import CliRunner
 
 from tidecast.tools.bench import bench
 
+NAMES = ["fetch", "tidecast", "tidecast-windows", "faust"]
 
-def test_the_race_prints_one_object_with_verified_rates(
+
+def test_the_race_prints_one_object_with_verified_rates_and_ratios(
     kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TIDECAST_KAFKA__BOOTSTRAP", kafka_bootstrap)
-    arguments = ["ingest", "--json", "--records", "3000", "--runs", "2", "--contenders"]
-    done = CliRunner().invoke(bench, [*arguments, "fetch,faust"], standalone_mode=False)
+    arguments = ["ingest", "--json", "--records", "20000", "--runs", "1", "--contenders"]
+    done = CliRunner().invoke(bench, [*arguments, ",".join(NAMES)], standalone_mode=False)
     assert done.exception is None
     found = json.loads(done.stdout)
-    assert [(c["name"], c["verified"]) for c in found["contenders"]] == [
-        ("fetch", True),
-        ("faust", True),
-    ]
-    assert all(len(c["runs"]) == 2 for c in found["contenders"])
+    assert [(c["name"], c["verified"]) for c in found["contenders"]] == [(n, True) for n in NAMES]
+    rates = {c["name"]: c["records_per_second"] for c in found["contenders"]}
+    assert found["ratio"] == {
+        name: rates["tidecast"] / rates[name] for name in NAMES if name != "tidecast"
+    }
