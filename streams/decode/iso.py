@@ -111,7 +111,7 @@ class IsoTimes:
         days, sure = _days(columns)
         hour, minute = _two(columns, 11), _two(columns, 14)
         second = _two(columns, 17) if layout.second else np.uint8(0)
-        sure &= (hour < 24) & (minute < 60) & (second < 61)
+        sure &= (hour < 24) & (minute < 60) & (second < 60)
         clock = hour * np.int32(3600) + minute * np.int32(60) + second
         times = (days * np.int64(86_400) + clock) * 1_000_000
         if layout.fraction[1]:
