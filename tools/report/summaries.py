@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_accuracy", "draw_coverage", "draw_weights", "expert_palette"]
 
-WIDTH, HEIGHT = 10.2, 2.9
+WIDTH, HEIGHT = 10.2, 2.9  # inches of the whole row
+ABREAST = 3
 
 Floats = NDArray[np.float64]
 
@@ -42,7 +43,7 @@ def draw_accuracy(
     answers: Sequence[Accuracy], series: Sequence[str], palette: Mapping[str, str], unit: str
 ) -> Figure:
     """Draw WAPE over lead, a panel a series; ``unit`` names the width of a bin."""
-    drawing, row = panels(1, len(series), WIDTH / len(series), HEIGHT)
+    drawing, row = _side_by_side(len(series))
     answers = sorted(answers, key=lambda answer: answer.expert != BLEND)
     for axes, name in zip(row, series, strict=True):
         for answer in answers:
@@ -67,7 +68,7 @@ def draw_accuracy(
 
 def draw_coverage(answers: Sequence[Coverage], series: Sequence[str]) -> Figure:
     """Draw the coverage of each day beside the nominal line, a panel a series."""
-    drawing, row = panels(1, len(series), WIDTH / len(series), HEIGHT)
+    drawing, row = _side_by_side(len(series))
     levels = sorted({answer.nominal for answer in answers})
     shades = dict(zip(levels, (COLOURS["warm"], COLOURS["tide"], *EXPERT_COLOURS), strict=False))
     for axes, name in zip(row, series, strict=True):
@@ -97,7 +98,7 @@ def draw_weights(
     weights: Mapping[str, Mapping[str, Floats]], palette: Mapping[str, str], unit: str
 ) -> Figure:
     """Draw the experts' shares of the blend by lead, stacked, a panel a series."""
-    drawing, row = panels(1, len(weights), WIDTH / len(weights), HEIGHT)
+    drawing, row = _side_by_side(len(weights))
     for axes, (name, shares) in zip(row, weights.items(), strict=True):
         bottom: Floats | float = 0.0
         for expert, share in shares.items():
@@ -120,6 +121,15 @@ def draw_weights(
     row[0].set_ylabel("share of the blend")
     legend(drawing, row[0])
     return drawing
+
+
+def _side_by_side(n: int) -> tuple[Figure, list[Axes]]:
+    """Return ``n`` panels, at most ABREAST of them in a row."""
+    columns = min(n, ABREAST)
+    drawing, axes = panels(-(-n // columns), columns, WIDTH / columns, HEIGHT)
+    for spare in axes[n:]:
+        spare.set_visible(False)
+    return drawing, axes[:n]
 
 
 def _percent(axes: Axes, series: str) -> None:

@@ -124,6 +124,15 @@ def test_a_wild_expert_does_not_flatten_the_picture() -> None:
     assert drawing.axes[0].get_ylim()[1] == pytest.approx(0.9)
 
 
+def test_more_than_three_series_stand_in_rows() -> None:
+    errors = [accuracy(name, "tidecast", 0.3) for name in "abcde"]
+    with house_style():
+        drawing = draw_accuracy(errors, list("abcde"), expert_palette(["tidecast"]), "hours")
+    shown = [axes.get_title(loc="left") for axes in drawing.axes if axes.get_visible()]
+    assert shown == list("abcde")
+    assert len({round(axes.get_position().y0, 3) for axes in drawing.axes}) == 2
+
+
 class References(HTMLParser):
     """Collects what a page would fetch, and all its ids."""
 
