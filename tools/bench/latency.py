@@ -48,7 +48,10 @@ Appends = Mapping[int, Mapping[int, float]]
 
 @dataclass(frozen=True)
 class Latencies:
-    """Seconds from a bin's last record to its forecasts in the store, over ``bins`` bins."""
+    """Seconds from a bin's last record to its forecasts in the store, over ``bins`` bins.
+
+    The forecasts of ``missing`` bins never came: their wait is infinite (null in JSON).
+    """
 
     cells: int
     events_per_second: float
@@ -80,7 +83,8 @@ def latency(cells: int, rate: int, seconds: int, bin_seconds: int, as_json: bool
         path.write_text(shop.settings(), encoding="utf-8")
         found = measure(shop, load_settings(path, environment), path, environment, seconds)
     if as_json:
-        click.echo(json.dumps(asdict(found)))
+        finite = {k: v if np.isfinite(v) else None for k, v in asdict(found).items()}
+        click.echo(json.dumps(finite))
         return
     click.echo(
         f"{found.bins} bins of {cells:,} cells x 3 series x 12 leads at "
