@@ -14,6 +14,7 @@ from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError
+from kafka.net.compat import KafkaNetClient
 
 from tidecast.state.errors import ServiceError
 from tidecast.state.settings import KafkaSettings, TlsSettings
@@ -101,20 +102,35 @@ def tls_context(settings: TlsSettings | None) -> ssl.SSLContext | None:
 @contextmanager
 def admin_client(settings: KafkaSettings) -> Iterator[KafkaAdminClient]:
     """Connect an admin client; ``ServiceError`` within seconds when there is no broker."""
-    with translated(settings), KafkaAdminClient(**kafka_python_options(settings)) as admin:
+    with translated(settings), _connect(KafkaAdminClient, settings) as admin:
         yield admin
 
 
 def connect_producer(settings: KafkaSettings, **options: Any) -> KafkaProducer:
     """Return a connected producer; ``ServiceError`` within seconds when there is no broker."""
-    with translated(settings):
-        return KafkaProducer(**kafka_python_options(settings), **options)
+    return _connect(KafkaProducer, settings, **options)
 
 
 def connect_consumer(settings: KafkaSettings, **options: Any) -> KafkaConsumer:
     """Return a connected consumer; ``ServiceError`` within seconds when there is no broker."""
-    with translated(settings):
-        return KafkaConsumer(**kafka_python_options(settings), **options)
+    return _connect(KafkaConsumer, settings, **options)
+
+
+def _connect(kind: Any, settings: KafkaSettings, **options: Any) -> Any:
+    if not _anybody_answers(settings):
+        raise _nobody(settings)
+    networks: list[KafkaNetClient] = []
+
+    def network(**configs: Any) -> KafkaNetClient:
+        networks.append(KafkaNetClient(**configs))
+        return networks[-1]
+
+    try:
+        return kind(**kafka_python_options(settings), kafka_client=network, **options)
+    except KafkaError as error:
+        for opened in networks:  # a constructor that fails leaves its sockets open
+            opened.close()
+        raise service_error(settings, error) from error
 
 
 @contextmanager
@@ -128,15 +144,19 @@ def translated(settings: KafkaSettings) -> Iterator[None]:
 
 def service_error(settings: KafkaSettings, error: KafkaError) -> ServiceError:
     """Return what to tell a user of a failed request; looks anew whether a broker is there."""
-    where = settings.bootstrap
-    if not any(_answers(address) for address in where.split(",")):
-        return ServiceError(
-            f"no Kafka broker answers at {where}: start one (`tidecast services up`), or set "
-            "kafka.bootstrap (TIDECAST_KAFKA__BOOTSTRAP)"
-        )
+    if not _anybody_answers(settings):
+        return _nobody(settings)
     if "bootstrap" in str(error):
+        where = settings.bootstrap
         return ServiceError(f"the server at {where} does not let us in: {_remedy(settings)}")
     return ServiceError(f"Kafka refuses: {error}")
+
+
+def _nobody(settings: KafkaSettings) -> ServiceError:
+    return ServiceError(
+        f"no Kafka broker answers at {settings.bootstrap}: start one (`tidecast services up`), "
+        "or set kafka.bootstrap (TIDECAST_KAFKA__BOOTSTRAP)"
+    )
 
 
 def _remedy(settings: KafkaSettings) -> str:
@@ -148,6 +168,10 @@ def _remedy(settings: KafkaSettings) -> str:
     if settings.tls is not None:
         return "check kafka.tls (authority, certificate, host name), and whether it speaks TLS"
     return "it may want TLS or a log-in (set kafka.tls, kafka.sasl), or is no Kafka broker"
+
+
+def _anybody_answers(settings: KafkaSettings) -> bool:
+    return any(_answers(address) for address in settings.bootstrap.split(","))
 
 
 def _answers(address: str) -> bool:
