@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,6 @@ from tidecast.streams.store.base import Column
 from tidecast.streams.store.rows import prediction_columns
 
 __all__ = ["decode_predictions"]
-
-_TEXTS = ("series", "region", "category")
-_ARRAYS = {"mean": 2, "quantile_levels": 2, "quantiles": 3}  # axes, records among them
 
 
 def decode_predictions(records: Sequence[bytes]) -> dict[str, Column]:
@@ -52,19 +50,28 @@ def _decode_alike(documents: list[dict[str, Any]]) -> dict[str, Column]:
     """Decode records of one horizon, one set of levels and one number of experts."""
     if any(document["schema_version"] != 1 for document in documents):
         raise ValueError("another schema version")
+
+    def each(name: str) -> list[Any]:
+        return [document[name] for document in documents]
+
+    # All cells of a series share these: what is the same as in the record before is done once.
+    times, which_times = _runs(each("valid_time"))
+    levels, which_levels = _runs(each("quantile_levels"))
+    weights, which_weights = _runs(each("weights"))
+    experts = [list(weight) for weight in weights]
     seconds = _Seconds()
-    weights = [document["weights"] for document in documents]
-    columns: dict[str, Column] = {
-        name: [_text(document[name]) for document in documents] for name in _TEXTS
-    }
-    for name, axes in _ARRAYS.items():
-        columns[name] = _numbers([document[name] for document in documents], "f", axes)
-    return columns | {
-        "origin": [seconds[document["origin"]] for document in documents],
-        "valid_time": [[seconds[t] for t in document["valid_time"]] for document in documents],
-        "experts": [list(weight) for weight in weights],
-        "weights": _numbers([list(weight.values()) for weight in weights], "f", 3),
-        "revision": _numbers([document["revision"] for document in documents], "u", 1),
+    return {
+        "series": _texts(each("series")),
+        "region": _texts(each("region")),
+        "category": _texts(each("category")),
+        "origin": [seconds[time] for time in each("origin")],
+        "valid_time": _numbers([[seconds[t] for t in row] for row in times], 2)[which_times],
+        "mean": _numbers(each("mean"), 2),
+        "quantile_levels": _numbers(levels, 2)[which_levels],
+        "quantiles": _numbers(each("quantiles"), 3),
+        "experts": [experts[number] for number in which_weights],
+        "weights": _numbers([list(weight.values()) for weight in weights], 3)[which_weights],
+        "revision": _counts(each("revision")),
     }
 
 
@@ -79,17 +86,37 @@ class _Seconds(dict[str, int]):
         return seconds
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
+def _runs(values: list[Any]) -> tuple[list[Any], list[int]]:
+    """Return the first value of each run of equal ones, and which of them each value equals."""
+    firsts: list[Any] = []
+    numbers = []
+    for value in values:
+        if not firsts or value != firsts[-1]:
+            firsts.append(value)
+        numbers.append(len(firsts) - 1)
+    return firsts, numbers
+
+
+def _texts(values: list[Any]) -> list[str]:
+    if any(type(value) is not str for value in values):
         raise TypeError("not a text")
-    return value
+    return values
 
 
-def _numbers(values: list[Any], kind: str, axes: int) -> NDArray[Any]:
-    """Return ``values`` as an array; lists of different lengths, or of other things, raise."""
+def _counts(values: list[Any]) -> list[int]:
+    if any(type(value) is not int or value < 0 for value in values):
+        raise TypeError("not a count")
+    return values
+
+
+def _numbers(values: list[Any], axes: int) -> NDArray[Any]:
+    """Return nested lists as an array; lists of different lengths, or of other things, raise."""
+    shape = [len(values)]
+    for _ in range(axes - 1):
+        (size,) = {len(row) for row in values}
+        shape.append(size)
+        values = list(chain.from_iterable(values))
     array = np.array(values)
-    if array.ndim != axes or array.dtype.kind not in ("i" if kind == "u" else "if"):
-        raise ValueError("not an array of numbers")
-    if kind == "u" and array.min(initial=0) < 0:
-        raise ValueError("a negative number")
-    return array
+    if array.ndim != 1 or array.dtype.kind not in "if":
+        raise TypeError("not numbers")
+    return array.reshape(shape)

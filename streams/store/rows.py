@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from tidecast.models.scores import BLEND
@@ -81,7 +81,8 @@ def _score_rows(record: ScoreRecord, shard: int) -> Iterator[tuple[Any, ...]]:
 
 
 def _seconds(time: datetime) -> int:
-    return math.floor(time.timestamp())
+    """Return seconds since 1970; a time without a zone is in UTC, whatever this machine's is."""
+    return math.floor((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
 
 
 def _number(value: float | None) -> float:
