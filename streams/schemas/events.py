@@ -72,11 +72,8 @@ def check_name(text: str) -> str:
     return text
 
 
-Text = Annotated[
-    str,
-    BeforeValidator(as_text, json_schema_input_type=StrictStr | StrictInt),
-    Field(description="text; a whole number is taken as its digits"),
-]
+Written = Annotated[StrictStr, Field(min_length=1, max_length=MAX_NAME)] | StrictInt
+Text = Annotated[str, BeforeValidator(as_text, json_schema_input_type=Written)]
 Name = Annotated[Text, AfterValidator(check_name)]
 Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Positive = Annotated[Finite, Field(ge=0)]
@@ -92,9 +89,15 @@ class Event(BaseModel):
     event_time: StrictStr | StrictInt | StrictFloat = Field(
         description="when it happened: ISO 8601, or as the source's settings say"
     )
-    region: Name = Field(description="where: the first key of a cell")
-    category: Name = Field(description="what: the second key of a cell")
-    event_id: JsonValue = Field(default=None, description="the producer's own name of the event")
+    region: Name = Field(
+        description="where: the first key of a cell; a number is taken as its digits"
+    )
+    category: Name = Field(
+        description="what: the second key of a cell; a number is taken as its digits"
+    )
+    event_id: JsonValue = Field(
+        default=None, description="the producer's name of the event; not read"
+    )
     lat: Latitude | None = Field(
         default=None, description="needed where regions are computed from positions"
     )

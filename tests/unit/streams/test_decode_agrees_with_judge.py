@@ -135,6 +135,8 @@ NUMBERS = [
 ]
 PLACES = ["0", "51.5", "-0.1", "90", "-180", "180", "180.1", "-90.0", "7.3"]
 OTHERS = ["1", '"x"', "[1, {}]", "tru", '"\\x"', "1e999", "[" * 70 + "]" * 70, "NaN", '"\t"']
+NO_RECORDS = [None, b"", b"{}", b"null", b"[]", b"{}\n{}", b"\xef\xbb\xbf{}"]
+DAMAGE = [b"", b"\xff", b"\n", b"}", b'"', b"\\", b"\x00", b",", b" ", b"}\n{", b"9"]
 VALUES = {
     "event_time": TIMES,
     "region": NAMES,
@@ -172,7 +174,7 @@ def valid_fields(draw: st.DrawFn, rules: Rules) -> dict[str, str]:
 def records(draw: st.DrawFn, rules: Rules) -> bytes | None:
     """Draw a record: some valid, most with a few things wrong."""
     if draw(st.integers(0, 40)) == 0:
-        return draw(st.sampled_from([None, b"", b"{}", b"null", b"[]", b"{}\n{}", b"\xef\xbb\xbf{}"]))
+        return draw(st.sampled_from(NO_RECORDS))
     pairs = list(draw(valid_fields(rules)).items())
     for _ in range(draw(st.sampled_from([0, 0, 1, 1, 1, 2, 3]))):
         pairs = draw(changed(pairs))
@@ -203,9 +205,7 @@ def damaged(draw: st.DrawFn, record: bytes) -> bytes:
         return record
     at = draw(st.integers(0, len(record)))
     lost = draw(st.sampled_from([0, 0, 1, 1, 5]))
-    added = draw(
-        st.sampled_from([b"", b"\xff", b"\n", b"}", b'"', b"\\", b"\x00", b",", b" ", b"}\n{", b"9"])
-    )
+    added = draw(st.sampled_from(DAMAGE))
     return record[:at] + added + record[at + lost :]
 
 
