@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -383,6 +384,20 @@ QUERIES = [
     "SELECT toDateTime('2024-02-29 12:00:00', 'UTC') AS t, toDate('2024-02-29') AS d, NULL AS n",
     "EXISTS TABLE predictions",
 ]
+
+
+def test_the_guides_query_sets_forecasts_beside_what_happened(store: Store) -> None:
+    guide = Path(__file__).parents[2] / "docs" / "store.md"
+    (sql,) = re.findall(r"```sql\n(.*?)```", guide.read_text("utf-8"), re.DOTALL)
+    store.insert("predictions", predictions())
+    store.insert("actuals", actuals())
+    store.insert("actuals", actuals(bin_end=[ORIGIN + 9 * HOUR], bin_start=[ORIGIN + 8 * HOUR]))
+
+    answer = store.query(sql)
+    assert answer.columns == ("region", "category", "time", "forecast", "actual")
+    assert answer.rows == [
+        ("north", "tea", datetime(2023, 11, 14, 23, 13, 20, tzinfo=UTC), 1.5, 3.0)
+    ]
 
 
 @pytest.mark.services
