@@ -41,10 +41,7 @@ class Counts:
 
 
 class Replay:
-    """Folds logs as live workers fold topics: dealt out to partitions, ended explicitly.
-
-    ``read_bytes`` of ``total_bytes`` is the progress.
-    """
+    """Folds logs as live workers fold topics: dealt out to partitions, ended explicitly."""
 
     def __init__(
         self,
@@ -56,7 +53,6 @@ class Replay:
     ) -> None:
         self.counts = Counts()
         self.fold = ForecastFold(settings)
-        self._settings = settings
         self._logs = logs
         self._sources = {log.source.name: SourceFold(settings, log.source) for log in logs}
         self._dealers = {
@@ -66,17 +62,9 @@ class Replay:
             name: [source.partition(number) for number in range(partitions)]
             for name, source in self._sources.items()
         }
-        self._readers: list[LogReader] = []
-
-    @property
-    def total_bytes(self) -> int:
-        """Bytes of all logs as stored."""
-        return sum(log.path.stat().st_size for log in self._logs)
-
-    @property
-    def read_bytes(self) -> int:
-        """Bytes of the logs read so far."""
-        return sum(reader.read_bytes for reader in self._readers)
+        # Dates are only needed to merge; a single log is read without.
+        self._timed = [TimedLog(log, STRIDE) for log in logs] if len(logs) > 1 else []
+        self.readers = [log.reader for log in self._timed] or [LogReader(logs[0].path)]
 
     def cuts(self) -> Iterator[Cut]:
         """Yield every cut of the logs, ends of log included."""
@@ -108,14 +96,10 @@ class Replay:
 
     def _read(self) -> Iterator[tuple[str, list[bytes]]]:
         """Yield (source, records), several logs merged by event time."""
-        if len(self._logs) == 1:
-            reader = LogReader(self._logs[0].path)
-            self._readers = [reader]
-            for records in reader:
+        if not self._timed:
+            for records in self.readers[0]:
                 yield self._logs[0].source.name, records
             return
-        timed = [TimedLog(log, STRIDE) for log in self._logs]
-        self._readers = [log.reader for log in timed]
         tick = TICK_BINS * self.fold.slabs.rules.grid.nominal_width
-        for piece in merge(timed, tick):
+        for piece in merge(self._timed, tick):
             yield piece.spec.source.name, piece.records
