@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 __all__ = ["OVERFLOW", "Cell", "CellIndex"]
 
 
@@ -36,9 +39,13 @@ class CellIndex:
 
     def __init__(self, max_cells: int, cells: Iterable[Cell] = ()) -> None:
         self.max_cells = max_cells
-        self.cells: list[Cell] = [Cell(*cell) for cell in cells]
+        self.cells: list[Cell] = []
         self.overflowed = 0
-        self._number = {cell: number for number, cell in enumerate(self.cells)}
+        self.regions = Names()
+        self.categories = Names()
+        self._number: dict[Cell, int] = {}
+        for cell in cells:
+            self._append(Cell(*cell))
 
     def __len__(self) -> int:
         return len(self.cells)
@@ -54,6 +61,38 @@ class CellIndex:
         if cell != OVERFLOW and len(self) - (OVERFLOW in self._number) >= self.max_cells:
             self.overflowed += 1
             return self.add(OVERFLOW)
+        return self._append(cell)
+
+    def _append(self, cell: Cell) -> int:
         self._number[cell] = number = len(self.cells)
         self.cells.append(cell)
+        self.regions.append(cell.region)
+        self.categories.append(cell.category)
         return number
+
+
+class Names:
+    """One name a cell, kept as a code into the list of different names."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self._code: dict[str, int] = {}
+        self._codes = np.zeros(64, np.int32)
+        self._length = 0
+
+    def append(self, name: str) -> None:
+        """Add the name of the next cell."""
+        code = self._code.setdefault(name, len(self.names))
+        if code == len(self.names):
+            self.names.append(name)
+        if self._length == len(self._codes):
+            self._codes = np.concatenate([self._codes, np.zeros_like(self._codes)])
+        self._codes[self._length] = code
+        self._length += 1
+
+    def of(self, cells: NDArray[np.int64]) -> tuple[list[str], NDArray[np.int32]]:
+        """Return the different names of the numbered ``cells``, and each one's place in them."""
+        codes = self._codes[cells]
+        used = np.bincount(codes, minlength=len(self.names)) > 0
+        place = np.cumsum(used, dtype=np.int32) - 1
+        return [self.names[code] for code in np.flatnonzero(used)], place[codes]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.state.cells import Cell
+from tidecast.state.cells import Cell, CellIndex
 
 __all__ = ["END_OF_LOG", "BinSums", "Cut", "Idle", "InputMessage", "PartitionList"]
 
@@ -20,12 +19,31 @@ END_OF_LOG = b'{"tidecast":"end-of-log"}'
 class BinSums:
     """What one source partition adds to one bin, whole.
 
-    ``sums`` is (1 + term, cell): row 0 counts events, the others are the source's terms.
+    ``sums`` is (1 + term, cell): row 0 counts events, the others are the source's terms. Cell i is
+    (regions[region[i]], categories[category[i]]): names stand once, so that ten thousand cells
+    cost arrays, not objects.
     """
 
     bin: int
-    cells: Sequence[Cell]
+    regions: list[str]
+    categories: list[str]
+    region: NDArray[np.int32]
+    category: NDArray[np.int32]
     sums: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, bin_: int, index: CellIndex, sums: NDArray[np.int64]) -> BinSums:
+        """Return what ``sums``, (1 + term, numbered cell), hold of cells that have events."""
+        seen = np.flatnonzero(sums[0])
+        regions, region = index.regions.of(seen)
+        categories, category = index.categories.of(seen)
+        return cls(bin_, regions, categories, region, category, sums[:, seen])
+
+    @property
+    def cells(self) -> list[Cell]:
+        """The cells of the columns of ``sums``."""
+        pairs = zip(self.region.tolist(), self.category.tolist(), strict=True)
+        return [Cell(self.regions[r], self.categories[c]) for r, c in pairs]
 
 
 @dataclass(frozen=True)

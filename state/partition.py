@@ -82,11 +82,6 @@ class OpenBin:
                 np.add.at(row, cells, addends)
         self.changed = True
 
-    def whole(self, bin_: int, cells: CellIndex) -> BinSums:
-        """Return all that the bin holds."""
-        seen = np.flatnonzero(self.sums[0])
-        return BinSums(bin_, [cells.cells[c] for c in seen], self.sums[:, seen])
-
 
 class Partition:
     """The state of one source partition, and its step.
@@ -147,7 +142,7 @@ class Partition:
 
     def idle(self) -> Idle:
         """Return the decision that this partition is silent, with what it has open."""
-        bins = tuple(self.open[b].whole(b, self.cells) for b in sorted(self.open))
+        bins = tuple(BinSums.of(b, self.cells, self.open[b].sums) for b in sorted(self.open))
         return Idle(self.rules.source, self.partition, self.next_offset, bins)
 
     def _hold(self, record: Held, outcome: Outcome) -> None:
@@ -251,7 +246,7 @@ class Partition:
             held = self.open[bin_]
             if held.changed:
                 at = min(max(bin_, through + 1), boundary)
-                due.setdefault(at, []).append(held.whole(bin_, self.cells))
+                due.setdefault(at, []).append(BinSums.of(bin_, self.cells, held.sums))
                 held.changed = False
         if boundary > through:
             due.setdefault(boundary, [])

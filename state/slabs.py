@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tidecast.state.bins import BinGrid
 from tidecast.state.cells import OVERFLOW, Cell, CellIndex
-from tidecast.state.checkpoint import Arrays
+from tidecast.state.checkpoint import Arrays, prefixed, within
 from tidecast.state.cuts import BinSums, Cut, Idle, InputMessage, PartitionList
 from tidecast.state.settings import Settings
 from tidecast.state.terms import all_terms, series_values
@@ -136,8 +136,12 @@ class SlabFold:
         for number, (key, place) in enumerate((self.inputs or {}).items()):
             pending = []
             for entry, (boundary, upto, sums) in enumerate(place.pending):
-                pending.append([boundary, upto, sums.bin, list(sums.cells)])
-                arrays[f"pending/{number}/{entry}"] = sums.sums
+                names = [sums.regions, sums.categories]
+                pending.append([boundary, upto, sums.bin, *names])
+                arrays |= prefixed(
+                    f"pending/{number}/{entry}",
+                    {"region": sums.region, "category": sums.category, "sums": sums.sums},
+                )
             values["inputs"].append([*key, place.through, place.first, place.newest, pending])
         for bin_, shares in self.versions.items():
             for key, version in shares.items():
@@ -160,10 +164,10 @@ class SlabFold:
             values["inputs"]
         ):
             place = Input(self.rules.columns(source), through, first, newest)
-            for entry, (boundary, upto, bin_, cells) in enumerate(pending):
-                sums = arrays[f"pending/{number}/{entry}"]
-                sums_of = BinSums(bin_, [Cell(*cell) for cell in cells], sums)
-                place.pending.append((boundary, upto, sums_of))
+            for entry, (boundary, upto, bin_, regions, categories) in enumerate(pending):
+                parts = within(f"pending/{number}/{entry}", arrays)
+                sums = BinSums(bin_, regions, categories, **parts)
+                place.pending.append((boundary, upto, sums))
             self.inputs[source, partition] = place
         self.versions = {}
         for name, (bin_, source, partition, upto, boundary) in enumerate(values["versions"]):
@@ -236,16 +240,17 @@ class SlabFold:
             ready = [entry for entry in place.pending if entry[0] <= bin_]
             place.pending = place.pending[len(ready) :]
             due += [(key, boundary, upto, sums) for boundary, upto, sums in ready]
-        self._join(sums.cells for *_, sums in due)
+        cells_of = [sums.cells for *_, sums in due]
+        self._join(cells_of)
         touched = set()
-        for key, boundary, upto, sums in due:
+        for (key, boundary, upto, sums), seen in zip(due, cells_of, strict=True):
             if sums.bin < bin_ and self._is_forgotten(sums.bin, bin_):
                 self.beyond_reach += int(sums.sums[0].sum())
                 continue
             versions = self.versions.setdefault(sums.bin, {})
             known = versions.get(key)
             if known is None or (upto, boundary) > (known.upto, known.boundary):
-                cells = np.array([self.cells.add(cell) for cell in sums.cells], np.int64)
+                cells = np.array([self.cells.add(cell) for cell in seen], np.int64)
                 versions[key] = Version(upto, boundary, cells, sums.sums)
                 touched.add(sums.bin)
         return touched

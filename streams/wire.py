@@ -187,19 +187,22 @@ def _fragment(value: object) -> orjson.Fragment:
 
 
 def _bin_record(sums: BinSums) -> dict[str, object]:
-    regions = {name: number for number, name in enumerate(sorted({c.region for c in sums.cells}))}
-    categories = {n: number for number, n in enumerate(sorted({c.category for c in sums.cells}))}
     return {
         "bin": sums.bin,
-        "regions": list(regions),
-        "categories": list(categories),
-        "region": [regions[cell.region] for cell in sums.cells],
-        "category": [categories[cell.category] for cell in sums.cells],
+        "regions": sums.regions,
+        "categories": sums.categories,
+        "region": sums.region,
+        "category": sums.category,
         "sums": np.ascontiguousarray(sums.sums),
     }
 
 
 def _bin_sums(record: BinRecord) -> BinSums:
-    pairs = zip(record.region, record.category, strict=True)
-    cells = [Cell(record.regions[r], record.categories[c]) for r, c in pairs]
-    return BinSums(record.bin, cells, np.array(record.sums, np.int64).reshape(-1, len(cells)))
+    return BinSums(
+        record.bin,
+        record.regions,
+        record.categories,
+        np.array(record.region, np.int32),
+        np.array(record.category, np.int32),
+        np.array(record.sums, np.int64).reshape(-1, len(record.region)),
+    )

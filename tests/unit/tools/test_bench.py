@@ -10,7 +10,7 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
-from tidecast.state.cells import Cell
+from tidecast.state.cells import Cell, CellIndex
 from tidecast.state.cuts import BinSums, Cut
 from tidecast.streams.wire import encode_input
 from tidecast.tools.bench import bench
@@ -96,7 +96,7 @@ def test_flush_records_are_no_part_of_the_sums() -> None:
 def cut(upto: int, *counts: int) -> bytes:
     settings = sum_settings()
     sums = np.array([counts, [100 * n for n in counts], counts])
-    part = BinSums(2, [Cell("r", "c"), Cell("s", "c")], sums)
+    part = BinSums.of(2, CellIndex(9, [Cell("r", "c"), Cell("s", "c")]), sums)
     return encode_input(Cut("clicks", 0, 0, 2, upto, (part,)), settings.fingerprint())
 
 
