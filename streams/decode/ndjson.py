@@ -14,7 +14,7 @@ __all__ = ["MIN_ROWS", "read_frames", "regular"]
 
 Longs = NDArray[np.int64]
 Flags = NDArray[np.bool_]
-MIN_ROWS = 32  # fewer are judged one by one: that costs less than a call of polars
+MIN_ROWS = 16  # fewer are judged one by one: that costs less than a call of polars
 
 NEWLINE, OPENING, CLOSING = b"\n{}"
 
