@@ -78,7 +78,7 @@ class Sender:
         ServiceError
             When this or an earlier record cannot be delivered.
         """
-        while len(self._waiting) >= IN_FLIGHT or self._waiting_bytes >= IN_FLIGHT_BYTES:
+        while self._waiting and (self._full or self._waiting[0][0].is_done):
             self._await_oldest()
         try:
             future = self._producer.send(
@@ -99,6 +99,10 @@ class Sender:
         """
         while self._waiting:
             self._await_oldest()
+
+    @property
+    def _full(self) -> bool:
+        return len(self._waiting) >= IN_FLIGHT or self._waiting_bytes >= IN_FLIGHT_BYTES
 
     def _await_oldest(self) -> None:
         future, size = self._waiting.popleft()
