@@ -23,7 +23,8 @@ class Blend:
     """Weights from discounted losses: softmax of minus the loss, relative to the best expert's.
 
     A loss is the absolute error in units of the cell's scale, averaged over cells. The loss of
-    lead h comes h bins after the forecast; weights of a lead move when its loss is known.
+    lead h comes h bins after the forecast; weights of a lead move when its loss is known. Who
+    slept is given the mean loss of those who spoke: that moves no weight.
     """
 
     def __init__(self, n_experts: int, n_series: int, horizon: int) -> None:
@@ -33,10 +34,12 @@ class Blend:
     def learn(self, errors: NDArray[np.float32], scale: NDArray[np.float64], lead: int) -> None:
         """Add errors of one lead, (expert, series, cell), NaN = unknown; scale (series, cell)."""
         relative = np.minimum(np.abs(errors) / scale, LARGEST_LOSS)
-        known = np.isfinite(relative)
-        counted = known.all(axis=0)
-        n = counted.sum(axis=-1)  # (series,)
-        loss = np.where(counted, relative, 0.0).sum(axis=-1) / np.fmax(n, 1)
+        awake = np.isfinite(relative)
+        speakers = awake.sum(axis=0)  # (series, cell)
+        known = np.where(awake, relative, 0.0)
+        asleep = known.sum(axis=0) / np.fmax(speakers, 1)
+        n = (speakers > 0).sum(axis=-1)  # (series,)
+        loss = np.where(awake, known, asleep).sum(axis=-1) / np.fmax(n, 1)
         kept = np.where(n > 0, KEPT_PER_BIN, 1.0)
         self._loss[:, :, lead - 1] = kept * self._loss[:, :, lead - 1] + loss
         self._weight[:, lead - 1] = kept * self._weight[:, lead - 1] + (n > 0)
@@ -46,7 +49,7 @@ class Blend:
         loss = self._loss / np.fmax(self._weight, 1e-12)
         best = loss.min(axis=0)
         relative = (loss - best) / np.fmax(best, 1e-9)
-        raw = np.exp(-SHARPNESS * np.minimum(relative, 50.0))
+        raw = np.exp(-np.minimum(SHARPNESS * relative, 20.0))
         weights: NDArray[np.float64] = raw / raw.sum(axis=0)
         return weights
 
@@ -67,7 +70,8 @@ def combine(values: Stack, weights: NDArray[np.float64]) -> NDArray[np.float32]:
     spread = weights[:, :, None, :].astype(np.float32)
     awake = np.isfinite(values)
     if awake.all():
-        return np.einsum("escl,escl->scl", values, np.broadcast_to(spread, values.shape))
+        mixed: NDArray[np.float32] = (values * spread).sum(axis=0)
+        return mixed
     shares = np.where(awake, spread, np.float32(0.0))
     total = shares.sum(axis=0)
     mixed = (np.where(awake, values, np.float32(0.0)) * shares).sum(axis=0)

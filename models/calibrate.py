@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays
 
-__all__ = ["Calibrate", "quantiles_of"]
+__all__ = ["Calibrate", "quantiles_of", "scale_at"]
 
 Forecasts = NDArray[np.float32]  # (series, cell, lead)
 Shapes = NDArray[np.float32]  # (series, lead, group, level)
@@ -34,7 +34,7 @@ class Calibrate:
 
     def __init__(self, n_series: int, horizon: int, levels: tuple[float, ...]) -> None:
         self._levels = np.array(levels)
-        self._edges = _to_standard(np.arange(N_BUCKETS + 1) - N_BUCKETS / 2)
+        self._edges = _to_standard(np.arange(N_BUCKETS + 1.0) - N_BUCKETS / 2)
         prior = PRIOR_WEIGHT * np.diff(_normal_cdf(self._edges))
         shape = (n_series, horizon, len(GROUPS) + 1, N_BUCKETS)
         self._counts = np.broadcast_to(prior, shape).copy()
@@ -79,6 +79,16 @@ class Calibrate:
     def restore(self, arrays: Arrays) -> None:
         """Become the calibration that ``snapshot`` was taken of."""
         self._counts = arrays["counts"].copy()
+
+
+def scale_at(scale: Forecasts, mean: Forecasts, level: NDArray[np.float64]) -> Forecasts:
+    """Return a cell's ``scale``, as usual at its ``level`` (series, cell), at this ``mean``.
+
+    It grows with the root of the mean, as it does for counts; within a factor of five.
+    """
+    usual = np.fmax(level, 1e-9)[:, :, None].astype(np.float32)
+    factor: Forecasts = np.sqrt(np.clip(mean / usual, np.float32(0.04), np.float32(25.0)))
+    return scale * factor
 
 
 def quantiles_of(mean: Forecasts, scale: Forecasts, shapes: Shapes) -> NDArray[np.float32]:

@@ -38,7 +38,11 @@ class Calendar:
         return local.weekday() if self.grid.width == "day" else 24 * local.weekday() + local.hour
 
     def waves(self, bin_: int) -> tuple[float, ...]:
-        """Return smooth functions of the time of day and week at which ``bin_`` starts."""
+        """Return smooth functions of the time of day and week at which ``bin_`` starts.
+
+        They are small, a fifth of other features: they are the same for all cells, and so are the
+        shocks of a bin, which must not pass for a habit of its hour.
+        """
         return _waves(self.grid, bin_)
 
 
@@ -48,7 +52,8 @@ def _waves(grid: BinGrid, bin_: int) -> tuple[float, ...]:
     day = (local.hour + local.minute / 60) / 24
     week = (local.weekday() + day) / 7
     angles = 2 * np.pi * np.array([day, 2 * day, week, 2 * week])
-    return (*np.sin(angles).tolist(), *np.cos(angles).tolist(), float(local.weekday() >= 5))
+    waves = [*np.sin(angles), *np.cos(angles), local.weekday() >= 5]
+    return tuple(0.2 * float(wave) for wave in waves)
 
 
 N_WAVES = 9

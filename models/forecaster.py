@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays, finite, nested, scoped
 from tidecast.models.blend import Blend, combine
-from tidecast.models.calibrate import Calibrate, quantiles_of
+from tidecast.models.calibrate import Calibrate, quantiles_of, scale_at
 from tidecast.models.covariates import Covariates
 from tidecast.models.experts import make_experts
 from tidecast.models.pending import Pending
@@ -106,10 +106,10 @@ class Forecaster:
     def _forecast(self, covariates: Covariates) -> Forecast:
         means, scales = self._ask(covariates)
         weights = self._blend.weights()
-        awake: NDArray[np.bool_] = np.isfinite(means).any(axis=(1, 2, 3))
-        weights[~awake] = 0.0
+        awake = [bool(np.isfinite(mean).any()) for mean in means]
+        weights[np.logical_not(awake)] = 0.0
         weights /= np.fmax(weights.sum(axis=0), 1e-12)
-        mean, scale = combine(means, weights), combine(scales, weights)
+        mean, scale = self._combine(means, scales, weights, covariates)
         shapes = self._calibrate.shapes()
         self._pending.add(covariates.bin, np.concatenate([mean[None], means]), scale, shapes)
         spoke = {e.name: w for e, w, a in zip(self.experts, weights, awake, strict=True) if a}
@@ -119,6 +119,16 @@ class Forecaster:
             quantiles=quantiles_of(mean, scale, shapes),
             weights={name: weight.astype(np.float32) for name, weight in spoke.items()},
         )
+
+    def _combine(
+        self, means: Values, scales: Values, weights: NDArray[np.float64], covariates: Covariates
+    ) -> tuple[Values, Values]:
+        """Return mean and scale of the blend; a cell of which nobody spoke gets its level."""
+        level = covariates.level.T[:, :, None].astype(np.float32)
+        mean, scale = combine(means, weights), combine(scales, weights)
+        mean = np.where(np.isfinite(mean), mean, np.maximum(level, np.float32(0.0)))
+        scale = np.where(np.isfinite(scale), scale, np.abs(level) + np.float32(1e-6))
+        return mean, scale_at(scale, mean, covariates.level.T)
 
     def _ask(self, covariates: Covariates) -> tuple[Values, Values]:
         """Return what experts say, within what is sane: (expert, series, cell, lead) twice."""

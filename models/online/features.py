@@ -40,23 +40,29 @@ class FeatureTable:
         self._scale = covariates.scale.T
         self._near = covariates.neighbours >= 0
         self._known: dict[int, Cells] = {}
+        self._origins: dict[int, NDArray[np.float64]] = {}
 
     def matrix(self, origin: int, lead: int, usual: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the features of one origin and lead: (feature, series, cell).
 
         ``usual``, (cell, series), is what is usual of the target.
         """
-        recent = [self._departure(origin + back) for back in range(RECENT)]
         matrix = np.empty((len(FEATURES), *self._scale.shape))
-        matrix[0:3] = recent[0:3]
-        matrix[3] = sum(recent[:4]) / 4.0
-        matrix[4] = sum(recent) / RECENT
-        matrix[5] = self._over_neighbours(recent[0])
+        matrix[:6] = self._of_origin(origin)
         matrix[6] = self._season_before(origin, lead)
         matrix[7] = np.clip((usual - self._covariates.level).T / self._scale, -CLIP, CLIP)
         bin_ = self._covariates.bin - origin + lead
         matrix[8:] = np.array(self._covariates.calendar.waves(bin_))[:, None, None]
         return matrix
+
+    def _of_origin(self, origin: int) -> NDArray[np.float64]:
+        """Return the features that do not depend on the lead: (feature, series, cell)."""
+        if origin not in self._origins:
+            recent = np.stack([self._departure(origin + back) for back in range(RECENT)])
+            four, twelve = recent[:4].mean(axis=0), recent.mean(axis=0)
+            near = self._over_neighbours(recent[0])
+            self._origins[origin] = np.stack([*recent[:3], four, twelve, near])
+        return self._origins[origin]
 
     def _departure(self, lag: int) -> Cells:
         if lag not in self._known:

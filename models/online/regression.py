@@ -14,7 +14,7 @@ from tidecast.models.online.features import FEATURES
 
 __all__ = ["ArrayRegression"]
 
-LEARNING_RATE = 0.02
+LEARNING_RATE = 0.01
 _NAMES = list(FEATURES)
 
 

@@ -1,0 +1,135 @@
+"""``tidecast bench step``: one bin step of the forecaster, by number of cells."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from statistics import median
+from time import process_time
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from tidecast.models.forecaster import Forecaster
+from tidecast.models.profile import ForecastProfile
+from tidecast.state.bins import HOUR, BinGrid
+from tidecast.state.cells import Cell
+from tidecast.state.errors import TidecastError
+from tidecast.state.slabs import Slab
+
+__all__ = ["StepRun", "measure_step", "step"]
+
+FIRST_BIN = 480_000  # an hour in 2024
+MEASURED_BINS = 5
+
+
+@dataclass(frozen=True)
+class StepRun:
+    """What one bin step took: the median processor time, the peak memory of the process."""
+
+    cells: int
+    series: int
+    horizon: int
+    seconds_per_bin: float
+    peak_mib: float
+
+
+def measure_step(cells: int, series: int, horizon: int, warm_bins: int = 30) -> StepRun:
+    """Step a forecaster of all experts through made-up hourly counts, and measure the last steps.
+
+    After ``warm_bins``, more than a day and the horizon, every expert has started and every lead
+    is scored.
+    """
+    grid = BinGrid(HOUR)
+    profile = ForecastProfile(
+        series=tuple(f"series_{number}" for number in range(series)),
+        grid=grid,
+        horizon=horizon,
+        quantile_levels=(0.05, 0.1, 0.5, 0.9, 0.95),
+        season_lengths=grid.season_lengths(),
+    )
+    forecaster = Forecaster(profile)
+    names = _shop(cells)
+    positions = {cell.region: (number % 60.0, number / 100) for number, cell in enumerate(names)}
+    random = np.random.default_rng(cells)
+    seconds = []
+    for bin_ in range(FIRST_BIN, FIRST_BIN + warm_bins + MEASURED_BINS):
+        slab = Slab(bin_, random.poisson(3.0, (cells, series)).astype(np.float64))
+        start = process_time()
+        forecaster.step(slab, names, positions)
+        seconds.append(process_time() - start)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return StepRun(cells, series, horizon, median(seconds[-MEASURED_BINS:]), peak)
+
+
+def _shop(cells: int) -> list[Cell]:
+    """Return cells of a shop with about as many regions as categories."""
+    side = max(1, int(cells**0.5))
+    return [Cell(f"region {n // side}", f"category {n % side}") for n in range(cells)]
+
+
+def _sizes(_: click.Context, __: click.Parameter, text: str) -> list[int]:
+    sizes = [int(part) for part in text.split(",") if part.isdecimal()]
+    if len(sizes) != len(text.split(",")) or min(sizes) < 1:
+        raise click.BadParameter("give whole numbers, joined by commas: 100,1000,10000")
+    return sizes
+
+
+@click.command()
+@click.option(
+    "--cells",
+    default="100,1000,10000",
+    show_default=True,
+    callback=_sizes,
+    help="Numbers of cells, joined by commas.",
+)
+@click.option("--series", default=3, show_default=True, type=click.IntRange(min=1))
+@click.option("--horizon", default=12, show_default=True, type=click.IntRange(min=1))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def step(cells: list[int], series: int, horizon: int, as_json: bool) -> None:
+    """Measure one bin step of all experts on one core, and how it grows with cells.
+
+    A step scores, learns, forecasts, blends and calibrates. Each run has a process of its own,
+    whose peak memory is told. The time is processor time.
+    """
+    runs = [_measure_apart(size, series, horizon) for size in cells]
+    if as_json:
+        click.echo(json.dumps({"runs": [asdict(run) for run in runs]}))
+    else:
+        Console().print(_table(runs))
+
+
+def _measure_apart(cells: int, series: int, horizon: int) -> StepRun:
+    """Measure in a fresh process that computes on one core."""
+    command = [sys.executable, "-m", __name__, str(cells), str(series), str(horizon)]
+    one_core = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, env={**os.environ, **one_core}
+    )
+    if done.returncode:
+        raise TidecastError(f"the measuring process of {cells} cells failed: {done.stderr.strip()}")
+    return StepRun(**json.loads(done.stdout))
+
+
+def _table(runs: list[StepRun]) -> Table:
+    table = Table("cells", "series", "horizon", "ms per bin", "µs per cell", "peak MiB")
+    for run in runs:
+        table.add_row(
+            f"{run.cells:,}",
+            str(run.series),
+            str(run.horizon),
+            f"{1e3 * run.seconds_per_bin:.1f}",
+            f"{1e6 * run.seconds_per_bin / run.cells:.1f}",
+            f"{run.peak_mib:.0f}",
+        )
+    return table
+
+
+if __name__ == "__main__":
+    print(json.dumps(asdict(measure_step(*(int(text) for text in sys.argv[1:])))))
