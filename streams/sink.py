@@ -7,26 +7,38 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 from faust.types import TP
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from tidecast.state.errors import ContractError
 from tidecast.state.partition import Batch
 from tidecast.state.settings import Settings
 from tidecast.streams.metrics import SinkMetrics
-from tidecast.streams.schemas.records import PredictionRecord, ScoreRecord, WindowRecord
+from tidecast.streams.schemas.records import ScoreRecord, WindowRecord
 from tidecast.streams.sender import Sender
 from tidecast.streams.store import Store, open_server
-from tidecast.streams.store.rows import actual_columns, prediction_columns, score_columns
+from tidecast.streams.store.decode import decode_predictions
+from tidecast.streams.store.rows import actual_columns, score_columns
 from tidecast.streams.threads import OneThread
 from tidecast.streams.topics import topic_names
 
 __all__ = ["SinkRole", "store_records"]
 
 FLUSH_RECORDS = 20_000
-TABLES: dict[str, tuple[type[BaseModel], Callable[[Any], dict[str, Any]]]] = {
-    "predictions": (PredictionRecord, prediction_columns),
-    "actuals": (WindowRecord, actual_columns),
-    "scores": (ScoreRecord, score_columns),
+Columns = dict[str, Any]
+
+
+def _actuals(records: Sequence[bytes]) -> Columns:
+    return actual_columns([WindowRecord.model_validate_json(record) for record in records])
+
+
+def _scores(records: Sequence[bytes]) -> Columns:
+    return score_columns([ScoreRecord.model_validate_json(record) for record in records])
+
+
+COLUMNS: dict[str, Callable[[Sequence[bytes]], Columns]] = {
+    "predictions": decode_predictions,
+    "actuals": _actuals,
+    "scores": _scores,
 }
 
 
@@ -40,12 +52,11 @@ def store_records(store: Store, table: str, records: Sequence[bytes]) -> int:
     StoreError
         When the store is away or refuses the rows.
     """
-    contract, columns = TABLES[table]
     try:
-        parsed = [contract.model_validate_json(record) for record in records]
+        columns = COLUMNS[table](records)
     except ValidationError as error:
         raise ContractError(f"not a record for table {table}: {error}") from error
-    return store.insert(table, columns(parsed))
+    return store.insert(table, columns)
 
 
 class SinkRole:

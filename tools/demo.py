@@ -17,6 +17,8 @@ from tidecast.tools.simulate import simulate
 
 __all__ = ["demo"]
 
+QUESTION = "SELECT * FROM accuracy_by_lead"
+
 
 @click.command()
 @click.option(
@@ -44,8 +46,5 @@ def demo(folder: Path, seed: int, days: int) -> None:
         write_report(store, settings, page, "A simulated shop", dict(result.rows()))
     finally:
         store.close()
-    click.echo(
-        f"\npictures: {page}\n"
-        f"ask the store: tidecast query --store {folder / 'store'} "
-        '"SELECT * FROM accuracy_by_lead"'
-    )
+    click.echo(f"\npictures: {page}")
+    click.echo(f'ask the store: tidecast query --store {folder / "store"} "{QUESTION}"')

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from tidecast.models.fold import Closed
+from tidecast.state.bins import BinGrid
 from tidecast.state.settings import Settings
-from tidecast.streams.forecast import ForecastOutput
 from tidecast.streams.replay import Replay
 from tidecast.streams.store import Store
+from tidecast.streams.store.blocks import forecast_block, scores_block, slab_block
 from tidecast.tools.progress import log_progress
 from tidecast.tools.tally import Tally, accuracy_table, counts_table
 from tidecast.tools.writer import StoreWriter
@@ -55,23 +56,21 @@ class Result:
 
 def run_replay(settings: Settings, replayed: Replay, store: Store) -> Result:
     """Replay into a store, showing progress; return the figures of the closing table."""
-    output = ForecastOutput(settings)
-    tables = {
-        output.topics.predictions: "predictions",
-        output.topics.windows: "actuals",
-        output.topics.scores: "scores",
-    }
-    tally = Tally([series.name for series in settings.series])
+    series = [each.name for each in settings.series]
+    levels = settings.forecast.quantile_levels
+    grid = BinGrid(settings.bins.width, settings.shop.time_zone)
+    tally = Tally(series)
     writer = StoreWriter(store)
     started = time.perf_counter()
     try:
         for closed in _shown(replayed):
-            tally.bins += closed.slab.revision == 0
-            tally.cells = len(closed.cells)
+            tally.note(closed)
+            writer.add("actuals", slab_block(closed.slab, closed.cells, series, grid))
             if closed.scores is not None:
-                tally.add(closed.scores)
-            for topic, _, value in output.records(closed):
-                writer.add(tables[topic], value)
+                writer.add("scores", scores_block(closed.scores, series, grid))
+            if closed.forecast is not None:
+                block = forecast_block(closed.forecast, closed.cells, series, levels, grid)
+                writer.add("predictions", block)
     finally:
         writer.close()
     return Result(replayed, tally, time.perf_counter() - started)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from rich.table import Table
 
+from tidecast.models.fold import Closed
 from tidecast.models.scores import Scores
 
 __all__ = ["Tally", "accuracy_table", "counts_table"]
@@ -27,8 +28,14 @@ class Tally:
         self._n = np.zeros(len(self.series))
         self._covered: np.ndarray = np.zeros((0, len(self.series)))
 
-    def add(self, scores: Scores) -> None:
-        """Add one bin's scores."""
+    def note(self, closed: Closed) -> None:
+        """Count a closed bin, and add its scores."""
+        self.bins += closed.slab.revision == 0
+        self.cells = len(closed.cells)
+        if closed.scores is not None:
+            self._add(closed.scores)
+
+    def _add(self, scores: Scores) -> None:
         zeros = np.zeros(len(self.series))
         for number, expert in enumerate(scores.experts):
             self._error[expert] = self._error.get(expert, zeros) + _by_series(

@@ -1,55 +1,82 @@
-"""Write records to a store beside the work that makes them."""
+"""Write columns to a store beside the work that makes them."""
 
 from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
 
 from tidecast.state.errors import TidecastError
-from tidecast.streams.sink import store_records
 from tidecast.streams.store import Store
 
 __all__ = ["StoreWriter"]
 
-BLOCK_RECORDS = 20_000
+BLOCK_ROWS = 20_000
+Columns = Mapping[str, Any]
 
 
 class StoreWriter:
-    """Writes blocks of records to a store from a thread of its own; a full queue holds back."""
+    """Gathers columns into large blocks, and inserts them in a thread of its own.
+
+    A full queue holds back whoever adds; an error of the store is raised by ``close``.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._queue: queue.Queue[tuple[str, list[bytes]] | None] = queue.Queue(4)
-        self._error: BaseException | None = None
-        self._blocks: dict[str, list[bytes]] = {}
+        self._queue: queue.Queue[tuple[str, Columns] | None] = queue.Queue(4)
+        self._error: TidecastError | None = None
+        self._gathered: dict[str, list[Columns]] = {}
         self._thread = threading.Thread(target=self._run, name="store")
         self._thread.start()
 
-    def add(self, table: str, record: bytes) -> None:
-        """Gather a record for ``table``."""
-        block = self._blocks.setdefault(table, [])
-        block.append(record)
-        if len(block) >= BLOCK_RECORDS:
-            self._put((table, self._blocks.pop(table)))
+    def add(self, table: str, columns: Columns) -> None:
+        """Gather rows for ``table``."""
+        gathered = self._gathered.setdefault(table, [])
+        if gathered and _shape(gathered[-1]) != _shape(columns):
+            self._flush(table)
+            gathered = self._gathered.setdefault(table, [])
+        gathered.append(columns)
+        if sum(_rows(block) for block in gathered) >= BLOCK_ROWS:
+            self._flush(table)
 
     def close(self) -> None:
         """Write what is left and wait for it; raise what went wrong."""
-        for block in self._blocks.items():
-            self._put(block)
-        self._put(None)
+        for table in list(self._gathered):
+            self._flush(table)
+        self._queue.put(None)
         self._thread.join()
         if self._error is not None:
             raise self._error
 
-    def _put(self, item: tuple[str, list[bytes]] | None) -> None:
-        if self._error is None:
-            self._queue.put(item)
+    def _flush(self, table: str) -> None:
+        blocks = self._gathered.pop(table)
+        if self._error is not None:
+            raise self._error
+        self._queue.put((table, {name: _join([b[name] for b in blocks]) for name in blocks[0]}))
 
     def _run(self) -> None:
-        try:
-            while (item := self._queue.get()) is not None:
-                store_records(self._store, *item)
-        except TidecastError as error:
-            self._error = error
-            while self._queue.get() is not None:  # whoever is putting must not wait for ever
-                pass
+        while (item := self._queue.get()) is not None:
+            if self._error is None:
+                try:
+                    self._store.insert(*item)
+                except TidecastError as error:
+                    self._error = error
+
+
+def _rows(columns: Columns) -> int:
+    return len(next(iter(columns.values())))
+
+
+def _shape(columns: Columns) -> list[tuple[int, ...]]:
+    """Return what must be equal for arrays to be joined: their axes beyond the rows."""
+    return [column.shape[1:] for column in columns.values() if isinstance(column, np.ndarray)]
+
+
+def _join(columns: Sequence[Any]) -> Any:
+    if isinstance(columns[0], np.ndarray):
+        return np.concatenate(columns)
+    return list(chain.from_iterable(columns))
