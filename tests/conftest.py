@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from tidecast.state.errors import ServiceError
 from tidecast.tools.services import (
@@ -19,6 +21,15 @@ from tidecast.tools.services import (
     down,
     up,
 )
+
+# Tests prove behaviour, never speed; and a red run on a build server must be repeatable.
+hypothesis_settings.register_profile(
+    "tidecast",
+    deadline=None,
+    derandomize="CI" in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+hypothesis_settings.load_profile("tidecast")
 
 _SERVICE_FIXTURES = frozenset({"services", "kafka_bootstrap", "clickhouse_server"})
 _NEEDS = "needs a real"
