@@ -46,7 +46,8 @@ def logistics_events(orders: pl.LazyFrame) -> pl.LazyFrame:
 def write_logs(tables: Path, logs: Path) -> None:
     """Write ``orders.parquet`` and ``logistics.parquet``, in order of time."""
     orders, items, products = (
-        pl.scan_parquet(tables / f"{name}.parquet") for name in ("orders", "order_items", "products")
+        pl.scan_parquet(tables / f"{name}.parquet")
+        for name in ("orders", "order_items", "products")
     )
     orders = orders.filter(~pl.col("stratified_source_only"))  # no random sample
     logs.mkdir(parents=True, exist_ok=True)
