@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
@@ -22,6 +21,7 @@ from tidecast.state.bins import HOUR, BinGrid
 from tidecast.state.cells import Cell
 from tidecast.state.errors import TidecastError
 from tidecast.state.slabs import Slab
+from tidecast.tools.bench.memory import peak_mib
 
 __all__ = ["StepRun", "measure_step", "step"]
 
@@ -64,8 +64,7 @@ def measure_step(cells: int, series: int, horizon: int, warm_bins: int = 30) -> 
         start = process_time()
         forecaster.step(slab, names, positions)
         seconds.append(process_time() - start)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return StepRun(cells, series, horizon, median(seconds[-MEASURED_BINS:]), peak)
+    return StepRun(cells, series, horizon, median(seconds[-MEASURED_BINS:]), peak_mib())
 
 
 def _shop(cells: int) -> list[Cell]:

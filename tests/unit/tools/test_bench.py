@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from tidecast.tools.bench.contenders import Contender
 from tidecast.tools.bench.contenders.faust import MinuteSums
 from tidecast.tools.bench.contenders.job import Report
 from tidecast.tools.bench.ingest import result, table
+from tidecast.tools.bench.memory import peak_mib
 from tidecast.tools.bench.outputs import add_up, cut_rows, window_rows
 from tidecast.tools.bench.race import Standing, difference
 from tidecast.tools.bench.records import FLUSH_REGION, MINUTE_MS, BenchRecords, Sums
@@ -174,3 +177,10 @@ def test_a_replayed_log_is_in_the_slabs_to_the_last_record(tmp_path: Path) -> No
     assert sum(slab.events for slab in slabs) == 120_000
     cents = sum(total for _, total in BenchRecords.draw(120_000).sums().values())
     assert sum(slab.values[:, 0].sum() for slab in slabs) == pytest.approx(cents / 100)
+
+
+def test_the_peak_memory_of_a_process_is_not_its_parents() -> None:
+    ballast = np.ones(50_000_000)  # 381 MiB
+    code = "from tidecast.tools.bench.memory import peak_mib; print(peak_mib())"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert peak_mib() > ballast.nbytes / 2**20 > float(told.stdout)

@@ -10,6 +10,8 @@ import time
 from dataclasses import asdict, dataclass
 from typing import NoReturn, Self
 
+from tidecast.tools.bench.memory import peak_mib
+
 __all__ = ["DISORDER_MS", "Job", "Report", "Stopwatch", "leave"]
 
 DISORDER_MS = 10_000
@@ -77,8 +79,7 @@ class Stopwatch:
         """Return the report of a run that ends now."""
         if self.began is None:
             raise RuntimeError("no record was seen: call start() at the first one")
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return Report(self.began, time.time(), _cpu_seconds() - self._cpu, peak)
+        return Report(self.began, time.time(), _cpu_seconds() - self._cpu, peak_mib())
 
 
 def _cpu_seconds() -> float:
