@@ -34,8 +34,9 @@ def pack(values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes
     for name in names:
         if arrays[name].dtype.hasobject:
             raise CheckpointError(f"array {name!r} holds Python objects: give it a plain dtype")
-        np.lib.format.write_array(buffer, np.ascontiguousarray(arrays[name]), allow_pickle=False)
-    return zstandard.ZstdCompressor(level=1).compress(buffer.getvalue())
+        whole = np.asarray(arrays[name], order="C")  # not ascontiguousarray: it adds an axis
+        np.lib.format.write_array(buffer, whole, allow_pickle=False)
+    return zstandard.ZstdCompressor(level=1, write_checksum=True).compress(buffer.getvalue())
 
 
 def unpack(data: bytes) -> tuple[dict[str, Any], Arrays]:
@@ -56,7 +57,7 @@ def unpack(data: bytes) -> tuple[dict[str, Any], Arrays]:
             )
         names = head["names"]
         arrays = {n: np.lib.format.read_array(buffer, allow_pickle=False) for n in names}
-    except (zstandard.ZstdError, ValueError, KeyError, EOFError) as error:
+    except (zstandard.ZstdError, ValueError, TypeError, KeyError, EOFError, MemoryError) as error:
         raise CheckpointError(f"damaged checkpoint: {error}") from error
     return head["values"], arrays
 
