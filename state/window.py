@@ -61,9 +61,9 @@ class Window:
         self.last_bin = bin_
 
     def correct(self, bin_: int, values: NDArray[np.floating]) -> None:
-        """Replace the slab of an earlier ``bin_``; one that has left the window is ignored."""
-        if self.last_bin is None or self.last_bin - bin_ >= self.context_length:
-            return
+        """Replace the slab of an earlier ``bin_``; one that is not in the window is ignored."""
+        if self.last_bin is None or not 0 <= self.last_bin - bin_ < self.context_length:
+            return  # it has left, or the feed slept through it
         self._grow(len(values))
         slot = (self._head - (self.last_bin - bin_)) % self.context_length
         self._ring[slot, : len(values)] = values
