@@ -63,8 +63,9 @@ class BinGrid:
         self.zone = ZoneInfo(time_zone)
         self._shift = 0
         if isinstance(width, int):
-            standard = datetime(2020, 1, 1, tzinfo=self.zone).utcoffset() or timedelta()
-            self._shift = (standard // timedelta(microseconds=1)) % min(width, HOUR)
+            january, july = (datetime(2020, m, 1, tzinfo=self.zone).utcoffset() for m in (1, 7))
+            standard = min(january or timedelta(), july or timedelta())
+            self._shift = (standard // timedelta(microseconds=1)) % width
 
     @property
     def nominal_width(self) -> int:
