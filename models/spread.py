@@ -9,8 +9,8 @@ from tidecast.models.arrays import Arrays, grown
 
 __all__ = ["Spread"]
 
-MEMORY = 100
-"""Errors over which the spread forgets."""
+MEMORY = 30
+"""Errors over which the spread forgets: faster than calibration, which follows it."""
 
 
 class Spread:

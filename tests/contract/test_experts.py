@@ -1,0 +1,211 @@
+"""Laws that every expert keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tidecast.models.covariates import Covariates
+from tidecast.models.experts import EXPERTS, Expert, make_experts
+from tidecast.models.profile import ForecastProfile
+from tidecast.models.surroundings import Surroundings
+from tidecast.state.bins import HOUR, BinGrid
+from tidecast.state.cells import Cell
+from tidecast.state.errors import SettingsError
+from tidecast.state.slabs import Slab
+from tidecast.state.window import Window
+
+FIRST_BIN = 480_000
+HORIZON = 5
+POSITIONS = {f"region {n}": (50.0 + n, 5.0) for n in range(4)}
+Values = NDArray[np.float64]
+
+
+def profile(*experts: str) -> ForecastProfile:
+    return ForecastProfile(
+        series=("demand", "traffic"),
+        grid=BinGrid(HOUR, "Europe/Berlin"),
+        horizon=HORIZON,
+        quantile_levels=(0.1, 0.5, 0.9),
+        season_lengths=(6, 24),
+        experts=experts or tuple(EXPERTS),
+    )
+
+
+class World:
+    """What stands around an expert in a forecaster: window and surroundings."""
+
+    def __init__(self, name: str) -> None:
+        self.profile = profile(name)
+        self.window = Window(self.profile.context_length, self.profile.n_series)
+        self.surroundings = Surroundings(self.profile)
+        self.expert: Expert = make_experts(self.profile)[0]
+
+    def observe(self, bin_: int, values: Values) -> tuple[Slab, Covariates]:
+        cells = [Cell(f"region {n % 5}", f"category {n // 5}") for n in range(len(values))]
+        self.window.append(bin_, values)
+        return self.surroundings.observe(Slab(bin_, values), cells, POSITIONS)
+
+    def forecast(self, bin_: int, values: Values) -> tuple[NDArray[np.float32], ...]:
+        slab, covariates = self.observe(bin_, values)
+        self.expert.learn(self.window, slab, covariates)
+        return self.expert.forecast(self.window, covariates)
+
+    def run(self, slabs: Iterable[Values]) -> Iterator[tuple[NDArray[np.float32], ...]]:
+        for bin_, values in enumerate(slabs, FIRST_BIN):
+            yield self.forecast(bin_, values)
+
+
+def rhythm(n_bins: int, n_cells: int, seed: int = 0) -> list[Values]:
+    """Return counts with a daily rhythm, some of them missing: slabs of (cell, series)."""
+    random = np.random.default_rng(seed)
+    day = 1.0 + np.sin(np.arange(n_bins) * 2 * np.pi / 24)
+    level = np.linspace(1.0, 40.0, n_cells)[:, None] * np.array([1.0, 3.0])
+    counts = random.poisson(day[:, None, None] * level).astype(np.float64)
+    counts[random.random(counts.shape) < 0.05] = np.nan
+    return list(counts)
+
+
+every_expert = pytest.mark.parametrize("name", sorted(EXPERTS))
+
+HARD = {
+    "no cells": [np.zeros((0, 2))] * 40,
+    "constant": [np.full((3, 2), 7.0)] * 40,
+    "zero": [np.zeros((3, 2))] * 40,
+    "nothing known": [np.full((3, 2), np.nan)] * 40,
+    "huge": [np.full((3, 2), 1e15)] * 40,
+    "huge among small": [
+        np.full((3, 2), 1e15 if n in (20, 30, 31, 32) else 1.0) for n in range(60)
+    ],
+    "a burst at the very start": [np.full((3, 2), 1e6 if n == 0 else 1.0) for n in range(60)],
+    "one value only": [np.full((3, 2), 5.0 if n == 3 else np.nan) for n in range(40)],
+    "tiny": [np.full((3, 2), 1e-12 * (n % 3)) for n in range(40)],
+}
+
+
+@every_expert
+@pytest.mark.parametrize("case", HARD)
+def test_a_forecast_is_finite_and_its_scale_positive_whatever_came_before(
+    name: str, case: str
+) -> None:
+    slabs = HARD[case]
+    for mean, scale in World(name).run(slabs):
+        assert mean.shape == scale.shape == (2, len(slabs[0]), HORIZON)
+        assert np.isfinite(mean).all()
+        assert np.isfinite(scale).all()
+        assert (scale > 0).all()
+
+
+@every_expert
+def test_inputs_are_not_changed(name: str) -> None:
+    world = World(name)
+    *_, _ = world.run(rhythm(60, 4))
+    values = rhythm(61, 4)[-1]
+    slab, covariates = world.observe(FIRST_BIN + 60, values)
+    inputs = [
+        world.window.values,
+        slab.values,
+        covariates.neighbours,
+        covariates.level,
+        covariates.scale,
+        covariates.usual_now,
+        covariates.usual_ahead,
+    ]
+    before = [array.tobytes() for array in inputs]
+    world.expert.learn(world.window, slab, covariates)
+    world.expert.forecast(world.window, covariates)
+    assert [array.tobytes() for array in inputs] == before
+
+
+@every_expert
+def test_what_was_forecast_does_not_change_later(name: str) -> None:
+    world = World(name)
+    slabs = rhythm(60, 4)
+    said = list(world.run(slabs))[-1]
+    before = [array.tobytes() for array in said]
+    for bin_, values in enumerate(rhythm(30, 4, seed=1), FIRST_BIN + 60):
+        world.forecast(bin_, values)
+    assert [array.tobytes() for array in said] == before
+
+
+@every_expert
+def test_new_cells_are_welcome_at_any_bin(name: str) -> None:
+    world = World(name)
+    slabs = rhythm(60, 6)
+    for bin_, values in enumerate(slabs, FIRST_BIN):
+        n_cells = 1 + (bin_ - FIRST_BIN) // 10
+        mean, scale = world.forecast(bin_, values[:n_cells])
+        assert mean.shape == scale.shape == (2, n_cells, HORIZON)
+        assert np.isfinite(mean).all()
+
+
+@every_expert
+def test_skipped_bins_are_survived(name: str) -> None:
+    world = World(name)
+    *_, _ = world.run(rhythm(60, 4))
+    for gap in (1, 7, 23, 10_000):
+        mean, _ = world.forecast(FIRST_BIN + 60 + gap, rhythm(1, 4)[0])
+        assert np.isfinite(mean).all()
+
+
+@every_expert
+def test_a_restored_expert_goes_on_to_the_byte(name: str) -> None:
+    one, other = World(name), World(name)
+    for world in (one, other):
+        *_, _ = world.run(rhythm(60, 4))
+    fresh = make_experts(one.profile)[0]
+    kept = {key: array.copy() for key, array in one.expert.snapshot().items()}
+    fresh.restore(kept)
+    other.expert = fresh
+    for bin_, values in enumerate(rhythm(40, 6, seed=2), FIRST_BIN + 60):
+        expected, found = one.forecast(bin_, values), other.forecast(bin_, values)
+        assert [a.tobytes() for a in found] == [a.tobytes() for a in expected]
+    assert all(kept[key].tobytes() == array.tobytes() for key, array in kept.items())
+
+
+@every_expert
+def test_a_snapshot_is_arrays_of_numbers_and_does_not_change_later(name: str) -> None:
+    world = World(name)
+    *_, _ = world.run(rhythm(60, 4))
+    snapshot = world.expert.snapshot()
+    assert all(array.dtype.kind in "fiub" for array in snapshot.values())
+    before = {key: array.tobytes() for key, array in snapshot.items()}
+    for bin_, values in enumerate(rhythm(30, 4, seed=1), FIRST_BIN + 60):
+        world.forecast(bin_, values)
+    assert {key: array.tobytes() for key, array in snapshot.items()} == before
+
+
+@every_expert
+def test_memory_does_not_grow_with_bins(name: str) -> None:
+    world = World(name)
+    sizes = [
+        sum(array.nbytes for array in world.expert.snapshot().values())
+        for _ in world.run(rhythm(200, 4))
+    ]
+    assert sizes[-1] == sizes[60]
+
+
+@every_expert
+def test_one_burst_breaks_nothing_for_good(name: str) -> None:
+    calm, burst = World(name), World(name)
+    slabs = rhythm(400, 4)
+    expected = list(calm.run(slabs))[-1][0]
+    slabs[200] = 50.0 * (1.0 + np.nan_to_num(slabs[200]))
+    found = list(burst.run(slabs))[-1][0]
+    assert np.allclose(found, expected, rtol=0.1, atol=1.0)
+
+
+@every_expert
+def test_most_of_a_lasting_shift_is_learnt_within_five_weeks(name: str) -> None:
+    world = World(name)
+    slabs = [np.full((3, 2), 10.0 if n < 100 else 100.0) for n in range(940)]
+    mean = list(world.run(slabs))[-1][0]
+    assert ((mean > 60.0) & (mean < 110.0)).all()
+
+
+def test_an_unknown_expert_is_refused_by_name() -> None:
+    with pytest.raises(SettingsError, match=r"'oracle' is unknown; use some of .*linear"):
+        make_experts(profile("oracle"))

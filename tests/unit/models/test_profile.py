@@ -1,0 +1,40 @@
+"""The profile made of settings."""
+
+from __future__ import annotations
+
+from tidecast.models.profile import DEFAULT_EXPERTS, ForecastProfile
+from tidecast.state.settings import Settings
+
+SHOP = {
+    "sources": [{"name": "orders", "topic": "orders", "stream": "order"}],
+    "series": [
+        {"name": "demand", "stream": "order", "aggregate": "sum", "of": "units"},
+        {"name": "orders", "stream": "order", "aggregate": "count"},
+    ],
+}
+
+
+def test_a_profile_takes_series_horizon_levels_and_seasons_from_the_settings() -> None:
+    settings = Settings.model_validate(
+        {**SHOP, "forecast": {"horizon": 6, "quantile_levels": [0.2, 0.5], "season_lengths": [8]}}
+    )
+    profile = ForecastProfile.of(settings)
+    assert profile.series == ("demand", "orders")
+    assert profile.horizon == 6
+    assert profile.quantile_levels == (0.2, 0.5)
+    assert profile.season_lengths == (8,)
+    assert profile.experts == DEFAULT_EXPERTS
+    assert profile.intervals == ()
+
+
+def test_seasons_are_the_day_and_the_week_unless_set() -> None:
+    profile = ForecastProfile.of(Settings.model_validate({**SHOP, "bins": {"width": "30m"}}))
+    assert profile.season_lengths == (48, 336)
+    assert profile.context_length > 336 + profile.horizon
+
+
+def test_central_intervals_are_the_symmetric_pairs_widest_first() -> None:
+    profile = ForecastProfile.of(Settings.model_validate(SHOP))
+    assert profile.quantile_levels == (0.05, 0.1, 0.5, 0.9, 0.95)
+    assert profile.intervals == (0.9, 0.8)
+    assert profile.interval_levels == ((0, 4), (1, 3))
