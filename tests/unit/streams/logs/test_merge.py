@@ -86,7 +86,7 @@ def test_the_clock_never_runs_backwards_over_chunks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(read, "BLOCK_BYTES", 500)
-    times: list[object] = [minute(n if n % 9 else n - 30) for n in range(100, 400)]
+    times: list[object] = [minute(n - 30 if n % 60 < 20 else n) for n in range(100, 400)]
     pieces = list(TimedLog(log(tmp_path, "clicks", times)))
     clock = np.concatenate([piece.clock for piece in pieces])
     assert len(pieces) > 5
