@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 
@@ -62,3 +65,16 @@ def test_a_table_shows_values_as_they_are_and_never_wraps_in_a_pipe(
     assert len(lines) == 2
     assert "[bold]x[/bold]" in lines[1]
     assert "y" * 300 in lines[1]
+
+
+def test_the_embedded_store_answers_on_the_command_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from tidecast.tools.main import main; main()"]
+    words = ["query", "--store", str(tmp_path), "--format", "csv"]
+    done = subprocess.run(
+        [*command, *words, "SELECT 1 AS one, 'x' AS two"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "one,two\n1,x\n", "")
