@@ -18,6 +18,7 @@ from tidecast.state.gate import Gate, Held
 
 __all__ = ["Batch", "Outcome", "Partition", "PartitionRules", "Rejected"]
 
+DENSE_BINS = 4  # bins at once that are added up as one block
 EXACT = 2**53  # the largest integer below which float64 sums are exact
 
 
@@ -64,23 +65,29 @@ class Outcome:
 class OpenBin:
     """The sums of a bin that may still change: (1 + term, cell); row 0 counts events."""
 
-    def __init__(self, n_terms: int, n_cells: int) -> None:
-        self.sums = np.zeros((1 + n_terms, n_cells), np.int64)
+    def __init__(self, n_terms: int) -> None:
+        self.sums = np.zeros((1 + n_terms, 0), np.int64)
         self.changed = False
 
-    def add(self, cells: NDArray[np.int32], terms: NDArray[np.int64], n_cells: int) -> None:
-        """Add events: ``cells`` (record,), ``terms`` (record, term)."""
-        if n_cells > self.sums.shape[1]:
-            room = max(n_cells, 2 * self.sums.shape[1])  # doubling: growth stays cheap
-            self.sums = np.pad(self.sums, ((0, 0), (0, room - self.sums.shape[1])))
-        width = self.sums.shape[1]
-        self.sums[0] += np.bincount(cells, minlength=width)
-        for row, addends in zip(self.sums[1:], terms.T, strict=True):
-            if np.abs(addends).max(initial=0) * len(addends) < EXACT:
-                row += np.bincount(cells, addends, width).astype(np.int64)
-            else:
-                np.add.at(row, cells, addends)
+    def add(self, sums: NDArray[np.int64]) -> None:
+        """Add ``sums``, (1 + term, cell), of all cells known by now."""
+        if sums.shape[1] > self.sums.shape[1]:
+            self.sums = np.pad(self.sums, ((0, 0), (0, sums.shape[1] - self.sums.shape[1])))
+        self.sums += sums
         self.changed = True
+
+
+def add_up(places: NDArray[np.int64], terms: NDArray[np.int64], n_places: int) -> NDArray[np.int64]:
+    """Return the exact sums, (1 + term, place), of ``terms``, (record, term); row 0 counts."""
+    sums = np.empty((1 + terms.shape[1], n_places), np.int64)
+    sums[0] = np.bincount(places, minlength=n_places)
+    for row, addends in zip(sums[1:], terms.T, strict=True):
+        if np.abs(addends).max(initial=0) * len(addends) < EXACT:
+            row[:] = np.bincount(places, addends, n_places)
+        else:
+            row[:] = 0
+            np.add.at(row, places, addends)
+    return sums
 
 
 class Partition:
@@ -229,14 +236,28 @@ class Partition:
         start: int,
         stop: int,
     ) -> None:
-        kept = np.flatnonzero(keep[start:stop]) + start
-        if not len(kept):
+        if start == stop:
             return
-        for bin_ in np.unique(bins[kept]):
-            here = kept[bins[kept] == bin_]
-            if int(bin_) not in self.open:
-                self.open[int(bin_)] = OpenBin(self.rules.n_terms, len(self.cells))
-            self.open[int(bin_)].add(events.cell[here], events.terms[here], len(self.cells))
+        here = slice(start, stop)
+        bins, cells, terms = bins[here], events.cell[here], events.terms[here]
+        if not keep[here].all():
+            kept = keep[here]
+            if not kept.any():
+                return
+            bins, cells, terms = bins[kept], cells[kept], terms[kept]
+        first, n_cells = int(bins.min()), len(self.cells)
+        span = int(bins.max()) - first + 1
+        if span > DENSE_BINS:  # few records far apart: a block of all bins between would be huge
+            numbers, bins = np.unique(bins, return_inverse=True)
+        else:
+            numbers, bins = np.arange(first, first + span), bins - first
+        sums = add_up(bins * n_cells + cells, terms, len(numbers) * n_cells)
+        for number, part in enumerate(numbers.tolist()):
+            block = sums[:, number * n_cells : (number + 1) * n_cells]
+            if block[0].any():
+                if part not in self.open:
+                    self.open[part] = OpenBin(self.rules.n_terms)
+                self.open[part].add(block)
 
     def _cut(self, boundary: int, upto: int, outcome: Outcome) -> None:
         """Emit the cuts that moving ``through`` up to ``boundary`` gives, and drop what is done."""
@@ -286,7 +307,7 @@ class Partition:
         self.gate.restore(values["gate"], within("held", arrays))
         self.open = {}
         for bin_, sums in within("open", arrays).items():
-            part = self.open[int(bin_)] = OpenBin(self.rules.n_terms, 0)
+            part = self.open[int(bin_)] = OpenBin(self.rules.n_terms)
             part.sums = sums
             part.changed = values["changed"][bin_]
 

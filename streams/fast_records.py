@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiokafka
+import numpy as np
 from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
+from numpy.typing import NDArray
 
 __all__ = ["RecordBatch", "install"]
 
@@ -26,8 +28,18 @@ WRITTEN_FOR = "0.14."
 class RecordBatch:
     """The records of one Kafka record batch, as far as they were asked for."""
 
-    offsets: list[int]
+    offsets: NDArray[np.int64]
     values: list[bytes | None]
+
+    @classmethod
+    def of(cls, records: list[Any]) -> RecordBatch:
+        """Return the batch of aiokafka's ``records``, at least one, in offset order."""
+        first, last, count = records[0].offset, records[-1].offset, len(records)
+        if last - first == count - 1:
+            offsets = np.arange(first, last + 1, dtype=np.int64)
+        else:
+            offsets = np.fromiter((record.offset for record in records), np.int64, count)
+        return cls(offsets, [record.value for record in records])
 
 
 class WholeBatches(fetcher.PartitionRecords):  # type: ignore[misc]
@@ -43,7 +55,7 @@ class WholeBatches(fetcher.PartitionRecords):  # type: ignore[misc]
             # Moved before the yield: nothing is read twice if the consumer stops here.
             self.next_fetch_offset = batch.next_offset
             if kept:
-                yield RecordBatch([r.offset for r in kept], [r.value for r in kept])
+                yield RecordBatch.of(kept)
 
     def _wanted(self, batch: Any) -> list[Any]:
         kept = list(batch)

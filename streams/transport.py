@@ -128,13 +128,9 @@ class RawBatches(faust.Schema):  # type: ignore[misc]
 
 def _join(fetched: list[Any]) -> Batch:
     """Return one batch of all that a fetch brought, in either form of the reader."""
-    if isinstance(fetched[0], RecordBatch):
-        offsets = [offset for batch in fetched for offset in batch.offsets]
-        values = [value for batch in fetched for value in batch.values]
-    else:
-        offsets = [record.offset for record in fetched]
-        values = [record.value for record in fetched]
-    return Batch(np.array(offsets, np.int64), values)
+    batches = fetched if isinstance(fetched[0], RecordBatch) else [RecordBatch.of(fetched)]
+    values = [value for batch in batches for value in batch.values]
+    return Batch(np.concatenate([batch.offsets for batch in batches]), values)
 
 
 def _message(tp: TP, batch: Batch, generation: int) -> ConsumerMessage:

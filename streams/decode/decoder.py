@@ -67,7 +67,7 @@ class Decoder:
 
     def _read(self, records: Sequence[bytes | None]) -> tuple[Batch, NDArray[np.int64]]:
         index = np.arange(len(records))
-        lines = [record or b"" for record in records]
+        lines: Sequence[bytes] = [record or b"" for record in records]
         fine = regular(lines, self.rules.settings.limits.record_bytes)
         if not fine.all():
             lines = [lines[i] for i in np.flatnonzero(fine)]

@@ -16,19 +16,20 @@ Longs = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 MIN_ROWS = 16  # fewer are judged one by one: that costs less than a call of polars
 
-NEWLINE, OPENING, CLOSING = b"\n{}"
+NEWLINE, OPENING, CLOSING, BRACKET = b"\n{}["
 
 
 def regular(records: Sequence[bytes], record_bytes: int) -> Flags:
     """Tell which records are one line each, from { to }, neither too long nor nested too deep."""
-    joined = np.frombuffer(b"\n".join([*records, b""]), np.uint8)
-    ends = np.flatnonzero(joined == NEWLINE)
-    if len(ends) != len(records) or not records:
+    joined = np.frombuffer(b"\n".join(records), np.uint8)
+    breaks = np.flatnonzero(joined == NEWLINE)
+    if len(breaks) != len(records) - 1:
         return np.array([_is_regular(record, record_bytes) for record in records], np.bool_)
-    starts = np.concatenate(([0], ends[:-1] + 1))
-    fine = ends - starts <= record_bytes
-    fine &= (joined[starts] == OPENING) & (joined[ends - 1] == CLOSING)
-    openings = np.count_nonzero((joined == OPENING) | (joined == ord("[")))
+    starts = np.concatenate(([0], breaks + 1))
+    ends = np.concatenate((breaks, [len(joined)]))
+    fine = (ends - starts <= record_bytes) & (ends > starts)
+    fine[fine] = (joined[starts[fine]] == OPENING) & (joined[ends[fine] - 1] == CLOSING)
+    openings = np.count_nonzero(joined == OPENING) + np.count_nonzero(joined == BRACKET)
     if openings > len(records) + MAX_DEPTH:
         fine &= np.array([_is_shallow(record) for record in records], np.bool_)
     return fine

@@ -86,9 +86,7 @@ class PartitionListRecord(Record):
     partitions: list[tuple[str, int]]
 
 
-InputRecord = Annotated[
-    CutRecord | IdleRecord | PartitionListRecord, Field(discriminator="type")
-]
+InputRecord = Annotated[CutRecord | IdleRecord | PartitionListRecord, Field(discriminator="type")]
 """Whatever stands in the forecaster's input log."""
 
 input_adapter: TypeAdapter[CutRecord | IdleRecord | PartitionListRecord] = TypeAdapter(InputRecord)
