@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,11 +27,26 @@ class Held:
     raw: bytes
 
 
+@dataclass(eq=False)
+class Doubt:
+    """A held record, and how many later ones in a row agree, and how many in all disagree."""
+
+    record: Held
+    agreed: int = 0
+    disagreed: int = 0
+
+    def hear(self, agrees: bool) -> None:
+        """Count one later record."""
+        self.agreed = self.agreed + 1 if agrees else 0
+        self.disagreed += not agrees
+
+
 class Gate:
     """Holds back records that would move time by more than ``max_gap`` microseconds.
 
     A held record acts once CONFIRMATIONS later ones in a row have jumped as far; it is refused
-    once as many have not. The first records of a partition are held in the same way.
+    once as many in all have not. The first records of a partition are held in the same way. Each
+    held record is judged by those that came after it, so that no more than a few can be held.
 
     ``high`` is the largest event time that was let through, None before there is one.
     """
@@ -40,9 +54,7 @@ class Gate:
     def __init__(self, max_gap: int) -> None:
         self.max_gap = max_gap
         self.high: int | None = None
-        self.held: list[Held] = []
-        self.agreed = 0
-        self.disagreed = 0
+        self.held: list[Doubt] = []
 
     def free_run(self, times: NDArray[np.int64]) -> int:
         """Let through, and count, the leading ``times`` that need no holding."""
@@ -56,25 +68,14 @@ class Gate:
 
     def offer(self, record: Held) -> list[tuple[Held, bool]]:
         """Return what ``record`` decides, in the order of acting: (record, acts or is refused)."""
-        decided: list[tuple[Held, bool]] = []
-        queue = deque([record])
-        while queue:
-            record = queue.popleft()
-            if not self.held and self._jumps(record):
-                self.held, self.agreed, self.disagreed = [record], 0, 0
-                continue
-            if self.held:
-                self._count(record)
-            if self._jumps(record):
-                self.held.append(record)
-            else:
-                decided.append(self._act(record))
-            if self.held and CONFIRMATIONS in (self.agreed, self.disagreed):
-                head, *others = self.held
-                self.held = []
-                accepted = self.agreed == CONFIRMATIONS
-                decided.append(self._act(head) if accepted else (head, False))
-                queue.extendleft(reversed(others))
+        jumps = self._jumps(record)
+        for doubt in self.held:
+            doubt.hear(jumps and record.time >= doubt.record.time - self.max_gap)
+        self.held.append(Doubt(record))
+        decided = []
+        while (doubt := next(filter(self._is_ripe, self.held), None)) is not None:
+            self.held.remove(doubt)
+            decided.append(self._judge(doubt))
         return decided
 
     def finish(self) -> list[tuple[Held, bool]]:
@@ -83,7 +84,7 @@ class Gate:
         Unconfirmed jumps are refused; in a log too short to know its time, those beyond the
         median are.
         """
-        held, self.held = self.held, []
+        held, self.held = [doubt.record for doubt in self.held], []
         if self.high is not None:
             return [(record, False) for record in held]
         times = sorted(record.time for record in held)
@@ -93,12 +94,13 @@ class Gate:
     def _jumps(self, record: Held) -> bool:
         return self.high is None or record.time - self.high > self.max_gap
 
-    def _count(self, record: Held) -> None:
-        if self._jumps(record) and record.time >= self.held[0].time - self.max_gap:
-            self.agreed += 1
-        else:
-            self.agreed = 0
-            self.disagreed += 1
+    def _is_ripe(self, doubt: Doubt) -> bool:
+        return not self._jumps(doubt.record) or CONFIRMATIONS in (doubt.agreed, doubt.disagreed)
+
+    def _judge(self, doubt: Doubt) -> tuple[Held, bool]:
+        if self._jumps(doubt.record) and doubt.agreed < CONFIRMATIONS:
+            return doubt.record, False
+        return self._act(doubt.record)
 
     def _act(self, record: Held) -> tuple[Held, bool]:
         self.high = record.time if self.high is None else max(self.high, record.time)
@@ -106,31 +108,37 @@ class Gate:
 
     def snapshot(self) -> tuple[dict[str, Any], Arrays]:
         """Return what ``restore`` needs: plain values, and the held records as arrays."""
-        values = {"high": self.high, "agreed": self.agreed, "disagreed": self.disagreed}
-        raw = [np.frombuffer(record.raw, np.uint8) for record in self.held]
-        if not raw:
+        values = {"high": self.high}
+        if not self.held:
             return values, {}
+        records = [doubt.record for doubt in self.held]
+        raw = [np.frombuffer(record.raw, np.uint8) for record in records]
         return values, {
-            "offset": np.array([record.offset for record in self.held]),
-            "time": np.array([record.time for record in self.held]),
-            "cell": np.array([record.cell for record in self.held]),
-            "terms": np.stack([record.terms for record in self.held]),
+            "agreed": np.array([doubt.agreed for doubt in self.held]),
+            "disagreed": np.array([doubt.disagreed for doubt in self.held]),
+            "offset": np.array([record.offset for record in records]),
+            "time": np.array([record.time for record in records]),
+            "cell": np.array([record.cell for record in records]),
+            "terms": np.stack([record.terms for record in records]),
             "size": np.array([len(part) for part in raw]),
             "raw": np.concatenate(raw),
         }
 
     def restore(self, values: dict[str, Any], arrays: Arrays) -> None:
         """Become the gate that ``snapshot`` was taken of."""
-        self.high, self.agreed = values["high"], values["agreed"]
-        self.disagreed = values["disagreed"]
+        self.high = values["high"]
         ends = np.cumsum(arrays["size"]) if arrays else np.zeros(0, np.int64)
         self.held = [
-            Held(
-                int(arrays["offset"][n]),
-                int(arrays["time"][n]),
-                int(arrays["cell"][n]),
-                arrays["terms"][n],
-                arrays["raw"][end - arrays["size"][n] : end].tobytes(),
+            Doubt(
+                Held(
+                    int(arrays["offset"][n]),
+                    int(arrays["time"][n]),
+                    int(arrays["cell"][n]),
+                    arrays["terms"][n],
+                    arrays["raw"][end - arrays["size"][n] : end].tobytes(),
+                ),
+                int(arrays["agreed"][n]),
+                int(arrays["disagreed"][n]),
             )
             for n, end in enumerate(ends)
         ]
