@@ -1,0 +1,285 @@
+"""One source partition's fold: records in, cuts out."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from partitions import (
+    FAR,
+    MINUTE,
+    SECOND,
+    START,
+    WARM_UP,
+    Row,
+    bin_at,
+    extend,
+    fold,
+    last_versions,
+    partition,
+    recount,
+    shown,
+    step,
+    sums_of,
+    warm,
+)
+
+from tidecast.state.checkpoint import pack, unpack
+from tidecast.state.cuts import Cut
+from tidecast.state.partition import Outcome
+
+YEAR_2099 = Row((FAR - START) / SECOND)
+
+regions = st.sampled_from("abc")
+steps_ = st.sampled_from([0, 0, 1, 5, 20, 45, 70, 400])  # seconds on, sometimes over many bins
+delays = st.sampled_from([0, 0, 0, 5, 30, 100, 240, 1_000])  # in order, disordered, late, too late
+odd = st.sampled_from(["fine"] * 12 + ["far", "far", "gap", "broken"])
+
+
+@st.composite
+def logs(draw: st.DrawFn, warmed: bool = False) -> list[Row]:
+    """Draw the log of a partition with all that may be wrong with one."""
+    rows = warm(3_000) if warmed else []
+    now = 3_000
+    for region, on, delay, what in draw(
+        st.lists(st.tuples(regions, steps_, delays, odd), min_size=1, max_size=40)
+    ):
+        now += on
+        if what == "gap":
+            now += 7_200  # more than max_gap
+        at = now - delay if what != "far" else YEAR_2099.at + delay
+        rows.append(Row(at, region, delay + 1, what == "broken"))
+    return rows
+
+
+stops_ = st.lists(st.integers(0, 46), max_size=8)
+
+
+def cut_at(outcome: Outcome, boundary: int) -> Cut:
+    (found,) = [cut for cut in outcome.cuts if cut.boundary == boundary and not cut.ended]
+    return found
+
+
+@given(logs(), stops_)
+def test_cuts_are_the_same_whatever_the_batches(rows: list[Row], stops: list[int]) -> None:
+    stops = [min(stop, len(rows)) for stop in stops]
+    assert shown(fold(rows, stops)) == shown(fold(rows))
+
+
+@given(logs())
+def test_cuts_are_the_same_record_by_record(rows: list[Row]) -> None:
+    assert shown(fold(rows, range(1, len(rows)))) == shown(fold(rows))
+
+
+@given(logs(), stops_)
+def test_a_partition_restored_anywhere_gives_the_same_cuts(
+    rows: list[Row], stops: list[int]
+) -> None:
+    stops = [min(stop, len(rows)) for stop in stops]
+    assert shown(fold(rows, stops, reborn=True)) == shown(fold(rows))
+
+
+@given(logs())
+def test_every_record_is_accepted_or_late_or_refused_once(rows: list[Row]) -> None:
+    outcome = fold(rows)
+    out = [rejected.offset for rejected in (*outcome.late, *outcome.refused)]
+    assert len(out) == len(set(out))
+    assert outcome.accepted + len(out) == len(rows)
+
+
+@given(logs())
+def test_the_last_versions_of_bins_hold_every_accepted_record(rows: list[Row]) -> None:
+    outcome = fold(rows)
+    out = {rejected.offset for rejected in (*outcome.late, *outcome.refused)}
+    accepted = [row for offset, row in enumerate(rows) if offset not in out]
+    assert {b: sums_of(part) for b, part in last_versions(outcome.cuts)} == recount(accepted)
+
+
+@given(logs(warmed=True))
+def test_a_cut_holds_its_bins_whole_as_of_the_records_before_its_offset(rows: list[Row]) -> None:
+    rows = [row for row in rows if row.at < YEAR_2099.at]
+    outcome = fold(rows, max_gap=10**15)  # no record is held
+    out = {rejected.offset for rejected in (*outcome.late, *outcome.refused)}
+    for cut in outcome.cuts:
+        before = [row for offset, row in enumerate(rows[: cut.upto]) if offset not in out]
+        true = recount(before)
+        for part in cut.bins:
+            assert sums_of(part) == true[part.bin]
+
+
+@given(logs())
+def test_cuts_follow_each_other_without_hole_or_overlap(rows: list[Row]) -> None:
+    cuts = fold(rows).cuts
+    for one, next_ in pairwise(cuts):
+        assert next_.since == one.boundary + 1
+        assert next_.upto >= one.upto
+        assert next_.boundary >= one.boundary
+        assert all(part.bin <= next_.boundary for part in next_.bins)
+    assert [cut.ended for cut in cuts] == [False] * (len(cuts) - 1) + [True]
+
+
+@given(logs())
+def test_a_watermark_never_reverses(rows: list[Row]) -> None:
+    state, last = partition(), None
+    for row in rows:
+        step(state, [row])
+        now = state.watermark
+        assert last is None or (now is not None and now >= last)
+        last = now
+
+
+def test_the_record_that_passes_a_boundary_cuts_the_bin_and_is_not_in_it() -> None:
+    outcome = fold([*warm(0), Row(30, "b", 7), Row(69, "a"), Row(70, "c")])
+    cut = cut_at(outcome, bin_at(0))
+    assert cut.upto == 8  # 70 s is max_disorder after the end of the first minute
+    assert [sums_of(part) for part in cut.bins] == [{"a": (6, 6), "b": (1, 7)}]
+
+
+def test_a_late_record_within_the_allowed_lateness_corrects_its_bin_whole() -> None:
+    outcome = fold([*warm(0), Row(75), Row(20, "b", 5), Row(131)])
+    cut = cut_at(outcome, bin_at(60))
+    assert [(part.bin, sums_of(part)) for part in cut.bins] == [
+        (bin_at(0), {"a": (6, 6), "b": (1, 5)}),
+        (bin_at(60), {"a": (1, 1)}),
+    ]
+    assert outcome.late == []
+
+
+def test_of_several_boundaries_passed_at_once_a_correction_carries_the_first() -> None:
+    outcome = fold([*warm(0), Row(75), Row(20, "b"), Row(130), Row(400)])
+    first = cut_at(outcome, bin_at(60))
+    assert [part.bin for part in first.bins] == [bin_at(0), bin_at(60)]
+    assert [part.bin for part in cut_at(outcome, bin_at(120)).bins] == [bin_at(120)]
+
+
+def test_a_record_is_too_late_once_its_bin_ended_longer_ago_than_allowed() -> None:
+    # the bin of 0 s ends at 60 s and is open to corrections until the watermark is at 240 s
+    in_time = fold([*warm(0), Row(249), Row(20, "b")])
+    too_late = fold([*warm(0), Row(250), Row(20, "b")])
+    assert [r.offset for r in in_time.late] == []
+    assert [(r.offset, r.reason.partition(":")[0]) for r in too_late.late] == [(7, "late")]
+    assert too_late.late[0].raw == repr(Row(20, "b")).encode()
+
+
+@pytest.mark.parametrize("place", range(WARM_UP + 3))
+def test_one_record_of_2099_moves_nobodys_time_wherever_it_stands(place: int) -> None:
+    rows = [*warm(0), Row(30), Row(75), Row(140), Row(200)]
+    poisoned = [*rows[:place], YEAR_2099, *rows[place:]]
+    outcome, clean = fold(poisoned), fold(rows)
+    assert [(r.offset, r.reason.partition(":")[0]) for r in outcome.refused] == [
+        (place, "time_jump")
+    ]
+    assert outcome.late == []
+    assert [(c.since, c.boundary) for c in outcome.cuts] == [
+        (c.since, c.boundary) for c in clean.cuts
+    ]
+    assert {b: sums_of(p) for b, p in last_versions(outcome.cuts)} == recount(rows)
+
+
+def test_records_of_2099_among_every_few_good_ones_move_nobodys_time() -> None:
+    rows = [row for n in range(40) for row in (Row(n), Row(n), Row(n), YEAR_2099)]
+    outcome = fold([*warm(0), *rows])
+    assert len(outcome.refused) == 40
+    assert {b for b, _ in last_versions(outcome.cuts)} == {bin_at(0)}
+
+
+def test_a_real_gap_longer_than_max_gap_passes_as_one_empty_stretch() -> None:
+    week = 7 * 86_400
+    after = [Row(week + n, "b") for n in range(8)]
+    outcome = fold([*warm(0), Row(75), *after])
+    assert outcome.refused == outcome.late == []
+    stretch = [cut for cut in outcome.cuts if cut.boundary - cut.since > 1]
+    assert len(stretch) == 1
+    assert stretch[0].boundary == bin_at(week - 120)
+    assert [part.bin for part in stretch[0].bins] == []
+    assert {b: sums_of(p) for b, p in last_versions(outcome.cuts)} == recount(
+        [*warm(0), Row(75), *after]
+    )
+
+
+def test_a_gap_within_max_gap_is_one_step_too() -> None:
+    outcome = fold([*warm(0), Row(3_000)])
+    assert [(c.since, c.boundary) for c in outcome.cuts if not c.ended] == [
+        (bin_at(-60), bin_at(0)),  # 10 s before the first record is where its watermark begins
+        (bin_at(60), bin_at(2_880)),
+        (bin_at(2_940), bin_at(3_000)),
+    ]
+
+
+def test_the_end_of_the_log_closes_everything() -> None:
+    outcome = fold([*warm(0), Row(75, "b"), Row(10, "c")])
+    assert {b: sums_of(p) for b, p in last_versions(outcome.cuts)} == {
+        bin_at(0): {"a": (6, 6), "c": (1, 1)},
+        bin_at(75): {"b": (1, 1)},
+    }
+    assert outcome.cuts[-1].ended
+    assert outcome.cuts[-1].boundary == bin_at(75)
+
+
+def test_a_log_shorter_than_its_warm_up_counts_when_it_ends() -> None:
+    outcome = fold([Row(0), Row(1, "b"), YEAR_2099])
+    assert outcome.accepted == 2
+    assert [r.offset for r in outcome.refused] == [2]
+
+
+def test_an_empty_log_ends_without_a_bin() -> None:
+    (cut,) = fold([]).cuts
+    assert cut.ended
+    assert cut.boundary < cut.since
+    assert cut.bins == ()
+
+
+def test_a_log_may_go_on_after_its_end() -> None:
+    state = partition()
+    outcome = step(state, [*warm(0), Row(30)])
+    extend(outcome, state.end(state.next_offset))
+    extend(outcome, step(state, [Row(45, "b"), Row(75), Row(135)]))
+    extend(outcome, state.end(state.next_offset))
+    rows = [*warm(0), Row(30), Row(45, "b"), Row(75), Row(135)]
+    assert {b: sums_of(p) for b, p in last_versions(outcome.cuts)} == recount(rows)
+    assert outcome.accepted == len(rows)
+
+
+def test_an_idle_partition_says_all_that_it_has_open() -> None:
+    state = partition()
+    step(state, [*warm(0), Row(75, "b", 4)])
+    idle = state.idle()
+    assert idle.upto == 7
+    assert {part.bin: sums_of(part) for part in idle.bins} == {
+        bin_at(0): {"a": (6, 6)},
+        bin_at(75): {"b": (1, 4)},
+    }
+
+
+def test_an_empty_batch_changes_nothing() -> None:
+    state = partition()
+    step(state, warm(0))
+    before = pack(*state.snapshot())
+    assert shown(step(state, [])) == ([], [], [], 0)
+    assert pack(*state.snapshot()) == before
+
+
+def test_sums_beyond_what_a_float_can_hold_are_exact() -> None:
+    large = 10**12
+    rows = [*warm(0), *[Row(1, "b", large)] * 20_000, Row(2, "b", 1)]
+    sums = dict(last_versions(fold(rows).cuts))[bin_at(0)]
+    assert sums_of(sums)["b"] == (20_001, 20_000 * large + 1)
+
+
+def test_cells_beyond_the_limit_are_counted_in_one_overflow_cell() -> None:
+    rows = [*warm(0), *(Row(1, f"r{n}") for n in range(10))]
+    sums = dict(last_versions(fold(rows, max_cells=3).cuts))[bin_at(0)]
+    assert sums_of(sums) == {"a": (6, 6), "r0": (1, 1), "r1": (1, 1), "(overflow)": (8, 8)}
+
+
+def test_memory_is_bounded_by_open_bins() -> None:
+    state = partition()
+    step(state, [Row(n) for n in range(0, 20_000, 7)])
+    assert len(state.open) <= 3 + 2  # the allowed lateness in bins, and what is being filled
+    saved = partition()
+    saved.restore(*unpack(pack(*state.snapshot())))
+    assert saved.open.keys() == state.open.keys()
+    assert saved.watermark == state.watermark == START + (19_999 // 7 * 7) * SECOND - 10 * SECOND
+    assert saved.rules.grid.nominal_width == MINUTE
