@@ -73,9 +73,9 @@ class Gate:
             doubt.hear(jumps and record.time >= doubt.record.time - self.max_gap)
         self.held.append(Doubt(record))
         decided = []
-        while (doubt := next(filter(self._is_ripe, self.held), None)) is not None:
-            self.held.remove(doubt)
-            decided.append(self._judge(doubt))
+        while (ripe := next(filter(self._is_ripe, self.held), None)) is not None:
+            self.held.remove(ripe)
+            decided.append(self._judge(ripe))
         return decided
 
     def finish(self) -> list[tuple[Held, bool]]:

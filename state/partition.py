@@ -37,10 +37,10 @@ class PartitionRules:
 
 @dataclass(frozen=True)
 class Batch:
-    """Raw records of one partition with their offsets."""
+    """Raw records of one partition with their offsets; a tombstone is None."""
 
     offsets: NDArray[np.int64]
-    records: Sequence[bytes]
+    records: Sequence[bytes | None]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Rejected:
 
     offset: int
     reason: str
-    raw: bytes
+    raw: bytes | None
 
 
 @dataclass
@@ -331,5 +331,5 @@ def _held(events: Events, at: int, batch: Batch) -> Held:
         int(events.time[at]),
         int(events.cell[at]),
         events.terms[at],
-        batch.records[index],
+        batch.records[index] or b"",
     )

@@ -103,7 +103,7 @@ class ForecastRole:
         for offset, value in zip(batch.offsets.tolist(), batch.records, strict=True):
             if tp != self._place or offset < self._position:
                 continue
-            message = parse_input(value, self._fingerprint)
+            message = parse_input(value or b"", self._fingerprint)
             steps = self._fold.step(message)
             while (sent := await self._thread.run(self._next, steps)) is not None:
                 for topic, key, record in sent:

@@ -70,7 +70,7 @@ class Decoder:
         lines: Sequence[bytes] = [record or b"" for record in records]
         fine = regular(lines, self.rules.settings.limits.record_bytes)
         if not fine.all():
-            lines = [lines[i] for i in np.flatnonzero(fine)]
+            lines = [lines[row] for row in np.flatnonzero(fine).tolist()]
         batch, left = self._reader.read(lines, index[fine])
         return batch, np.sort(np.concatenate((left, index[~fine])))
 
