@@ -63,7 +63,7 @@ class Input:
     columns: list[int]
     through: int | None = None
     first: int | None = None
-    newest: int = -1
+    newest: tuple[int, int] = (-1, -1)  # the rank of the last message
     pending: list[tuple[int, int, BinSums]] = field(default_factory=list)  # (boundary, upto, sums)
 
 
@@ -163,7 +163,7 @@ class SlabFold:
         for number, (source, partition, through, first, newest, pending) in enumerate(
             values["inputs"]
         ):
-            place = Input(self.rules.columns(source), through, first, newest)
+            place = Input(self.rules.columns(source), through, first, tuple(newest))
             for entry, (boundary, upto, bin_, regions, categories) in enumerate(pending):
                 parts = within(f"pending/{number}/{entry}", arrays)
                 sums = BinSums(bin_, regions, categories, **parts)
@@ -176,9 +176,9 @@ class SlabFold:
 
     def _note(self, message: Cut | Idle) -> None:
         place = (self.inputs or {}).get((message.source, message.partition))
-        if place is None or message.upto < place.newest:
+        if place is None or _rank(message) < place.newest:
             return  # not ours, or a stale writer's: something newer was read already
-        place.newest = message.upto
+        place.newest = _rank(message)
         if isinstance(message, Idle):
             place.pending += [(sums.bin, message.upto, sums) for sums in message.bins]
             place.through = NEVER
@@ -278,6 +278,17 @@ class SlabFold:
         for bin_ in [b for b in self.revisions if self._is_forgotten(b, now)]:
             self.revisions.pop(bin_)
             self.versions.pop(bin_, None)
+
+
+def _rank(message: Cut | Idle) -> tuple[int, int]:
+    """Return where a message stands among those of its partition.
+
+    A partition is idle before it reads the record at ``upto``; that record's cuts follow in the
+    order of their boundaries, and the one that ends the log is last.
+    """
+    if isinstance(message, Idle):
+        return message.upto, -1
+    return message.upto, NEVER if message.ended else message.boundary
 
 
 def _through(place: Input) -> int:
