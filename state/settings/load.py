@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from tidecast.state.errors import SettingsError
 from tidecast.state.settings.root import Settings
@@ -16,6 +17,8 @@ __all__ = ["load_settings", "parse_settings"]
 
 PREFIX = "TIDECAST_"
 ELSEWHERE = {"TIDECAST_REQUIRE_SERVICES", "TIDECAST_SERVICES_DIR", "TIDECAST_SETTINGS"}
+SECRETS = {"sasl", "clickhouse", "tls"}  # a misspelt password is still one
+SHOWN = {"mechanism", "host", "port", "user", "database", "ca", "certificate", "verify_host"}
 
 
 def load_settings(path: Path, environment: Mapping[str, str]) -> Settings:
@@ -85,8 +88,9 @@ def _overlay(tables: dict[str, Any], environment: Mapping[str, str]) -> dict[str
 
 
 def _explain(error: ValidationError, tables: Mapping[str, Any], where: str) -> str:
-    lines = [f"{where}: {error.error_count()} problem(s)"]
-    for problem in error.errors(include_url=False):
+    problems = _causes(error)
+    lines = [f"{where}: {len(problems)} problem(s)"]
+    for problem in problems:
         path = [part for part in problem["loc"] if not str(part).startswith(("function-", "lit"))]
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
@@ -94,6 +98,13 @@ def _explain(error: ValidationError, tables: Mapping[str, Any], where: str) -> s
         value = "" if problem["type"] == "missing" else _shown(path, tables)
         lines.append(f"  {_dotted(path) or 'settings'}{value}: {message}")
     return "\n".join(lines)
+
+
+def _causes(error: ValidationError) -> list[ErrorDetails]:
+    """Return the problems without those that only follow from others: a list of broken items."""
+    problems = error.errors(include_url=False)
+    within = {problem["loc"][: len(problem["loc"]) - n] for problem in problems for n in (1, 2)}
+    return [p for p in problems if p["type"] != "too_short" or p["loc"] not in within]
 
 
 def _known(path: list[Any]) -> str:
@@ -124,11 +135,8 @@ def _shown(path: list[Any], tables: Any) -> str:
             tables = tables[part]
         except (KeyError, IndexError, TypeError):
             return ""
-    if any(word in str(path[-1:]) for word in ("password", "key")) or isinstance(
-        tables, dict | list
-    ):
-        return ""
-    return f" = {tables!r}"
+    is_secret = not SECRETS.isdisjoint(path) and path[-1] not in SHOWN
+    return "" if is_secret or isinstance(tables, dict | list) else f" = {tables!r}"
 
 
 def _absolute(settings: Settings, folder: Path) -> Settings:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from tidecast.state.settings.base import Frozen
 
@@ -38,12 +39,19 @@ class SaslSettings(Frozen):
 class KafkaSettings(Frozen):
     """The broker, and the prefix of the topics that tidecast writes."""
 
-    bootstrap: str = Field(default="127.0.0.1:9092", pattern=r"^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$")
+    bootstrap: str = "127.0.0.1:9092"
     topic_prefix: str = Field(default="tidecast", pattern=r"^[A-Za-z0-9._-]{1,200}$")
     group: str = Field(default="tidecast", pattern=r"^[A-Za-z0-9._-]{1,200}$")
     replication_factor: int = Field(default=1, ge=1)
     tls: TlsSettings | None = None
     sasl: SaslSettings | None = None
+
+    @field_validator("bootstrap")
+    @classmethod
+    def _hosts_and_ports(cls, bootstrap: str) -> str:
+        if not re.fullmatch(r"[^\s,:@]+:\d+(,[^\s,:@]+:\d+)*", bootstrap):
+            raise ValueError('write HOST:PORT, several with commas: "one:9092,two:9092"')
+        return bootstrap
 
 
 class ClickHouseSettings(Frozen):
