@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from partitions import RULES, Row, fold
+from partitions import Row, fold
 
 from tidecast.state.checkpoint import pack, unpack
 from tidecast.state.cuts import Cut, Idle, InputMessage, PartitionList
@@ -86,20 +86,3 @@ def interleaved(
     messages += [message for log in waiting for message in log]
     messages.insert(min(listed_at, len(messages)), LISTED)
     return messages
-
-
-__all__ = [
-    "LISTED",
-    "PLACES",
-    "RULES",
-    "SETTINGS",
-    "accepted",
-    "cuts_of",
-    "interleaved",
-    "new_fold",
-    "plain_slab",
-    "plain_slabs",
-    "reborn",
-    "settings_with",
-    "slabs_of",
-]

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from partitions import (
     FAR,
-    MINUTE,
     SECOND,
     START,
     WARM_UP,
@@ -282,4 +281,3 @@ def test_memory_is_bounded_by_open_bins() -> None:
     saved.restore(*unpack(pack(*state.snapshot())))
     assert saved.open.keys() == state.open.keys()
     assert saved.watermark == state.watermark == START + (19_999 // 7 * 7) * SECOND - 10 * SECOND
-    assert saved.rules.grid.nominal_width == MINUTE

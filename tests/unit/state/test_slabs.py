@@ -9,7 +9,6 @@ from partitions import MINUTE, Row, bin_at, recount, warm
 from slabs import (
     LISTED,
     PLACES,
-    SETTINGS,
     accepted,
     cuts_of,
     interleaved,
@@ -309,4 +308,3 @@ def test_memory_is_bounded_by_how_far_corrections_reach() -> None:
     assert len(fold.versions) <= reach
     assert len(fold.revisions) <= reach
     assert all(not place.pending for place in (fold.inputs or {}).values())
-    assert len(SETTINGS.sources) == 2
