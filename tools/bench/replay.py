@@ -16,6 +16,7 @@ from rich.table import Table
 
 from tidecast.state.errors import TidecastError
 from tidecast.tools.bench.contenders.job import Report
+from tidecast.tools.bench.options import sizes
 from tidecast.tools.bench.records import BenchRecords
 
 __all__ = ["ReplayRun", "measure", "replay", "write_log"]
@@ -32,19 +33,12 @@ class ReplayRun:
     peak_mib: float
 
 
-def _sizes(_: click.Context, __: click.Parameter, text: str) -> list[int]:
-    sizes = [int(part) for part in text.split(",") if part.isdecimal()]
-    if len(sizes) != len(text.split(",")) or min(sizes) < 1:
-        raise click.BadParameter("give whole numbers, joined by commas: 1000000,5000000")
-    return sizes
-
-
 @click.command()
 @click.option(
     "--events",
     default="1000000,5000000",
     show_default=True,
-    callback=_sizes,
+    callback=sizes,
     help="Sizes of the logs, joined by commas.",
 )
 @click.option("--runs", default=3, show_default=True, type=click.IntRange(min=1))

@@ -22,6 +22,7 @@ from tidecast.state.cells import Cell
 from tidecast.state.errors import TidecastError
 from tidecast.state.slabs import Slab
 from tidecast.tools.bench.memory import peak_mib
+from tidecast.tools.bench.options import sizes
 
 __all__ = ["StepRun", "measure_step", "step"]
 
@@ -73,19 +74,12 @@ def _shop(cells: int) -> list[Cell]:
     return [Cell(f"region {n // side}", f"category {n % side}") for n in range(cells)]
 
 
-def _sizes(_: click.Context, __: click.Parameter, text: str) -> list[int]:
-    sizes = [int(part) for part in text.split(",") if part.isdecimal()]
-    if len(sizes) != len(text.split(",")) or min(sizes) < 1:
-        raise click.BadParameter("give whole numbers, joined by commas: 100,1000,10000")
-    return sizes
-
-
 @click.command()
 @click.option(
     "--cells",
     default="100,1000,10000",
     show_default=True,
-    callback=_sizes,
+    callback=sizes,
     help="Numbers of cells, joined by commas.",
 )
 @click.option("--series", default=3, show_default=True, type=click.IntRange(min=1))

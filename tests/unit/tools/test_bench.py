@@ -184,3 +184,10 @@ def test_the_peak_memory_of_a_process_is_not_its_parents() -> None:
     code = "from tidecast.tools.bench.memory import peak_mib; print(peak_mib())"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert peak_mib() > ballast.nbytes / 2**20 > float(told.stdout)
+
+
+@pytest.mark.parametrize("text", ["", "1,", "1,x", "0", "-5"])
+def test_sizes_that_are_no_whole_numbers_are_refused(text: str) -> None:
+    done = CliRunner().invoke(bench, ["replay", "--events", text])
+    assert done.exit_code == 2
+    assert "whole numbers" in done.output
