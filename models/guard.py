@@ -48,29 +48,34 @@ class Guard:
     @property
     def ceiling(self) -> Cells:
         """The largest forecast that is sane, (cell, series)."""
-        return self.level + 2.0 * self._reach()
+        return self.level + 2.0 * self._reach(1)
 
     def admit(self, values: Cells) -> Cells:
         """Learn from ``values``, (cell, series), and return them fit to learn from; NaN stays."""
         self._grow(len(values))
         values = finite(values)
         away = values - self.level
-        reach = np.where(self._state["sizes_seen"] > 0, self._reach(), np.inf)
-        admitted = self.level + np.clip(away, -reach, reach)
+        untold = self._state["sizes_seen"] == 0
+        below, above = (np.where(untold, np.inf, self._reach(side)) for side in (-1, 1))
+        admitted = self.level + np.clip(away, -below, above)
         self._count_run(away)
         self._learn(admitted)
         return admitted
 
-    def _reach(self) -> Cells:
-        state = self._state
-        base = np.maximum(8.0 * np.sqrt(state["variance"]), 3.0 * state["size"])
-        return base * np.exp2(np.minimum(np.abs(state["run"]), 60))
+    def _plain_reach(self) -> Cells:
+        deviation = np.sqrt(self._state["variance"])
+        return np.maximum(8.0 * deviation, 3.0 * self._state["size"])
+
+    def _reach(self, side: int) -> Cells:
+        """Return how far above (1) or below (-1) its level a value may be."""
+        run = np.clip(side * self._state["run"], 0, 60)
+        reach: Cells = self._plain_reach() * np.exp2(run)
+        return reach
 
     def _count_run(self, away: Cells) -> None:
         """Count bins in a row beyond the plain reach, signed by their side."""
         state = self._state
-        base = np.maximum(8.0 * np.sqrt(state["variance"]), 3.0 * state["size"])
-        side = np.sign(away) * (np.abs(away) > base) * (state["sizes_seen"] > 0)
+        side = np.sign(away) * (np.abs(away) > self._plain_reach()) * (state["sizes_seen"] > 0)
         run = np.where(np.sign(state["run"]) == side, state["run"], 0.0) + side
         state["run"] = np.where(np.isnan(away), state["run"], run)
 

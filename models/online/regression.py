@@ -15,6 +15,11 @@ from tidecast.models.online.features import FEATURES
 __all__ = ["ArrayRegression"]
 
 LEARNING_RATE = 0.01
+UNIT = 16.0
+"""What targets are divided by. River clips gradients at 1, and the gradient of an error e is 2 e: an
+error of 8 scales is clipped, as a burst, and no smaller one. Clipped at ordinary errors the model
+would learn medians, which lie far below the means of sparse counts."""
+
 _NAMES = list(FEATURES)
 
 
@@ -48,10 +53,10 @@ class ArrayRegression(LinearRegression):  # type: ignore[misc]
         """Take one step on a mini-batch: features (row, feature), target (row,)."""
         saved = self._enter_learn_mode(set(_NAMES))
         try:
-            self._fit(_NAMES, target, 1, partial(self._eval_gradient_many, features))
+            self._fit(_NAMES, target / UNIT, 1, partial(self._eval_gradient_many, features))
         finally:
             self._exit_learn_mode(saved)
 
     def predict_array(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return predictions, (row,), of features (row, feature)."""
-        return np.asarray(self._raw_dot_many(features, _NAMES))
+        return np.asarray(UNIT * self._raw_dot_many(features, _NAMES))

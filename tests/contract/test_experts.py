@@ -206,6 +206,26 @@ def test_most_of_a_lasting_shift_is_learnt_within_five_weeks(name: str) -> None:
     assert ((mean > 60.0) & (mean < 110.0)).all()
 
 
+@every_expert
+def test_a_season_is_kept_in_step_over_skipped_bins(name: str) -> None:
+    world = World(name)
+    season = [0.0, 10.0, 20.0, 60.0, 20.0, 10.0]
+    for bin_ in [*range(FIRST_BIN, FIRST_BIN + 240), FIRST_BIN + 244]:
+        mean, _ = world.forecast(bin_, np.full((3, 2), season[bin_ % 6]))
+    expected = [season[(FIRST_BIN + 244 + lead) % 6] for lead in range(1, HORIZON + 1)]
+    assert np.abs(mean - expected).mean() < 10.0
+
+
+def test_seasonal_naive_looks_whole_seasons_back_for_leads_beyond_a_season() -> None:
+    world = World("seasonal_naive")
+    for bin_ in range(FIRST_BIN, FIRST_BIN + 10):
+        mean, _ = world.forecast(bin_, np.full((1, 2), float(bin_ % 3)))
+    short = ForecastProfile(("one",), BinGrid(HOUR), 7, (0.5,), (3,), ("seasonal_naive",))
+    world.profile, world.expert = short, make_experts(short)[0]
+    mean, _ = world.forecast(FIRST_BIN + 10, np.full((1, 2), float((FIRST_BIN + 10) % 3)))
+    assert mean[0, 0].tolist() == [float((FIRST_BIN + 10 + lead) % 3) for lead in range(1, 8)]
+
+
 def test_an_unknown_expert_is_refused_by_name() -> None:
     with pytest.raises(SettingsError, match=r"'oracle' is unknown; use some of .*linear"):
         make_experts(profile("oracle"))

@@ -73,7 +73,7 @@ def test_a_forecast_has_all_series_cells_leads_and_levels() -> None:
     assert np.allclose(sum(forecast.weights.values()), 1.0)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     origin=st.integers(0, 40),
     seed=st.integers(0, 5),
@@ -159,6 +159,8 @@ def test_forecasts_of_skipped_bins_are_dropped_unscored() -> None:
     assert scores.n[0, 0].tolist() == [0, 3, 3, 3]
     scores, _ = model.step(Slab(FIRST_BIN + 500, slabs[0]), cells(3), POSITIONS)
     assert scores is None
+    pending = {key.split("/")[1] for key in model.snapshot() if key.startswith("pending/")}
+    assert pending == {str(FIRST_BIN + 500 + lead) for lead in range(1, HORIZON + 1)}
 
 
 def test_quantiles_never_cross_and_nothing_is_negative() -> None:
