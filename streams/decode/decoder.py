@@ -14,15 +14,15 @@ from tidecast.state.events import Events, Refusal
 from tidecast.state.settings import Settings, SourceSettings
 from tidecast.streams.decode.batch import Batch, addends
 from tidecast.streams.decode.cells import CellNumbers
-from tidecast.streams.decode.columns import ColumnReader
+from tidecast.streams.decode.dictionaries import Dictionaries
 from tidecast.streams.decode.judge import Judge, Judged
-from tidecast.streams.decode.names import KindCodes, NameCodes
-from tidecast.streams.decode.ndjson import regular
+from tidecast.streams.decode.ndjson import MIN_ROWS
+from tidecast.streams.decode.reader import FrameReader, ShapeReader
 from tidecast.streams.decode.rules import Rules
 
 __all__ = ["Decoder"]
 
-MAX_NAMES = 65_536  # of regions or categories; beyond that the codes are forgotten and learnt anew
+MAX_NAMES = 65_536  # beyond that the codes of texts are forgotten and learnt anew
 
 
 class Decoder:
@@ -43,9 +43,9 @@ class Decoder:
         self._forget()
 
     def _forget(self) -> None:
-        self._regions, self._categories = NameCodes(), NameCodes()
-        self._kinds = KindCodes(self.rules.words, self.rules.kinds)
-        self._reader = ColumnReader(self.rules, self._regions, self._categories, self._kinds)
+        self._dictionaries = Dictionaries(self.rules)
+        self._shapes = ShapeReader(self.rules, self._dictionaries)
+        self._frames = FrameReader(self.rules, self._dictionaries)
         self._cells: WeakKeyDictionary[CellIndex, CellNumbers] = WeakKeyDictionary()
 
     def decode(
@@ -55,24 +55,27 @@ class Decoder:
 
         ``cells`` is the partition's own index; new cells join it in the order of the records.
         """
-        if max(len(self._regions.names), len(self._categories.names)) > MAX_NAMES:
+        if self._dictionaries.largest > MAX_NAMES:
             self._forget()
-        batch, left = self._read(records)
-        judged, refusals = self._judge_all(records, left)
-        whole = Batch.merged([batch, judged]) if len(judged.index) else batch
-        if cells not in self._cells:
-            self._cells[cells] = CellNumbers(self._regions, self._categories, cells)
-        cell = self._cells[cells].of(whole.region, whole.category)
-        return Events(whole.index, whole.time, cell, addends(whole, self.rules)), refusals
+        batch, refusals = self._read(records)
+        cell = self._numbers(cells).of(batch.region, batch.category)
+        return Events(batch.index, batch.time, cell, addends(batch, self.rules)), refusals
 
-    def _read(self, records: Sequence[bytes | None]) -> tuple[Batch, NDArray[np.int64]]:
-        index = np.arange(len(records))
-        lines: Sequence[bytes] = [record or b"" for record in records]
-        fine = regular(lines, self.rules.settings.limits.record_bytes)
-        if not fine.all():
-            lines = [lines[row] for row in np.flatnonzero(fine).tolist()]
-        batch, left = self._reader.read(lines, index[fine])
-        return batch, np.sort(np.concatenate((left, index[~fine])))
+    def _numbers(self, cells: CellIndex) -> CellNumbers:
+        if cells not in self._cells:
+            known = self._dictionaries
+            self._cells[cells] = CellNumbers(known.regions, known.categories, cells)
+        return self._cells[cells]
+
+    def _read(self, records: Sequence[bytes | None]) -> tuple[Batch, list[Refusal]]:
+        """Read what the quick ways are sure of, then judge the rest."""
+        lines = [record or b"" for record in records]
+        batches, left = self._shapes.read(lines)
+        if len(left) >= MIN_ROWS:
+            framed, left = self._frames.read(lines, left)
+            batches += framed
+        judged, refusals = self._judge_all(records, left)
+        return Batch.merged([*batches, judged]), refusals
 
     def _judge_all(
         self, records: Sequence[bytes | None], left: NDArray[np.int64]
@@ -94,8 +97,12 @@ class Decoder:
         return Batch(
             np.array(rows, np.int64),
             np.array([event.time for event in valid], np.int64),
-            np.array([self._regions.number(event.region) for event in valid], np.int32),
-            np.array([self._categories.number(event.category) for event in valid], np.int32),
+            np.array(
+                [self._dictionaries.regions.number(event.region) for event in valid], np.int32
+            ),
+            np.array(
+                [self._dictionaries.categories.number(event.category) for event in valid], np.int32
+            ),
             np.array([kinds.index(event.kind) for event in valid], np.int32),
             numbers.reshape(len(valid), len(self.rules.numbers)).T,
         )

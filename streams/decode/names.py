@@ -40,6 +40,9 @@ class Codes:
     def __init__(self) -> None:
         self._codes: dict[str, int] = {}
 
+    def __len__(self) -> int:
+        return len(self._codes)
+
     def decide(self, text: str) -> int:
         """Return the code of a text that has not been seen."""
         raise NotImplementedError

@@ -13,7 +13,7 @@ from shops import shop
 from tidecast.state.cells import Cell, CellIndex
 from tidecast.state.errors import ContractError
 from tidecast.state.settings import Settings
-from tidecast.streams.decode import Decoder, Judge, Judged, ndjson
+from tidecast.streams.decode import Decoder, Judge, Judged, decoder, ndjson, reader
 from tidecast.streams.decode.rules import Rules
 
 SHOPS: dict[str, Settings] = {
@@ -232,11 +232,11 @@ def added(event: Judged, rules: Rules) -> list[int]:
 
 def check(shop_settings: Settings, batches: Sequence[Sequence[bytes | None]]) -> None:
     """Decode the batches with one decoder and hold every record against the judge."""
-    decoder = Decoder(shop_settings, shop_settings.sources[0])
-    judge = Judge(decoder.rules)
+    quick = Decoder(shop_settings, shop_settings.sources[0])
+    judge = Judge(quick.rules)
     found, expected = CellIndex(max_cells=6), CellIndex(max_cells=6)
     for batch in batches:
-        events, refusals = decoder.decode(batch, found)
+        events, refusals = quick.decode(batch, found)
         answers = [judged(judge, record) for record in batch]
         valid = {i: event for i, event in enumerate(answers) if isinstance(event, Judged)}
         assert {r.index: r.reason for r in refusals} == {
@@ -246,22 +246,52 @@ def check(shop_settings: Settings, batches: Sequence[Sequence[bytes | None]]) ->
         assert events.time.tolist() == [event.time for event in valid.values()]
         cells = [expected.add(Cell(event.region, event.category)) for event in valid.values()]
         assert events.cell.tolist() == cells
-        assert events.terms.tolist() == [added(event, decoder.rules) for event in valid.values()]
+        assert events.terms.tolist() == [added(event, quick.rules) for event in valid.values()]
     assert found.cells == expected.cells
 
 
-@pytest.fixture(autouse=True)
-def small_halves(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let polars read even single records, so that its every answer is compared."""
+@pytest.fixture(params=["shapes and polars", "polars"])
+def quick_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the quick ways read even single records, so that their every answer is compared."""
     monkeypatch.setattr(ndjson, "MIN_ROWS", 1)
+    monkeypatch.setattr(decoder, "MIN_ROWS", 1)
+    few = 1 if request.param == "shapes and polars" else 1_000_000
+    monkeypatch.setattr(reader, "MIN_SHAPED", few)
 
 
+@pytest.mark.usefixtures("quick_ways")
 @pytest.mark.parametrize("name", SHOPS)
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
 def test_every_record_is_decoded_as_the_judge_decides(name: str, data: st.DataObject) -> None:
     rules = Rules(SHOPS[name], SHOPS[name].sources[0])
     batches = data.draw(st.lists(st.lists(records(rules), max_size=12), min_size=1, max_size=3))
     check(SHOPS[name], batches)
+
+
+BYTES = [bytes([byte]) for byte in b'"\\{}[]:, \t\n\r069-+.eExnul\x00\x7f\xff\xc3']
+ALIKE = {
+    "clicks": b'{"id":7,"event_time":"2026-01-31T12:00:00.5Z","region":"n","ok":true,'
+    b'"value":1.25,"category":"b\xc3\xa9","kind":"view"}',
+    "clicks of a zone": b'{"event_time":"2026-03-29T01:30:00","region":5,"kind":"pv","value":true}',
+    "clicks in ms": b'{"event_time": 1769860800000, "category": "b", "kind": "view"}',
+    "clicks on a grid": b'{"lng":-0.5,"lat":51.5,"event_time":"2026-01-31T12:00Z","kind":"view",'
+    b'"category":"b"}',
+    "clicks of days": b'{"region":"n","category":"b","value":null,"event_time":"20260131"}',
+    "orders with subtractions": b'{"event_time":"2026-01-31 12:00:00+01:00","region":"n",'
+    b'"category":"b","kind":"order","units":-10,"amount":0.5}',
+}
+
+
+@pytest.mark.parametrize("name", ALIKE)
+def test_every_change_of_a_single_byte_is_seen(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "MIN_SHAPED", 1)
+    monkeypatch.setattr(decoder, "MIN_ROWS", 1_000_000)  # shapes and the judge only
+    record = ALIKE[name]
+    places = range(len(record))
+    changed_ = [record[:i] + byte + record[i + 1 :] for i in places for byte in BYTES]
+    added_ = [record[:i] + byte + record[i:] for i in places for byte in BYTES]
+    lost = [record[:i] + record[i + 1 :] for i in places]
+    check(SHOPS[name], [[record] * 3, changed_, added_, lost, [record, *lost, record]])

@@ -1,0 +1,94 @@
+"""Codes for short texts in a buffer, looked up eight bytes at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidecast.streams.decode.iso import windows
+from tidecast.streams.decode.names import UNSURE, Codes
+
+__all__ = ["LONGEST_TEXT", "WordCodes"]
+
+LONGEST_TEXT = 32
+"""The longest text in bytes that is looked up here; longer ones are unsure."""
+
+WORDS = LONGEST_TEXT // 8
+MASKS = np.array([(1 << 8 * count) - 1 for count in range(9)], "<u8")
+FACTORS = np.array(
+    [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64
+)
+
+Bytes = NDArray[np.uint8]
+Longs = NDArray[np.int64]
+Words = NDArray[np.uint64]
+
+
+class WordCodes:
+    """Remembers the codes of ``codes`` by the bytes of their texts."""
+
+    def __init__(self, codes: Codes) -> None:
+        self._codes = codes
+        self._hashes = np.full(1, np.iinfo(np.uint64).max, np.uint64)  # sorted; ends in a guard
+        self._texts = np.zeros((1, WORDS), np.uint64)
+        self._values = np.full(1, UNSURE, np.int32)
+
+    def of(self, buffer: Bytes, starts: Longs, lengths: Longs) -> NDArray[np.int32]:
+        """Return the code of each text; UNSURE where it must be judged."""
+        words = _words(buffer, starts, lengths)
+        hashes = _hashed(words)
+        found, codes = self._look_up(words, hashes)
+        short = lengths <= LONGEST_TEXT
+        if not (found | ~short).all():
+            self._learn(buffer, starts, lengths, hashes, np.flatnonzero(~found & short))
+            found, codes = self._look_up(words, hashes)
+        return np.where(found & short, codes, np.int32(UNSURE))
+
+    def _look_up(
+        self, words: list[Words], hashes: Words
+    ) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
+        places = np.searchsorted(self._hashes[:-1], hashes)
+        found: NDArray[np.bool_] = self._hashes[places] == hashes
+        for column, word in enumerate(words):
+            found &= self._texts[places, column] == word
+        if len(words) < WORDS:
+            found &= self._texts[places, len(words)] == 0
+        return found, self._values[places]
+
+    def _learn(
+        self, buffer: Bytes, starts: Longs, lengths: Longs, hashes: Words, rows: Longs
+    ) -> None:
+        _, first = np.unique(hashes[rows], return_index=True)
+        rows = rows[np.sort(first)]
+        rows = rows[~np.isin(hashes[rows], self._hashes)]  # two texts of one hash: never learnt
+        texts = [
+            buffer[start : start + length].tobytes()
+            for start, length in zip(starts[rows].tolist(), lengths[rows].tolist(), strict=True)
+        ]
+        padded = b"".join(text.ljust(LONGEST_TEXT, b"\0") for text in texts)
+        values = self._codes.trusted([text.decode() for text in texts])
+        self._insert(hashes[rows], np.frombuffer(padded, "<u8").reshape(-1, WORDS), values)
+
+    def _insert(self, hashes: Words, texts: Words, values: NDArray[np.int32]) -> None:
+        order = np.argsort(np.concatenate((hashes, self._hashes)), kind="stable")
+        self._hashes = np.concatenate((hashes, self._hashes))[order]
+        self._texts = np.concatenate((texts, self._texts))[order]
+        self._values = np.concatenate((values, self._values))[order]
+
+
+def _words(buffer: Bytes, starts: Longs, lengths: Longs) -> list[Words]:
+    """Return the texts as words of eight bytes, zero behind their ends."""
+    longest = min(int(lengths.max(initial=0)), LONGEST_TEXT)
+    words = []
+    for first in range(0, max(longest, 1), 8):
+        raw = windows(buffer, starts + first, 8).view("<u8").ravel()
+        words.append(raw & MASKS[np.clip(lengths - first, 0, 8)])
+    return words
+
+
+def _hashed(words: list[Words]) -> Words:
+    hashed: Words = words[0] * FACTORS[0]
+    for word, factor in zip(words[1:], FACTORS[1:], strict=False):
+        hashed ^= word * factor
+    hashed ^= hashed >> np.uint64(29)
+    return hashed
