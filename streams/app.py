@@ -111,7 +111,7 @@ class Shell:
         async with self._turn:
             positions = await self._guarded(self._role.open(assigned))
             self._app.consumer.positions = positions or {}
-            self._is_open = True
+            self._is_open = positions is not None
         logger.info("assigned: %s", {f"{t}/{p}" for t, p in assigned})
 
     async def _revoked(self, *_: Any, **__: Any) -> None:

@@ -2,7 +2,8 @@
 
 aiokafka builds a ``ConsumerRecord`` for every record, which costs as much as all of our decoding.
 ``install`` replaces its private ``PartitionRecords`` where the version is the one this was written
-against; elsewhere the plain path stays, and gives the same batches (a test holds them equal).
+against; elsewhere the plain path stays, and gives the same batches (a test holds them equal). Only
+consumers that ask for it, by ``value_deserializer=whole``, are given batches.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
 from numpy.typing import NDArray
 
-__all__ = ["RecordBatch", "install"]
+__all__ = ["RecordBatch", "install", "whole"]
 
 logger = logging.getLogger(__name__)
 WRITTEN_FOR = "0.14."
+PLAIN: Any = fetcher.PartitionRecords
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,16 @@ class WholeBatches(fetcher.PartitionRecords):  # type: ignore[misc]
         return bool(batch.is_control_batch)
 
 
+def whole(value: bytes | None) -> bytes | None:
+    """Return ``value``: as a consumer's ``value_deserializer``, ask for whole batches."""
+    return value
+
+
+def _reader(*arguments: Any) -> Any:
+    """Return what reads a fetch for the consumer that made it."""
+    return (WholeBatches if arguments[5] is whole else PLAIN)(*arguments)
+
+
 def install() -> bool:
     """Patch aiokafka for this process; return whether it was done."""
     if not aiokafka.__version__.startswith(WRITTEN_FOR):
@@ -81,5 +93,5 @@ def install() -> bool:
             "aiokafka %s is not %sx: reading record by record", aiokafka.__version__, WRITTEN_FOR
         )
         return False
-    fetcher.PartitionRecords = WholeBatches
+    fetcher.PartitionRecords = _reader
     return True

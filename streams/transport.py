@@ -18,7 +18,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from tidecast.state.partition import Batch
-from tidecast.streams.fast_records import RecordBatch
+from tidecast.streams.fast_records import RecordBatch, whole
 
 __all__ = ["BatchApp", "BatchConsumer", "RawBatches"]
 
@@ -30,7 +30,11 @@ class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         stock = aiokafka.AIOKafkaConsumer
-        extra = {"isolation_level": "read_committed", "fetch_max_bytes": 4 * FETCH_BYTES}
+        extra = {
+            "isolation_level": "read_committed",
+            "fetch_max_bytes": 4 * FETCH_BYTES,
+            "value_deserializer": whole,
+        }
 
         def consumer(**options: Any) -> Any:
             return stock(**{**options, **extra})
