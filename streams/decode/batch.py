@@ -45,6 +45,7 @@ class Batch:
     @classmethod
     def merged(cls, batches: Sequence[Batch]) -> Batch:
         """Return the records of all ``batches`` in the order of the log."""
+        batches = [batch for batch in batches if len(batch.index)] or batches[:1]
         if len(batches) == 1:
             return batches[0]
         whole = cls(
@@ -55,7 +56,7 @@ class Batch:
             np.concatenate([batch.kind for batch in batches]),
             np.concatenate([batch.numbers for batch in batches], axis=1),
         )
-        return whole.take(np.argsort(whole.index))
+        return whole.take(np.argsort(whole.index, kind="stable"))
 
 
 def addends(batch: Batch, rules: Rules) -> Longs:

@@ -56,12 +56,12 @@ class Layout:
         offset = match.start(8) if match[8] and match[8] != "Z" else 0
         return cls(text, digits, match[6] is not None, fraction, offset)
 
-    def fits(self, rows: Bytes) -> Flags:
-        """Tell which of the ``rows``, (text, byte), are written in this layout."""
+    def fits(self, columns: Bytes) -> Flags:
+        """Tell which of the texts in ``columns``, (byte, text), are written in this layout."""
         example = np.frombuffer(self.text, np.uint8)
-        low = np.where(self.digits, 48, example).astype(np.uint8)
-        spread = np.where(self.digits, 9, 0).astype(np.uint8)
-        fits: Flags = np.all(rows - low <= spread, axis=1)
+        low = np.where(self.digits, 48, example).astype(np.uint8)[:, None]
+        spread = np.where(self.digits, 9, 0).astype(np.uint8)[:, None]
+        fits: Flags = np.all(columns - low <= spread, axis=0)
         return fits
 
 
@@ -98,16 +98,17 @@ class IsoTimes:
         if layout is None:
             return left[1:]
         same = lengths[left] == length
-        rows = windows(buffer, starts[left[same]], length)
-        fits = layout.fits(rows)
-        chosen = left[same][fits]
-        times[chosen], sure[chosen] = self._read_rows(rows[fits], layout)
-        same[same] = fits
+        columns = np.ascontiguousarray(windows(buffer, starts[left[same]], length).T)
+        fits = layout.fits(columns)  # columns are (byte, text)
+        if not fits.all():
+            columns = columns[:, fits]
+            same[same] = fits
+        chosen = left[same]
+        times[chosen], sure[chosen] = self._read_columns(columns - np.uint8(48), layout)
         rest: Longs = left[~same]
         return rest
 
-    def _read_rows(self, rows: Bytes, layout: Layout) -> tuple[Longs, Flags]:
-        columns = np.ascontiguousarray(rows.T) - np.uint8(48)  # (byte, text)
+    def _read_columns(self, columns: Bytes, layout: Layout) -> tuple[Longs, Flags]:
         days, sure = _days(columns)
         hour, minute = _two(columns, 11), _two(columns, 14)
         second = _two(columns, 17) if layout.second else np.uint8(0)

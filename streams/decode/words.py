@@ -30,18 +30,21 @@ class WordCodes:
     def __init__(self, codes: Codes) -> None:
         self._codes = codes
         self._hashes = np.full(1, np.iinfo(np.uint64).max, np.uint64)  # sorted; ends in a guard
-        self._texts = np.zeros((1, WORDS), np.uint64)
+        self._texts = np.zeros((WORDS, 1), np.uint64)  # (word, text)
         self._values = np.full(1, UNSURE, np.int32)
+        self._words = 0  # of the longest text
 
     def of(self, buffer: Bytes, starts: Longs, lengths: Longs) -> NDArray[np.int32]:
         """Return the code of each text; UNSURE where it must be judged."""
         words = _words(buffer, starts, lengths)
         hashes = _hashed(words)
         found, codes = self._look_up(words, hashes)
+        found &= lengths <= LONGEST_TEXT
+        if found.all():
+            return codes
         short = lengths <= LONGEST_TEXT
-        if not (found | ~short).all():
-            self._learn(buffer, starts, lengths, hashes, np.flatnonzero(~found & short))
-            found, codes = self._look_up(words, hashes)
+        self._learn(buffer, starts, lengths, hashes, np.flatnonzero(~found & short))
+        found, codes = self._look_up(words, hashes)
         return np.where(found & short, codes, np.int32(UNSURE))
 
     def _look_up(
@@ -49,10 +52,10 @@ class WordCodes:
     ) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
         places = np.searchsorted(self._hashes[:-1], hashes)
         found: NDArray[np.bool_] = self._hashes[places] == hashes
-        for column, word in enumerate(words):
-            found &= self._texts[places, column] == word
-        if len(words) < WORDS:
-            found &= self._texts[places, len(words)] == 0
+        for text, word in zip(self._texts, words, strict=False):
+            found &= text[places] == word
+        for text in self._texts[len(words) : self._words]:
+            found &= text[places] == 0
         return found, self._values[places]
 
     def _learn(
@@ -67,12 +70,13 @@ class WordCodes:
         ]
         padded = b"".join(text.ljust(LONGEST_TEXT, b"\0") for text in texts)
         values = self._codes.trusted([text.decode() for text in texts])
-        self._insert(hashes[rows], np.frombuffer(padded, "<u8").reshape(-1, WORDS), values)
+        self._words = max(self._words, *(-(-len(text) // 8) for text in texts), 0)
+        self._insert(hashes[rows], np.frombuffer(padded, "<u8").reshape(-1, WORDS).T, values)
 
     def _insert(self, hashes: Words, texts: Words, values: NDArray[np.int32]) -> None:
         order = np.argsort(np.concatenate((hashes, self._hashes)), kind="stable")
         self._hashes = np.concatenate((hashes, self._hashes))[order]
-        self._texts = np.concatenate((texts, self._texts))[order]
+        self._texts = np.concatenate((texts, self._texts), axis=1)[:, order]
         self._values = np.concatenate((values, self._values))[order]
 
 
@@ -82,7 +86,7 @@ def _words(buffer: Bytes, starts: Longs, lengths: Longs) -> list[Words]:
     words = []
     for first in range(0, max(longest, 1), 8):
         raw = windows(buffer, starts + first, 8).view("<u8").ravel()
-        words.append(raw & MASKS[np.clip(lengths - first, 0, 8)])
+        words.append(raw & MASKS[np.minimum(np.maximum(lengths - first, 0), 8)])
     return words
 
 
