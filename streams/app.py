@@ -125,7 +125,8 @@ class Shell:
 
     async def _idle(self) -> None:
         consumer = self._app.consumer
-        ends = {tp: consumer.highwater(tp) or 0 for tp in consumer.assignment()}
+        known = {tp: consumer.highwater(tp) for tp in consumer.assignment()}
+        ends = {tp: end for tp, end in known.items() if end is not None}
         await self._guarded(self._role.idle(ends))
 
     async def _guarded(self, work: Any) -> Any:

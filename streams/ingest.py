@@ -171,7 +171,7 @@ class IngestRole:
         for tp, reading in self._readings.items():
             timeout = reading.source.source.idle_timeout / 1e6
             silent = now - reading.heard > timeout and not reading.is_idle
-            if silent and reading.state.next_offset >= ends.get(tp, 0):
+            if silent and tp in ends and reading.state.next_offset >= ends[tp]:
                 reading.is_idle = True
                 value = encode_input(reading.state.idle(), self._fingerprint)
                 await self._sender.send(self._topics.cuts, value, partition=0)

@@ -38,7 +38,7 @@ class Role(Protocol):
         ...
 
     async def idle(self, ends: dict[TP, int]) -> None:
-        """Decide what only silence and the wall clock can decide; topics end at ``ends``."""
+        """Decide what only silence and the wall clock can; ``ends`` are as far as known."""
         ...
 
     async def checkpoint(self) -> dict[TP, int]:
