@@ -16,9 +16,9 @@ __all__ = ["ArrayRegression"]
 
 LEARNING_RATE = 0.01
 UNIT = 16.0
-"""What targets are divided by. River clips gradients at 1, and the gradient of an error e is 2 e: an
-error of 8 scales is clipped, as a burst, and no smaller one. Clipped at ordinary errors the model
-would learn medians, which lie far below the means of sparse counts."""
+"""What targets are divided by. River clips gradients at 1, and an error e has the gradient 2 e: an
+error of 8 scales is clipped as a burst, no smaller one. Clipped at ordinary errors the model would
+learn medians, which lie far below the means of sparse counts."""
 
 _NAMES = list(FEATURES)
 
