@@ -204,5 +204,5 @@ def _bin_sums(record: BinRecord) -> BinSums:
         record.categories,
         np.array(record.region, np.int32),
         np.array(record.category, np.int32),
-        np.array(record.sums, np.int64).reshape(-1, len(record.region)),
+        np.array(record.sums, np.int64).reshape(len(record.sums), len(record.region)),
     )

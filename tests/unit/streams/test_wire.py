@@ -1,0 +1,166 @@
+"""Between the values of the core and the bytes of the topics."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from partitions import plain
+
+from tidecast.models.forecaster import Forecast
+from tidecast.models.scores import Scores
+from tidecast.state.bins import BinGrid
+from tidecast.state.cells import Cell, CellIndex
+from tidecast.state.cuts import BinSums, Cut, Idle, InputMessage, PartitionList
+from tidecast.state.errors import ContractError
+from tidecast.state.partition import Rejected
+from tidecast.state.slabs import Slab
+from tidecast.streams.schemas.records import (
+    DeadLetterRecord,
+    LateRecord,
+    PredictionRecord,
+    ScoreRecord,
+    WindowRecord,
+)
+from tidecast.streams.wire import (
+    encode_input,
+    encode_predictions,
+    encode_rejected,
+    encode_scores,
+    encode_window,
+    parse_input,
+)
+
+HOUR = 3_600_000_000
+GRID = BinGrid(HOUR)
+OURS = "0123456789abcdef"
+NAN = float("nan")
+CELLS = [Cell("north", "books"), Cell("süd \N{SNOWMAN}", 'a "quoted" name')]
+
+names = st.text(min_size=1, max_size=5)
+whole = st.integers(-(2**63), 2**63 - 1)
+
+
+@st.composite
+def bin_sums(draw: st.DrawFn) -> BinSums:
+    cells = draw(st.lists(st.builds(Cell, names, names), max_size=5, unique=True))
+    rows = draw(st.integers(1, 3))
+    sums = [[draw(whole) for _ in cells] for _ in range(rows)]
+    index = CellIndex(99, cells)
+    array = np.array(sums, np.int64).reshape(rows, len(cells))
+    array[0] = np.abs(array[0] // 2) + 1  # a cell without events is not said
+    return BinSums.of(draw(st.integers(-5, 10**9)), index, array)
+
+
+bins_ = st.lists(bin_sums(), max_size=3).map(tuple)
+offsets = st.integers(0, 2**53)
+numbers = st.integers(-1, 10**9)
+messages = st.one_of(
+    st.builds(Cut, names, st.integers(0, 99), numbers, numbers, offsets, bins_, st.booleans()),
+    st.builds(Idle, names, st.integers(0, 99), offsets, bins_),
+)
+
+
+@given(messages)
+def test_cuts_and_idle_decisions_survive_the_way(message: Cut | Idle) -> None:
+    found = parse_input(encode_input(message, OURS), OURS)
+    assert isinstance(found, Cut | Idle)
+    assert plain(found) == plain(message)
+    assert encode_input(found, OURS) == encode_input(message, OURS)
+
+
+def test_a_list_of_partitions_survives_the_way() -> None:
+    listed = PartitionList((("clicks", 0), ("orders", 3)))
+    assert parse_input(encode_input(listed, OURS), OURS) == listed
+
+
+@pytest.mark.parametrize(
+    "message",
+    [Cut("clicks", 0, 1, 2, 3), Idle("clicks", 0, 3), PartitionList((("clicks", 0),))],
+)
+def test_a_record_made_under_other_settings_is_refused_with_the_way_out(
+    message: InputMessage,
+) -> None:
+    with pytest.raises(ContractError, match=r"other settings.*topic_prefix"):
+        parse_input(encode_input(message, "feedfeedfeedfeed"), OURS)
+
+
+@pytest.mark.parametrize(
+    ("change", "value"),
+    [("schema_version", 2), ("type", "cat"), ("upto", -1), ("bins", [{"bin": "x"}])],
+)
+def test_what_is_no_record_of_the_cuts_topic_is_refused(change: str, value: Any) -> None:
+    record = json.loads(encode_input(Cut("clicks", 0, 1, 2, 3), OURS)) | {change: value}
+    with pytest.raises(ContractError, match="not a record of the cuts topic"):
+        parse_input(json.dumps(record).encode(), OURS)
+
+
+def test_fields_added_later_are_ignored() -> None:
+    cut = Cut("clicks", 0, 1, 2, 3)
+    record = json.loads(encode_input(cut, OURS)) | {"colour": "blue"}
+    assert parse_input(json.dumps(record).encode(), OURS) == cut
+
+
+def test_a_window_record_says_its_slab_with_null_for_missing() -> None:
+    slab = Slab(480_000, np.array([[1.0, NAN], [2.5, 0.0]]), events=7, revision=2)
+    record = WindowRecord.model_validate_json(encode_window(slab, CELLS, ["a", "b"], GRID))
+    assert record.values == [[1.0, 2.5], [None, 0.0]]  # (series, cell)
+    assert record.bin_end.isoformat() == "2024-10-04T01:00:00+00:00"
+    assert (record.revision, record.events) == (2, 7)
+    assert list(zip(record.regions, record.categories, strict=True)) == CELLS
+
+
+def test_every_cell_and_series_has_a_prediction_record() -> None:
+    shape = (2, 2, 3)  # (series, cell, lead)
+    mean = np.arange(12, dtype=np.float32).reshape(shape) / 3
+    quantiles = mean[..., None] + np.array([-1, 0, 1], np.float32)
+    weights = {"naive": np.full((2, 3), 0.25, np.float32)}
+    forecast = Forecast(480_000, mean, quantiles, weights)
+    encoded = encode_predictions(forecast, CELLS, ["a", "b"], (0.1, 0.5, 0.9), GRID)
+    records = [PredictionRecord.model_validate_json(value) for value in encoded]
+    assert [(r.series, r.region) for r in records] == [
+        (series, cell.region) for series in "ab" for cell in CELLS
+    ]
+    assert records[3].mean == pytest.approx(mean[1, 1].tolist())
+    np.testing.assert_array_equal(np.array(records[3].quantiles, np.float32), quantiles[1, 1])
+    assert records[0].origin.isoformat() == "2024-10-04T01:00:00+00:00"
+    assert [time.hour for time in records[0].valid_time] == [2, 3, 4]
+    assert records[0].weights == {"naive": [0.25, 0.25, 0.25]}
+    assert records[0].quantile_levels == [0.1, 0.5, 0.9]
+
+
+def test_a_score_record_holds_all_sums() -> None:
+    shape = (2, 1, 3)  # (expert, series, lead)
+    sums = np.arange(6.0).reshape(shape)
+    scores = Scores(
+        bin=480_000,
+        experts=("tidecast", "naive"),
+        n=np.ones(shape, np.int64),
+        abs_error=sums,
+        squared_error=sums**2,
+        actual=sums + 1,
+        pinball=np.where(sums > 3, np.nan, sums),
+        intervals=(0.8,),
+        covered=np.ones((1, 1, 3), np.int64),
+    )
+    record = ScoreRecord.model_validate_json(encode_scores(scores, ["a"], GRID))
+    assert record.abs_error == sums.tolist()
+    assert record.pinball == [[[0, 1, 2]], [[3, None, None]]]
+    assert record.experts == ["tidecast", "naive"]
+    assert record.valid_time.isoformat() == "2024-10-04T01:00:00+00:00"
+
+
+@pytest.mark.parametrize("raw", [b"\xff\0", b"", b"x" * 100_000, None])
+@pytest.mark.parametrize("contract", [DeadLetterRecord, LateRecord])
+def test_rejected_records_keep_their_bytes(
+    raw: bytes | None, contract: type[DeadLetterRecord | LateRecord]
+) -> None:
+    value = encode_rejected(Rejected(9, "late: it is", raw), "clicks", "shop.clicks", 3)
+    record = contract.model_validate_json(value)
+    assert record.value == raw
+    place = (record.source, record.topic, record.partition, record.offset, record.reason)
+    assert place == ("clicks", "shop.clicks", 3, 9, "late: it is")
