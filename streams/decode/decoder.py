@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -69,10 +70,9 @@ class Decoder:
 
     def _read(self, records: Sequence[bytes | None]) -> tuple[Batch, list[Refusal]]:
         """Read what the quick ways are sure of, then judge the rest."""
-        lines = [record or b"" for record in records]
-        batches, left = self._shapes.read(lines)
+        batches, left = self._shapes.read(_lines(records))
         if len(left) >= MIN_ROWS:
-            framed, left = self._frames.read(lines, left)
+            framed, left = self._frames.read(_lines(records), left)
             batches += framed
         judged, refusals = self._judge_all(records, left)
         return Batch.merged([*batches, judged]), refusals
@@ -106,3 +106,10 @@ class Decoder:
             np.array([kinds.index(event.kind) for event in valid], np.int32),
             numbers.reshape(len(valid), len(self.rules.numbers)).T,
         )
+
+
+def _lines(records: Sequence[bytes | None]) -> Sequence[bytes]:
+    """Return the records with no bytes for tombstones; mostly there are none."""
+    if all(records):
+        return cast("Sequence[bytes]", records)
+    return [record or b"" for record in records]

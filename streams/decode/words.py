@@ -14,6 +14,7 @@ LONGEST_TEXT = 32
 """The longest text in bytes that is looked up here; longer ones are unsure."""
 
 WORDS = LONGEST_TEXT // 8
+MOST_BITS = 18  # of the prefixes of hashes that are indexed
 MASKS = np.array([(1 << 8 * count) - 1 for count in range(9)], "<u8")
 FACTORS = np.array(
     [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64
@@ -33,6 +34,7 @@ class WordCodes:
         self._texts = np.zeros((WORDS, 1), np.uint64)  # (word, text)
         self._values = np.full(1, UNSURE, np.int32)
         self._words = 0  # of the longest text
+        self._index()
 
     def of(self, buffer: Bytes, starts: Longs, lengths: Longs) -> NDArray[np.int32]:
         """Return the code of each text; UNSURE where it must be judged."""
@@ -50,7 +52,9 @@ class WordCodes:
     def _look_up(
         self, words: list[Words], hashes: Words
     ) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
-        places = np.searchsorted(self._hashes[:-1], hashes)
+        places = self._first[(hashes >> self._shift).view(np.int64)]
+        for _ in range(self._steps):
+            places = places + (self._hashes[places] < hashes)
         found: NDArray[np.bool_] = self._hashes[places] == hashes
         for text, word in zip(self._texts, words, strict=False):
             found &= text[places] == word
@@ -78,6 +82,16 @@ class WordCodes:
         self._hashes = np.concatenate((hashes, self._hashes))[order]
         self._texts = np.concatenate((texts, self._texts), axis=1)[:, order]
         self._values = np.concatenate((values, self._values))[order]
+        self._index()
+
+    def _index(self) -> None:
+        """Note where the hashes of each prefix begin: a search then takes a step or two."""
+        bits = min(max(12, (64 * len(self._hashes)).bit_length()), MOST_BITS)
+        self._shift = np.uint64(64 - bits)
+        prefixes = (self._hashes[:-1] >> self._shift).view(np.int64)
+        counts = np.bincount(prefixes, minlength=1 << bits)
+        self._first = np.cumsum(counts) - counts
+        self._steps = max(int(counts.max()) - 1, 0)
 
 
 def _words(buffer: Bytes, starts: Longs, lengths: Longs) -> list[Words]:
