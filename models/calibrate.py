@@ -19,6 +19,10 @@ KEPT_PER_BIN = 0.99
 PRIOR_WEIGHT = 30.0
 """Residuals that the prior, a normal shape, counts for."""
 
+POOL_WEIGHT = 150.0
+"""Residuals that those of all groups together count for in each: one burst does not make the shape
+of a group that has few of its own."""
+
 N_BUCKETS = 160
 FINEST = 0.05  # width of the buckets around 0, in scales; it grows in proportion further out
 GROUPS = np.array([0.75, 1.5, 3.0])
@@ -60,7 +64,9 @@ class Calibrate:
 
     def shapes(self) -> Shapes:
         """Return quantiles of standardised residuals: (series, lead, group, level)."""
-        below = np.cumsum(self._counts, axis=-1)
+        pooled = self._counts.sum(axis=2, keepdims=True)
+        pooled *= POOL_WEIGHT / pooled.sum(axis=-1, keepdims=True)
+        below = np.cumsum(self._counts + pooled, axis=-1)
         below /= below[..., -1:]
         shapes = np.empty((*below.shape[:-1], len(self._levels)), np.float32)
         for level, share in enumerate(self._levels):
