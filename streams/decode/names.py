@@ -79,6 +79,9 @@ class NameCodes(Codes):
         self.names: list[str] = []
         self._numbers: dict[str, int] = {}
 
+    def __len__(self) -> int:
+        return max(super().__len__(), len(self.names))
+
     def number(self, name: str) -> int:
         """Return the code of a name that the contract accepts, wherever it came from."""
         code = self._numbers.setdefault(name, len(self.names))
