@@ -6,14 +6,13 @@ The grammar is that of ``parse_iso``; a text that is not surely in it is left to
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.state.bins import from_micros
 from tidecast.streams.decode.times import ISO
+from tidecast.streams.decode.zones import LocalTimes
 
 __all__ = ["IsoTimes", "windows"]
 
@@ -25,8 +24,6 @@ MAX_LAYOUTS = 4  # more in one batch are odd enough for the judge
 DAYS_BEFORE_MONTH = np.array([0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334], np.int32)
 DAYS_IN_MONTH = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], np.int32)
 MINUTE = 60_000_000
-SLOT = 15 * MINUTE
-MAX_SLOTS = 100_000
 
 
 def windows(buffer: Bytes, starts: Longs, length: int) -> Bytes:
@@ -69,8 +66,7 @@ class IsoTimes:
     """Reads ISO 8601 texts of one source; texts without an offset are in ``zone``."""
 
     def __init__(self, zone: ZoneInfo) -> None:
-        self.zone = zone
-        self._offsets: dict[int, int | None] = {}  # quarter of an hour -> microseconds, None: ask
+        self._local = LocalTimes(zone)
 
     def read(self, buffer: Bytes, starts: Longs, lengths: Longs) -> tuple[Longs, Flags]:
         """Return microseconds UTC of texts in ``buffer``, and which of them are sure."""
@@ -121,7 +117,7 @@ class IsoTimes:
             return self._with_offset(times, sure, columns, layout)
         if layout.text.endswith(b"Z"):
             return times, sure
-        return self._with_zone(times, sure)
+        return self._local.to_utc(times, sure)
 
     def _with_offset(
         self, times: Longs, sure: Flags, columns: Bytes, layout: Layout
@@ -131,29 +127,6 @@ class IsoTimes:
         sure &= (hours < 24) & (minutes < 60)
         sign = -1 if layout.text[at : at + 1] == b"+" else 1
         return times + sign * (hours * np.int64(60) + minutes) * MINUTE, sure
-
-    def _with_zone(self, times: Longs, sure: Flags) -> tuple[Longs, Flags]:
-        """Take the zone's offset off local times, one look-up per quarter of an hour."""
-        if self.zone.key == "UTC":
-            return times, sure
-        slots, inverse = np.unique(np.where(sure, times, 0) // SLOT, return_inverse=True)
-        if len(self._offsets) > MAX_SLOTS:
-            self._offsets.clear()
-        offsets = [self._offset(int(slot)) for slot in slots]
-        sure &= np.array([offset is not None for offset in offsets])[inverse]
-        return times - np.array([offset or 0 for offset in offsets], np.int64)[inverse], sure
-
-    def _offset(self, slot: int) -> int | None:
-        """Return the offset of a local quarter of an hour, or None when it changes within."""
-        if slot not in self._offsets:
-            start, end = slot * SLOT, (slot + 1) * SLOT - 1
-            first, last = self._offset_at(start), self._offset_at(end)
-            self._offsets[slot] = first if first == last else None
-        return self._offsets[slot]
-
-    def _offset_at(self, local: int) -> int:
-        civil: datetime = from_micros(local).replace(tzinfo=self.zone)
-        return (civil.utcoffset() or timedelta()) // timedelta(microseconds=1)
 
 
 def _two(columns: Bytes, at: int) -> Bytes:

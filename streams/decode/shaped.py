@@ -28,7 +28,7 @@ def is_useful(shape: Shape, rules: Rules) -> bool:
     optional |= set(rules.source.defaults)
     for name in (*rules.texts, *rules.floats):
         key = rules.source.field(name)
-        if key in is_text and is_text[key] != (name in rules.texts):
+        if name in rules.floats and is_text.get(key):
             return False
         if key in constant or (key not in is_text and name not in optional):
             return False
@@ -76,7 +76,8 @@ def _reads(buffer: Bytes, at: Longs, literal: bytes) -> Flags:
 class ShapeColumns:
     """The columns of records whose holes are located.
 
-    ``sure`` tells which records have plain numbers in all their number holes, and are JSON.
+    ``sure`` tells which records have plain numbers in all their number holes, and are JSON. A name
+    may stand in a number hole: whole numbers are their own text.
     """
 
     def __init__(
@@ -87,19 +88,18 @@ class ShapeColumns:
         self._buffer = lines.buffer
         self._count = len(spans[0][0])
         self.sure = np.ones(self._count, np.bool_)
-        self._texts: dict[str, tuple[Longs, Longs]] = {}
+        self._spans: dict[str, tuple[Longs, Longs]] = {}
         self._numbers: dict[str, NDArray[np.float64]] = {}
         for hole, (start, end) in zip(shape.holes, spans, strict=True):
-            if hole.is_text:
-                self._texts[hole.key.decode()] = (start, end - start)
-            else:
+            self._spans[hole.key.decode()] = (start, end - start)
+            if not hole.is_text:
                 numbers, sure = read_numbers(lines.buffer, start, end)
                 self.sure &= sure
                 self._numbers[hole.key.decode()] = numbers
 
     def codes(self, name: str) -> NDArray[np.int32]:
         """Return the code of each record's text, UNSURE where it must be judged."""
-        span = self._texts.get(self._rules.source.field(name))
+        span = self._spans.get(self._rules.source.field(name))
         if span is not None:
             return self._dictionaries.words[name].of(self._buffer, *span)
         default = str(self._rules.source.defaults[name])
@@ -115,4 +115,4 @@ class ShapeColumns:
 
     def time_texts(self) -> tuple[Bytes, Longs, Longs]:
         """Return a buffer, and the start and length in it of each record's event time."""
-        return self._buffer, *self._texts[self._rules.source.field("event_time")]
+        return self._buffer, *self._spans[self._rules.source.field("event_time")]

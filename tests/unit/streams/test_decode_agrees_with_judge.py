@@ -279,7 +279,7 @@ ALIKE = {
     "clicks in ms": b'{"event_time": 1769860800000, "category": "b", "kind": "view"}',
     "clicks on a grid": b'{"lng":-0.5,"lat":51.5,"event_time":"2026-01-31T12:00Z","kind":"view",'
     b'"category":"b"}',
-    "clicks of days": b'{"region":"n","category":"b","value":null,"event_time":"20260131"}',
+    "clicks of days": b'{"region":7,"category":"b","value":null,"event_time":20260131}',
     "orders with subtractions": b'{"event_time":"2026-01-31 12:00:00+01:00","region":"n",'
     b'"category":"b","kind":"order","units":-10,"amount":0.5}',
 }
