@@ -112,12 +112,14 @@ class CheckpointLog:
         if not owners:
             return {}
         places = {TopicPartition(self._topic, owner.partition): owner for owner in owners}
-        consumer = AIOKafkaConsumer(**self._options, enable_auto_commit=False)
+        # Not by seek_to_beginning: a reset to the end, begun at the assignment, may overtake it.
+        consumer = AIOKafkaConsumer(
+            **self._options, enable_auto_commit=False, auto_offset_reset="earliest"
+        )
         await consumer.start()
         try:
             consumer.assign(list(places))
             ends = await consumer.end_offsets(list(places))
-            await consumer.seek_to_beginning(*places)
             readers = {place: Reader(owner) for place, owner in places.items()}
             while waiting := [p for p in places if await consumer.position(p) < ends[p]]:
                 fetched = await consumer.getmany(*waiting, timeout_ms=500)
