@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -133,12 +134,14 @@ class Shell:
         """Await ``work``; an error stops the worker, for Faust would try the batch for ever."""
         try:
             return await work
+        except TidecastError as error:
+            self._app.failure = error
+            signal.raise_signal(signal.SIGTERM)  # whoever runs the worker says the error
         except Exception as error:
-            expected = isinstance(error, TidecastError)
-            logger.critical("%s", error, exc_info=None if expected else error)
+            logger.critical("%s", error, exc_info=error)
             await self._app.crash(error)
-            self._is_open = False
-            return None
+        self._is_open = False
+        return None
 
 
 async def _is_done(steps: AsyncIterator[None]) -> bool:

@@ -17,6 +17,7 @@ import numpy as np
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from tidecast.state.errors import TidecastError
 from tidecast.state.partition import Batch
 from tidecast.streams.fast_records import RecordBatch, whole
 
@@ -113,7 +114,9 @@ class BatchTransport(driver.Transport):  # type: ignore[misc]
 
 
 class BatchApp(faust.App):  # type: ignore[misc]
-    """A Faust app over the batch transport."""
+    """A Faust app over the batch transport; ``failure`` is why its worker stopped itself."""
+
+    failure: TidecastError | None = None
 
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self)

@@ -72,9 +72,15 @@ def _run(settings: Settings, role: str, slot: str | None) -> None:
     serve_metrics(settings.metrics)
     app = make_app(settings, role, slot)
     level = logging.getLogger().getEffectiveLevel()
-    faust.Worker(
+    running = faust.Worker(
         app, loglevel=logging.getLevelName(level), redirect_stdouts=False, quiet=True
-    ).execute_from_commandline()
+    )
+    try:
+        running.execute_from_commandline()
+    except SystemExit:
+        if app.failure is not None:
+            raise app.failure from None
+        raise
 
 
 def _run_all(settings: Path, slot: str | None) -> int:

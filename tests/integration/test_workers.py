@@ -293,15 +293,16 @@ def test_a_wrong_password_of_clickhouse_ends_the_sink_with_4_and_a_sentence(
     assert clickhouse_server.password not in error
 
 
-def test_cuts_of_other_settings_stop_the_forecaster_with_the_way_out(pipeline: Live) -> None:
-    pipeline.start("ingest")
+def test_what_other_settings_left_stops_a_worker_with_the_way_out(pipeline: Live) -> None:
+    ingest = pipeline.start("ingest")
     send(pipeline, {0: [click(0)] * 6, 1: [END_OF_LOG]})
     pipeline.wait_for(pipeline.topics.cuts, 1)
+    pipeline.wait_for(pipeline.topics.checkpoints, 4)  # two partitions: a chunk and a manifest each
+    assert ingest.stop() == 0
     path = pipeline.settings_path
     path.write_text(path.read_text().replace("horizon = 3", "horizon = 4"))
-    worker = pipeline.start("forecast")
-    assert worker.process.wait(120) != 0
-    pipeline.workers.pop(worker.name)
-    log = worker.log.read_text()
-    assert "made under other settings" in log
-    assert "choose another kafka.topic_prefix" in log
+    for role, expected in (("forecast", 6), ("ingest", 5)):
+        code, error = complaint(path, "worker", role)
+        assert code == expected
+        assert_one_sentence(error, "under other settings", "choose another kafka.topic_prefix")
+        assert error.count("\n") == 1
