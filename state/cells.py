@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -9,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["OVERFLOW", "Cell", "CellIndex"]
+
+logger = logging.getLogger(__name__)
 
 
 class Cell(NamedTuple):
@@ -26,7 +29,7 @@ class CellIndex:
     """An append-only numbering of cells, bounded by ``max_cells``.
 
     Cells beyond the limit share the number of the one overflow cell, which comes on top of the
-    limit. ``overflowed`` counts the names refused a number.
+    limit; the first is logged. ``overflowed`` counts how often a name was refused a number.
 
     Examples
     --------
@@ -59,6 +62,14 @@ class CellIndex:
         if number is not None:
             return number
         if cell != OVERFLOW and len(self) - (OVERFLOW in self._number) >= self.max_cells:
+            if not self.overflowed:
+                logger.warning(
+                    "more than %d cells: new ones are counted together as %s, from %r on; "
+                    "raise limits.max_cells, or find out who sends such names",
+                    self.max_cells,
+                    OVERFLOW.region,
+                    cell,
+                )
             self.overflowed += 1
             return self.add(OVERFLOW)
         return self._append(cell)

@@ -291,6 +291,7 @@ class Partition:
             "since": self.since,
             "high": self.high,
             "cells": self.cells.cells,
+            "overflowed": self.cells.overflowed,
             "gate": gate,
             "changed": {str(bin_): part.changed for bin_, part in self.open.items()},
         }
@@ -304,6 +305,7 @@ class Partition:
         self.next_offset, self.through = values["next_offset"], values["through"]
         self.since, self.high = values["since"], values["high"]
         self.cells = CellIndex(self.rules.max_cells, values["cells"])
+        self.cells.overflowed = values["overflowed"]
         self.gate.restore(values["gate"], within("held", arrays))
         self.open = {}
         for bin_, sums in within("open", arrays).items():
