@@ -14,7 +14,7 @@ from tidecast.streams.decode.frames import FrameColumns, frame_schema
 from tidecast.streams.decode.lines import Lines
 from tidecast.streams.decode.ndjson import read_frames, regular
 from tidecast.streams.decode.rules import Rules
-from tidecast.streams.decode.shaped import ShapeColumns, is_useful, locate
+from tidecast.streams.decode.shaped import ShapeColumns, is_useful
 from tidecast.streams.decode.shapes import Shape, learn_shape
 
 __all__ = ["FrameReader", "ShapeReader"]
@@ -67,14 +67,12 @@ class ShapeReader:
         done: NDArray[np.bool_],
     ) -> Longs:
         """Read the records of one shape, and return the others."""
-        rows, spans = locate(shape, lines, left)
+        rows, columns = ShapeColumns.of(shape, lines, left, self._rules, self._dictionaries)
         if not len(rows):
             return left
-        columns = ShapeColumns(self._rules, self._dictionaries, shape, lines, spans)
-        batch, sure = self._settler.settle(rows, columns)
-        sure &= columns.sure
-        batches.append(batch if sure.all() else batch.take(sure))
-        done[rows[sure]] = True
+        batch, valid = self._settler.settle(rows, columns)
+        batches.append(batch if valid.all() else batch.take(valid))
+        done[rows[valid]] = True
         return np.setdiff1d(left, rows, assume_unique=True) if len(rows) < len(left) else left[:0]
 
 

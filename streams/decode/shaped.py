@@ -12,10 +12,11 @@ from tidecast.streams.decode.lines import Lines
 from tidecast.streams.decode.rules import Rules
 from tidecast.streams.decode.shapes import Shape
 
-__all__ = ["ShapeColumns", "is_useful", "locate"]
+__all__ = ["ShapeColumns", "is_useful"]
 
 Bytes = NDArray[np.uint8]
 Longs = NDArray[np.int64]
+Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Spans = list[tuple[Longs, Longs]]
 
@@ -35,11 +36,8 @@ def is_useful(shape: Shape, rules: Rules) -> bool:
     return True
 
 
-def locate(shape: Shape, lines: Lines, rows: Longs) -> tuple[Longs, Spans]:
-    """Return which of ``rows`` have the ``shape``, and where each of its holes begins and ends.
-
-    What stands in number holes is not looked at.
-    """
+def _locate(shape: Shape, lines: Lines, rows: Longs) -> tuple[Longs, Spans]:
+    """Return which of ``rows`` have the literals of ``shape``, and the spans of their holes."""
     rows = rows[lines.quote_counts[rows] == shape.quotes]
     first, at = lines.first_quote[rows], lines.starts[rows]
     fits = np.ones(len(rows), np.bool_)
@@ -56,9 +54,29 @@ def locate(shape: Shape, lines: Lines, rows: Longs) -> tuple[Longs, Spans]:
             at = lines.ends[rows] - len(following)
         spans.append((start, at))
     fits &= _reads(lines.buffer, at, shape.tail) & (at + len(shape.tail) == lines.ends[rows])
-    if fits.all():
-        return rows, spans
-    return rows[fits], [(start[fits], end[fits]) for start, end in spans]
+    return rows[fits], _some(spans, fits)
+
+
+def _read_holes(
+    shape: Shape, lines: Lines, rows: Longs, spans: Spans
+) -> tuple[Longs, Spans, dict[str, Floats]]:
+    """Return which of the located ``rows`` are JSON, their spans, and their numbers by field.
+
+    These have plain numbers in all their number holes.
+    """
+    sure = np.ones(len(rows), np.bool_)
+    numbers: dict[str, Floats] = {}
+    for hole, (start, end) in zip(shape.holes, spans, strict=True):
+        if not hole.is_text:
+            numbers[hole.key.decode()], plain = read_numbers(lines.buffer, start, end)
+            sure &= plain
+    if sure.all():
+        return rows, spans, numbers
+    return rows[sure], _some(spans, sure), {key: n[sure] for key, n in numbers.items()}
+
+
+def _some(spans: Spans, rows: Flags) -> Spans:
+    return spans if rows.all() else [(start[rows], end[rows]) for start, end in spans]
 
 
 def _reads(buffer: Bytes, at: Longs, literal: bytes) -> Flags:
@@ -74,38 +92,42 @@ def _reads(buffer: Bytes, at: Longs, literal: bytes) -> Flags:
 
 
 class ShapeColumns:
-    """The columns of records whose holes are located.
-
-    ``sure`` tells which records have plain numbers in all their number holes, and are JSON. A name
-    may stand in a number hole: whole numbers are their own text.
-    """
+    """The columns of records of one shape. Whole numbers are their own text, and may be names."""
 
     def __init__(
-        self, rules: Rules, dictionaries: Dictionaries, shape: Shape, lines: Lines, spans: Spans
+        self,
+        rules: Rules,
+        dictionaries: Dictionaries,
+        buffer: Bytes,
+        spans: dict[str, tuple[Longs, Longs]],
+        numbers: dict[str, Floats],
     ) -> None:
         self._rules = rules
         self._dictionaries = dictionaries
-        self._buffer = lines.buffer
-        self._count = len(spans[0][0])
-        self.sure = np.ones(self._count, np.bool_)
-        self._spans: dict[str, tuple[Longs, Longs]] = {}
-        self._numbers: dict[str, NDArray[np.float64]] = {}
-        for hole, (start, end) in zip(shape.holes, spans, strict=True):
-            self._spans[hole.key.decode()] = (start, end - start)
-            if not hole.is_text:
-                numbers, sure = read_numbers(lines.buffer, start, end)
-                self.sure &= sure
-                self._numbers[hole.key.decode()] = numbers
+        self._buffer = buffer
+        self._spans = spans
+        self._numbers = numbers
+        self._count = len(next(iter(spans.values()))[0])
+
+    @classmethod
+    def of(
+        cls, shape: Shape, lines: Lines, rows: Longs, rules: Rules, dictionaries: Dictionaries
+    ) -> tuple[Longs, ShapeColumns]:
+        """Return which of ``rows`` have this ``shape``, and their columns."""
+        rows, spans, numbers = _read_holes(shape, lines, *_locate(shape, lines, rows))
+        by_field = {hole.key.decode(): span for hole, span in zip(shape.holes, spans, strict=True)}
+        return rows, cls(rules, dictionaries, lines.buffer, by_field, numbers)
 
     def codes(self, name: str) -> NDArray[np.int32]:
         """Return the code of each record's text, UNSURE where it must be judged."""
         span = self._spans.get(self._rules.source.field(name))
         if span is not None:
-            return self._dictionaries.words[name].of(self._buffer, *span)
+            start, end = span
+            return self._dictionaries.words[name].of(self._buffer, start, end - start)
         default = str(self._rules.source.defaults[name])
         return np.repeat(self._dictionaries.codes[name].trusted([default]), self._count)
 
-    def floats(self, name: str) -> NDArray[np.float64]:
+    def floats(self, name: str) -> Floats:
         """Return each record's number, NaN where it has none."""
         numbers = self._numbers.get(self._rules.source.field(name))
         if numbers is not None:
@@ -115,4 +137,5 @@ class ShapeColumns:
 
     def time_texts(self) -> tuple[Bytes, Longs, Longs]:
         """Return a buffer, and the start and length in it of each record's event time."""
-        return self._buffer, *self._spans[self._rules.source.field("event_time")]
+        start, end = self._spans[self._rules.source.field("event_time")]
+        return self._buffer, start, end - start

@@ -60,7 +60,7 @@ class LocalTimes:
     def _offset(self, start: int, width: int) -> int:
         """Return the offset of a span of local time in microseconds, or CHANGES."""
         if (start, width) not in self._offsets:
-            steps = [*range(start, start + width, min(width, HOUR)), start + width - 1]
+            steps = [*range(start, start + width, width // 4), start + width - 1]
             offsets = {self._offset_at(step) for step in steps}
             self._offsets[start, width] = offsets.pop() if len(offsets) == 1 else CHANGES
         return self._offsets[start, width]
