@@ -53,7 +53,10 @@ class Result:
         """Print the closing table."""
         console = Console()
         console.print(counts_table(self.rows()))
-        console.print(accuracy_table(self.tally))
+        if self.tally.intervals:
+            console.print(accuracy_table(self.tally))
+        else:
+            console.print("no bin was both forecast and seen: nothing to score yet")
 
 
 def run_replay(settings: Settings, replayed: Replay, store: Store) -> Result:
