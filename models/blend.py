@@ -11,18 +11,19 @@ __all__ = ["Blend", "combine"]
 
 Stack = NDArray[np.float32]  # (expert, series, cell, lead)
 
-SHARPNESS = 10.0
-"""An expert whose loss is a tenth above the best one's gets 1/e of its weight."""
+SHARPNESS = 5.0
+"""An expert whose loss is a fifth above the best one's gets 1/e of its weight."""
 
 KEPT_PER_BIN = 0.99
-LARGEST_LOSS = 10.0
+LARGEST_ERROR = 10.0
 """Errors beyond this many scales of their cell count as this: no burst decides the weights."""
 
 
 class Blend:
     """Weights from discounted losses: softmax of minus the loss, relative to the best expert's.
 
-    A loss is the absolute error in units of the cell's scale, averaged over cells. The loss of
+    A loss is the squared error in units of the cell's scale, averaged over cells: it is least for
+    the mean, where the absolute error would favour medians, which do not add up. The loss of
     lead h comes h bins after the forecast; weights of a lead move when its loss is known. Who
     slept is given the mean loss of those who spoke: that moves no weight.
     """
@@ -33,7 +34,7 @@ class Blend:
 
     def learn(self, errors: NDArray[np.float32], scale: NDArray[np.float64], lead: int) -> None:
         """Add errors of one lead, (expert, series, cell), NaN = unknown; scale (series, cell)."""
-        relative = np.minimum(np.abs(errors) / scale, LARGEST_LOSS)
+        relative = np.minimum(np.abs(errors) / scale, LARGEST_ERROR) ** 2
         awake = np.isfinite(relative)
         speakers = awake.sum(axis=0)  # (series, cell)
         known = np.where(awake, relative, 0.0)

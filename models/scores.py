@@ -20,9 +20,10 @@ class Scores:
     """Sums over cells for one bin; NaN actuals are left out.
 
     Arrays are (expert, series, lead), the blend first. ``abs_error`` is of the median for the
-    blend and of the mean for experts; ``actual`` sums absolute actuals; ``pinball`` is the mean
-    over levels, NaN for experts. ``covered``, (interval, series, lead), counts the actuals inside
-    the blend's central ``intervals``. A lead without any forecast of this bin has n = 0.
+    blend and of the mean for experts, ``squared_error`` of the mean for all; ``actual`` sums
+    absolute actuals; ``pinball`` is the mean over levels, NaN for experts. ``covered``, (interval,
+    series, lead), counts the actuals inside the blend's central ``intervals``. A lead without any
+    forecast of this bin has n = 0.
     """
 
     bin: int
@@ -71,14 +72,13 @@ class ScoreSheet:
         ``quantiles``, the blend's, (series, cell, level). An expert that said nothing of a cell
         (NaN) is not scored there.
         """
-        points = means.astype(np.float64)
-        points[0] = quantiles[..., self._median]
-        errors = points - actual
+        errors = means - actual
         known = np.isfinite(errors)
         errors = np.where(known, errors, 0.0)
+        self.scores.squared_error[:, :, lead - 1] = (errors**2).sum(axis=-1)
+        errors[0] = np.where(known[0], quantiles[..., self._median] - actual, 0.0)
         self.scores.n[:, :, lead - 1] = known.sum(axis=-1)
         self.scores.abs_error[:, :, lead - 1] = np.abs(errors).sum(axis=-1)
-        self.scores.squared_error[:, :, lead - 1] = (errors**2).sum(axis=-1)
         self.scores.actual[:, :, lead - 1] = np.where(known, np.abs(actual), 0.0).sum(axis=-1)
         self._fill_quantiles(lead, actual, quantiles)
 

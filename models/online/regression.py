@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import numpy as np
@@ -20,14 +21,19 @@ UNIT = 16.0
 error of 8 scales is clipped as a burst, no smaller one. Clipped at ordinary errors the model would
 learn medians, which lie far below the means of sparse counts."""
 
+LARGEST_GRADIENT = 2.0
+"""Of a mini-batch, in scales: independent errors of cells rarely add up to more. A burst common to
+all cells does, and again while it is a feature: it may not undo what was learnt in weeks."""
+
 _NAMES = list(FEATURES)
 
 
 class ArrayRegression(LinearRegression):  # type: ignore[misc]
-    """River's LinearRegression over the features of `FeatureTable`, gradients clipped.
+    """River's LinearRegression over the features of `FeatureTable`, gradients clipped twice.
 
     ``learn_array`` and ``predict_array`` are River's ``learn_many`` and ``predict_many`` without
-    the data frames, which cost ten times the arithmetic where cells are few.
+    the data frames, which cost ten times the arithmetic where cells are few. River clips the
+    gradient of a row, we that of the mini-batch.
     """
 
     def __init__(self, state: NDArray[np.float64] | None = None, steps: int = 0) -> None:
@@ -53,9 +59,18 @@ class ArrayRegression(LinearRegression):  # type: ignore[misc]
         """Take one step on a mini-batch: features (row, feature), target (row,)."""
         saved = self._enter_learn_mode(set(_NAMES))
         try:
-            self._fit(_NAMES, target / UNIT, 1, partial(self._eval_gradient_many, features))
+            self._fit(_NAMES, target / UNIT, 1, partial(self._gradient, features))
         finally:
             self._exit_learn_mode(saved)
+
+    def _gradient(
+        self, features: NDArray[np.float64], names: list[str], target: NDArray[np.float64], w: float
+    ) -> tuple[dict[str, float], float]:
+        """Return River's gradients of weights and intercept, shortened to the largest length."""
+        weights, intercept = self._eval_gradient_many(features, names, target, w)
+        length = UNIT * math.sqrt(sum(part**2 for part in weights.values()) + intercept**2)
+        share = min(1.0, LARGEST_GRADIENT / max(length, 1e-12))
+        return {name: share * part for name, part in weights.items()}, share * intercept
 
     def predict_array(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return predictions, (row,), of features (row, feature)."""

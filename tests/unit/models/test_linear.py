@@ -8,7 +8,12 @@ from numpy.typing import NDArray
 
 from tidecast.models.covariates import Calendar, Covariates
 from tidecast.models.online.features import FEATURES, FeatureTable
-from tidecast.models.online.regression import ArrayRegression
+from tidecast.models.online.regression import (
+    LARGEST_GRADIENT,
+    LEARNING_RATE,
+    UNIT,
+    ArrayRegression,
+)
 from tidecast.state.bins import HOUR, BinGrid
 from tidecast.state.window import Window
 
@@ -21,19 +26,31 @@ def test_arrays_are_learnt_as_river_learns_data_frames() -> None:
     by_array, by_frame = ArrayRegression(), ArrayRegression()
     for _ in range(20):
         features = RANDOM.normal(size=(50, len(FEATURES)))
-        target = features[:, 0] - 2.0 * features[:, 3] + 0.5
+        target = 0.4 * features[:, 0] - 0.2 * features[:, 3] + 0.1
         by_array.learn_array(features, target)
         frame = pd.DataFrame(features, columns=list(FEATURES))
-        by_frame.learn_many(frame, pd.Series(target))
+        by_frame.learn_many(frame, pd.Series(target / UNIT))
     assert np.allclose(by_array.state, by_frame.state, rtol=1e-12)
-    assert np.allclose(by_array.predict_array(features), by_frame.predict_many(frame), rtol=1e-12)
+    assert np.allclose(
+        by_array.predict_array(features), UNIT * by_frame.predict_many(frame), rtol=1e-12
+    )
     assert by_array.steps == 20
 
 
-def test_one_mini_batch_moves_no_weight_by_more_than_the_learning_rate() -> None:
+def test_one_mini_batch_moves_the_weights_no_further_than_the_largest_gradient() -> None:
     model = ArrayRegression()
-    model.learn_array(np.ones((10, len(FEATURES))), np.full(10, 1e9))
-    assert np.abs(model.state).max() <= 0.01 + 1e-12
+    model.learn_array(np.full((10, len(FEATURES)), 6.0), np.full(10, 1e9))
+    moved = UNIT * np.linalg.norm(model.state)
+    assert np.isclose(moved, LEARNING_RATE * LARGEST_GRADIENT)
+
+
+def test_means_are_learnt_where_medians_lie_far_below() -> None:
+    model = ArrayRegression()
+    rare = np.where(np.random.default_rng(1).random(20_000) < 0.05, 5.0, 0.0)  # mean 0.25, median 0
+    nothing = np.zeros((100, len(FEATURES)))
+    for target in rare.reshape(200, 100).repeat(3, axis=0):
+        model.learn_array(nothing, target)
+    assert abs(model.predict_array(nothing[:1])[0] - 0.25) < 0.05
 
 
 def covariates(neighbours: NDArray[np.int64]) -> Covariates:

@@ -39,11 +39,11 @@ def test_a_perfect_forecaster_scores_nothing_at_every_lead() -> None:
     assert (scores.n == 2).all()
 
 
-def test_experts_are_scored_by_mean_and_the_blend_by_median() -> None:
+def test_absolute_errors_are_of_the_mean_and_for_the_blend_of_the_median() -> None:
     scores = sheet_of([4.0, 1.0, 9.0], [[1, 2, 5, 6], [0, 0, 0, 1], [9, 9, 9, 9]]).scores
     assert scores.experts == ("tidecast", "seasonal_naive")
     assert scores.abs_error[:, 0, 1].tolist() == [2.0, 2.0]
-    assert scores.squared_error[:, 0, 1].tolist() == [4.0, 2.0]
+    assert scores.squared_error[:, 0, 1].tolist() == [2.0, 2.0]
     assert scores.actual[:, 0, 1].tolist() == [3.0, 3.0]
 
 
