@@ -184,6 +184,13 @@ def test_records_of_2099_among_every_few_good_ones_move_nobodys_time() -> None:
     assert {b for b, _ in last_versions(outcome.cuts)} == {bin_at(0)}
 
 
+def test_records_far_ahead_must_agree_in_a_row_to_move_time() -> None:
+    far = [YEAR_2099, YEAR_2099, YEAR_2099, Row(1)] * 3
+    outcome = fold([*warm(0), *far, *[Row(2)] * 6])
+    assert len(outcome.refused) == 9
+    assert [b for b, _ in last_versions(outcome.cuts)] == [bin_at(0)]
+
+
 def test_a_real_gap_longer_than_max_gap_passes_as_one_empty_stretch() -> None:
     week = 7 * 86_400
     after = [Row(week + n, "b") for n in range(8)]

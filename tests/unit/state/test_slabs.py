@@ -242,6 +242,14 @@ def test_the_feed_sleeps_after_as_many_empty_bins_as_the_horizon() -> None:
     ]
 
 
+def test_a_gap_of_a_billion_bins_is_one_step() -> None:
+    far = 10**9
+    first = [cut(0, 10, 8, minute(10, a=1)), *others(10)]
+    pause = [cut(0, far, 9), cut(0, far + 1, 10, minute(far + 1, a=1)), *others(far + 1, 901)]
+    slabs = slabs_of([LISTED, *first, *pause])
+    assert [slab.bin for slab in slabs] == [10, 11, 12, 13, far + 1]
+
+
 def test_a_bin_slept_through_that_gets_a_late_record_is_corrected() -> None:
     first = [cut(0, 10, 8, minute(10, a=1)), *others(10)]
     pause = [cut(0, 30, 9, since=11), *others(30, 901)]
