@@ -62,6 +62,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         return BatchThread(self, loop=self.loop, beacon=self.beacon)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
+        """Yield one message for each partition that a fetch brought records of."""
         records, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
         if records is None or self.should_stop:
@@ -102,6 +103,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         return self.safe.get(tp)
 
     async def on_partitions_revoked(self, revoked: Iterable[TP]) -> None:
+        """Commit what the last checkpoints allow, and forget it: the partitions are not ours."""
         await super().on_partitions_revoked(revoked)
         await self.commit()
         self.safe = {}
@@ -126,9 +128,10 @@ class RawBatches(faust.Schema):  # type: ignore[misc]
     """The schema of topics read by the batch transport: batches pass through as they are."""
 
     def loads_key(self, app: Any, message: Any, **_: Any) -> None:
-        return None
+        """Return nothing: keys mean nothing to ingest."""
 
     def loads_value(self, app: Any, message: Any, **_: Any) -> Batch:
+        """Return the batch."""
         batch: Batch = message.value
         return batch
 
