@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from tidecast.state.space import nearest
 
@@ -34,19 +35,26 @@ def test_ties_go_to_the_lower_number() -> None:
     assert nearest(points, k=2)[0].tolist() == [1, 2]
 
 
-def test_many_points_find_what_a_full_search_finds() -> None:
-    random = np.random.default_rng(0)
-    points = random.uniform([-60, -170], [60, 170], (1200, 2))
+RANDOM = np.random.default_rng(0)
+SPREADS = {
+    "everywhere": RANDOM.uniform([-90, -180], [90, 180], (1200, 2)),
+    "in towns": RANDOM.uniform([-60, -170], [60, 170], (12, 2)).repeat(100, axis=0)
+    + RANDOM.normal(0.0, 0.05, (1200, 2)),
+    "one far away": np.concatenate([RANDOM.normal(0.0, 0.01, (1152, 2)), [[80.0, 100.0]]]),
+    "around a pole": RANDOM.uniform([89.0, -180], [90, 180], (1200, 2)),
+}
+
+
+@pytest.mark.parametrize("spread", SPREADS)
+def test_many_points_find_what_a_full_search_finds(spread: str) -> None:
+    points = SPREADS[spread]
     found = nearest(points, k=4)
     latitude, longitude = np.radians(points).T
-    for row in range(0, 1200, 97):
-        central = np.arccos(
-            np.clip(
-                np.sin(latitude[row]) * np.sin(latitude)
-                + np.cos(latitude[row]) * np.cos(latitude) * np.cos(longitude - longitude[row]),
-                -1.0,
-                1.0,
-            )
+    for row in [*range(0, len(points), 11), len(points) - 1]:
+        across = np.cos(latitude[row]) * np.cos(latitude)
+        haversine = (
+            np.sin((latitude - latitude[row]) / 2) ** 2
+            + across * np.sin((longitude - longitude[row]) / 2) ** 2
         )
-        central[row] = np.inf
-        assert found[row].tolist() == np.argsort(central)[:4].tolist()
+        haversine[row] = np.inf
+        assert found[row].tolist() == np.argsort(haversine)[:4].tolist()
