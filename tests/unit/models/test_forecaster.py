@@ -303,3 +303,15 @@ def test_a_burst_is_forgotten_within_two_days() -> None:
     *_, (_, expected) = run(forecaster(), slabs)
     *_, (_, found) = run(forecaster(), burst)
     assert np.allclose(found.mean, expected.mean, rtol=0.25, atol=1.0)
+
+
+def test_a_correction_may_bring_new_cells() -> None:
+    slabs = rhythm(12, 5)
+    model = forecaster()
+    for _ in run(model, slabs[:10, :3]):
+        pass
+    model.correct(FIRST_BIN + 9, slabs[9])
+    scores, forecast = model.step(Slab(FIRST_BIN + 10, slabs[10]), cells(5), POSITIONS)
+    assert scores is not None
+    assert (scores.n == 3).all()
+    assert forecast.mean.shape == (2, 5, HORIZON)
