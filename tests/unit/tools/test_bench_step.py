@@ -33,4 +33,4 @@ def test_json_is_one_object_and_nothing_else() -> None:
 def test_cells_that_are_no_numbers_are_refused(cells: str) -> None:
     done = CliRunner().invoke(step, ["--cells", cells])
     assert done.exit_code == 2
-    assert "100,1000,10000" in done.stderr
+    assert "whole numbers, joined by commas" in done.stderr
