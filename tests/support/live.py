@@ -19,8 +19,8 @@ from tidecast.state.settings import Settings, load_settings
 from tidecast.streams.topics import TopicNames, topic_names
 from tidecast.tools.main import run
 
-PATIENCE_SECONDS = 150.0
-POLL_SECONDS = 0.2
+PATIENCE_SECONDS = 240.0  # the machine may be loaded
+POLL_SECONDS = 0.5
 
 
 def wait_until(
