@@ -83,8 +83,20 @@ def _overlay(tables: dict[str, Any], environment: Mapping[str, str]) -> dict[str
             if not isinstance(child, dict):
                 raise SettingsError(f"variable {name} cannot be set: {parent!r} is not a table")
             table[parent] = table = dict(child)
-        table[key] = environment[name]
+        table[key] = _listed(name, environment[name])
     return tables
+
+
+def _listed(name: str, text: str) -> object:
+    """Return a variable's value: a list where it is written as one in TOML, else the text."""
+    if not text.startswith("[") or name.endswith("PASSWORD"):
+        return text
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(
+            f"variable {name} is no list: write it as in TOML, such as [0.1, 0.5, 0.9]"
+        ) from error
 
 
 def _explain(error: ValidationError, tables: Mapping[str, Any], where: str) -> str:

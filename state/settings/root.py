@@ -131,10 +131,14 @@ class Settings(Frozen):
         return tuple(source for source in self.sources if source.stream is stream)
 
     def fingerprint(self) -> str:
-        """Return a hash of the settings that give cuts and checkpoints their meaning."""
+        """Return a hash of the settings that give cuts and checkpoints their meaning.
+
+        Where the table of regions lies is not among them: it may move with its folder.
+        """
         meaning = self.model_dump(
             mode="json",
             include={"shop", "bins", "regions", "sources", "series", "forecast", "limits"},
         )
+        meaning["regions"].pop("table")
         text = json.dumps(meaning, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]

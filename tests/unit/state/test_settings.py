@@ -149,7 +149,8 @@ def test_variables_overlay_the_file_and_make_tables_that_it_lacks() -> None:
             "TIDECAST_KAFKA__BOOTSTRAP": "new:2",
             "TIDECAST_LIMITS__MAX_CELLS": "12",
             "TIDECAST_KAFKA__SASL__USER": "me",
-            "TIDECAST_KAFKA__SASL__PASSWORD": "s3cret",
+            "TIDECAST_KAFKA__SASL__PASSWORD": "[s3cret",
+            "TIDECAST_FORECAST__QUANTILE_LEVELS": "[0.1, 0.5, 0.9]",
             "TIDECAST_REQUIRE_SERVICES": "1",
             "PATH": "/bin",
         },
@@ -157,7 +158,8 @@ def test_variables_overlay_the_file_and_make_tables_that_it_lacks() -> None:
     assert settings.kafka.bootstrap == "new:2"
     assert settings.limits.max_cells == 12
     assert settings.kafka.sasl is not None
-    assert settings.kafka.sasl.password.get_secret_value() == "s3cret"
+    assert settings.kafka.sasl.password.get_secret_value() == "[s3cret"
+    assert settings.forecast.quantile_levels == (0.1, 0.5, 0.9)
 
 
 @pytest.mark.parametrize(
@@ -267,6 +269,15 @@ def test_the_fingerprint_changes_with_what_gives_sums_their_meaning_only() -> No
     assert fingerprint("bins.width", "15m") != before
     assert fingerprint("series.1.decimals", 2) != before
     assert fingerprint("limits.max_cells", 5) != before
+
+
+def test_a_variable_that_is_half_a_list_is_refused() -> None:
+    with pytest.raises(SettingsError, match="QUANTILE_LEVELS is no list"):
+        parse_settings(TABLES, {"TIDECAST_FORECAST__QUANTILE_LEVELS": "[0.1, 0.5"})
+
+
+def test_the_fingerprint_does_not_depend_on_where_the_regions_lie() -> None:
+    assert fingerprint("regions.table", "a/regions.csv") == fingerprint("regions.table", "b.csv")
 
 
 def test_defaults_suit_a_shop_of_hourly_bins() -> None:
