@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import click
 
-from tidecast.state.errors import ServiceError
+from tidecast.state.errors import ServiceError, TidecastError
 from tidecast.streams.topics import topic_names
 from tidecast.tools.bench.contenders import OURS, Contender
 from tidecast.tools.bench.contenders.job import Job, Report
@@ -70,7 +70,7 @@ class Standing:
         """Note that a run broke down or found wrong sums."""
         self.verified = False
         self.problem = problem
-        click.echo(f"{self.name}: {problem}", err=True)
+        click.echo(f"contender {self.name}: {problem}", err=True)
 
 
 def compare(
@@ -125,7 +125,7 @@ def run_once(bootstrap: str, contender: Contender, source: Source, standing: Sta
             if written.sums != source.truth:
                 standing.fail(difference(written.sums, source.truth))
         standing.add(report, ended, job.total)
-    except ServiceError as error:
+    except TidecastError as error:
         standing.fail(str(error))
     finally:
         delete_topics(bootstrap, output)
