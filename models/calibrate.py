@@ -23,6 +23,10 @@ POOL_WEIGHT = 150.0
 """Residuals that those of all groups together count for in each: one burst does not make the shape
 of a group that has few of its own."""
 
+NOTHING = 1e-6
+"""Below this a forecast is 0. That a cell which never sells sells nothing again teaches no shape:
+there may be hundreds of them for each that trades."""
+
 N_BUCKETS = 160
 FINEST = 0.05  # width of the buckets around 0, in scales; it grows in proportion further out
 GROUPS = np.array([0.75, 1.5, 3.0])
@@ -50,8 +54,11 @@ class Calibrate:
         scale: NDArray[np.float32],
         lead: int,
     ) -> None:
-        """Add residuals of one lead, all (series, cell); NaN = unknown."""
-        known = np.isfinite(residuals)
+        """Add residuals of one lead, all (series, cell); NaN = unknown.
+
+        Where nothing was forecast and nothing happened there is nothing to learn.
+        """
+        known = np.isfinite(residuals) & ((mean > NOTHING) | (np.abs(residuals) > NOTHING))
         place = np.floor(_to_place(residuals / scale) + N_BUCKETS / 2)
         place = np.clip(np.where(known, place, 0), 0, N_BUCKETS - 1).astype(np.int64)
         n_series, n_groups = len(residuals), len(GROUPS) + 1
@@ -104,7 +111,7 @@ def quantiles_of(mean: Forecasts, scale: Forecasts, shapes: Shapes) -> NDArray[n
     shape = shapes[series, lead, group_of(mean, scale)]  # (series, cell, lead, level)
     shape *= scale[..., None]
     shape += mean[..., None]
-    np.maximum(shape, 0.0, out=shape)
+    shape[shape < NOTHING] = 0.0
     return np.maximum.accumulate(shape, axis=-1, out=shape)
 
 

@@ -59,3 +59,21 @@ def test_scale_grows_with_the_root_of_the_mean_within_a_factor_of_five() -> None
     scale = np.ones_like(mean)
     found = scale_at(scale, mean, np.full((1, 4), 10.0))[0, :, 0]
     assert np.allclose(found, [2.0, 1.0, 0.2, 5.0])
+
+
+def test_cells_that_never_trade_teach_no_shape_and_are_forecast_as_nothing() -> None:
+    trading, idle = Calibrate(1, 1, LEVELS), Calibrate(1, 1, LEVELS)
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        some = rng.normal(size=(1, 20)).astype(np.float32)
+        ones, nothing = np.ones((1, 20), np.float32), np.zeros((1, 500), np.float32)
+        trading.learn(some, ones, ones, lead=1)
+        idle.learn(
+            np.concatenate([some, nothing], axis=1),
+            np.concatenate([ones, nothing], axis=1),
+            np.ones((1, 520), np.float32),
+            lead=1,
+        )
+    assert np.array_equal(trading.shapes(), idle.shapes())
+    almost = np.full((1, 1, 1), 1e-10, np.float32)
+    assert not quantiles_of(almost, almost, idle.shapes()).any()
