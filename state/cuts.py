@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tidecast.state.cells import Cell, CellIndex
 
-__all__ = ["END_OF_LOG", "BinSums", "Cut", "Idle", "InputMessage", "PartitionList"]
+__all__ = ["END_OF_LOG", "BinSums", "Cut", "Idle", "InputMessage", "Join", "PartitionList"]
 
 END_OF_LOG = b'{"tidecast":"end-of-log"}'
 """The record that says: this source partition ends here, close what is open."""
@@ -85,4 +85,16 @@ class PartitionList:
     partitions: tuple[tuple[str, int], ...]
 
 
-InputMessage = Cut | Idle | PartitionList
+@dataclass(frozen=True)
+class Join:
+    """A decision: slabs not made yet wait for this source partition too.
+
+    The ingest owner of a partition that nothing was read of sends it before the first cut, so that
+    a partition added while running is never cut unheard. For one listed already it does nothing.
+    """
+
+    source: str
+    partition: int
+
+
+InputMessage = Cut | Idle | Join | PartitionList

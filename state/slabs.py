@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tidecast.state.bins import BinGrid
 from tidecast.state.cells import OVERFLOW, Cell, CellIndex
 from tidecast.state.checkpoint import Arrays, prefixed, within
-from tidecast.state.cuts import BinSums, Cut, Idle, InputMessage, PartitionList
+from tidecast.state.cuts import BinSums, Cut, Idle, InputMessage, Join, PartitionList
 from tidecast.state.settings import Settings
 from tidecast.state.terms import all_terms, series_values
 
@@ -89,7 +89,7 @@ class SlabFold:
         self.rules = rules
         self.cells = CellIndex(rules.settings.limits.max_cells)
         self.inputs: dict[tuple[str, int], Input] | None = None
-        self.unlisted: list[Cut | Idle] = []
+        self.unlisted: list[Cut | Idle | Join] = []
         self.next_bin: int | None = None
         self.last_event_bin = 0
         self.versions: dict[int, dict[tuple[str, int], Version]] = {}
@@ -105,8 +105,8 @@ class SlabFold:
                 key: Input(self.rules.columns(key[0])) for key in sorted(message.partitions)
             }
             earlier, self.unlisted = self.unlisted, []
-            for cut in earlier:
-                self._note(cut)
+            for unlisted in earlier:
+                self._note(unlisted)
         elif self.inputs is None:
             self.unlisted.append(message)
             return []
@@ -174,7 +174,10 @@ class SlabFold:
             version = Version(upto, boundary, arrays[f"cells/{name}"], arrays[f"sums/{name}"])
             self.versions.setdefault(bin_, {})[source, partition] = version
 
-    def _note(self, message: Cut | Idle) -> None:
+    def _note(self, message: Cut | Idle | Join) -> None:
+        if isinstance(message, Join):
+            self._join_partition((message.source, message.partition))
+            return
         place = (self.inputs or {}).get((message.source, message.partition))
         if place is None or _rank(message) < place.newest:
             return  # not ours, or a stale writer's: something newer was read already
@@ -191,6 +194,11 @@ class SlabFold:
         if place.first is None and starts:
             place.first = min(starts)
         place.pending.sort(key=lambda entry: entry[:2])
+
+    def _join_partition(self, key: tuple[str, int]) -> None:
+        inputs = self.inputs or {}
+        if key not in inputs:
+            self.inputs = dict(sorted([*inputs.items(), (key, Input(self.rules.columns(key[0])))]))
 
     def _make(self) -> Iterator[Slab]:
         inputs = list((self.inputs or {}).values())

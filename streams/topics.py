@@ -47,6 +47,7 @@ class TopicNames:
     deep_forecasts: str
     predictions: str
     scores: str
+    progress: str
     late: str
     dead_letters: str
     checkpoints: str
@@ -100,6 +101,7 @@ def plan_topics(settings: Settings, partitions: int) -> tuple[TopicPlan, ...]:
         TopicPlan(names.deep_forecasts, 1, large),
         TopicPlan(names.predictions, partitions, small),
         TopicPlan(names.scores, 1, large),
+        TopicPlan(names.progress, 1, small),
         TopicPlan(names.late, 1, large),
         TopicPlan(names.dead_letters, 1, large),
         TopicPlan(names.checkpoints, 1 + partitions * len(settings.sources), large),

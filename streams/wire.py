@@ -12,13 +12,14 @@ from pydantic import ValidationError
 
 from tidecast.state.bins import BinGrid, iso
 from tidecast.state.cells import Cell
-from tidecast.state.cuts import BinSums, Cut, Idle, InputMessage, PartitionList
+from tidecast.state.cuts import BinSums, Cut, Idle, InputMessage, Join, PartitionList
 from tidecast.state.errors import ContractError
 from tidecast.state.partition import Rejected
 from tidecast.state.slabs import Slab
 from tidecast.streams.schemas.records import (
     BinRecord,
     IdleRecord,
+    JoinRecord,
     PartitionListRecord,
     input_adapter,
 )
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "encode_input",
     "encode_predictions",
+    "encode_progress",
     "encode_rejected",
     "encode_scores",
     "encode_window",
@@ -45,7 +47,10 @@ def encode_input(message: InputMessage, settings: str) -> bytes:
     if isinstance(message, PartitionList):
         record |= {"type": "partitions", "partitions": message.partitions}
         return orjson.dumps(record)
-    record |= {"source": message.source, "partition": message.partition, "upto": message.upto}
+    record |= {"source": message.source, "partition": message.partition}
+    if isinstance(message, Join):
+        return orjson.dumps(record | {"type": "join"})
+    record["upto"] = message.upto
     record["bins"] = [_bin_record(sums) for sums in message.bins]
     if isinstance(message, Idle):
         record["type"] = "idle"
@@ -78,6 +83,8 @@ def parse_input(value: bytes, settings: str) -> InputMessage:
         )
     if isinstance(record, PartitionListRecord):
         return PartitionList(tuple(record.partitions))
+    if isinstance(record, JoinRecord):
+        return Join(record.source, record.partition)
     bins = tuple(_bin_sums(part) for part in record.bins)
     if isinstance(record, IdleRecord):
         return Idle(record.source, record.partition, record.upto, bins)
@@ -108,6 +115,19 @@ def encode_window(slab: Slab, cells: Sequence[Cell], series: Sequence[str], grid
             "values": np.ascontiguousarray(slab.values.T),  # (series, cell)
         },
         option=OPTIONS,
+    )
+
+
+def encode_progress(shard: int, next_bin: int, position: int, grid: BinGrid) -> bytes:
+    """Return the bytes that say how far a shard's time has come."""
+    return orjson.dumps(
+        {
+            "schema_version": 1,
+            "shard": shard,
+            "next_bin": next_bin,
+            "time": iso(grid.start(next_bin)),
+            "position": position,
+        }
     )
 
 

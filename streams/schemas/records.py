@@ -19,9 +19,11 @@ __all__ = [
     "DeepForecastRecord",
     "IdleRecord",
     "InputRecord",
+    "JoinRecord",
     "LateRecord",
     "PartitionListRecord",
     "PredictionRecord",
+    "ProgressRecord",
     "ScoreRecord",
     "WindowRecord",
     "input_adapter",
@@ -86,10 +88,32 @@ class PartitionListRecord(Record):
     partitions: list[tuple[str, int]]
 
 
-InputRecord = Annotated[CutRecord | IdleRecord | PartitionListRecord, Field(discriminator="type")]
+class JoinRecord(Record):
+    """A decision: slabs wait for one more source partition from now on (topic: cuts)."""
+
+    type: Literal["join"] = "join"
+    settings: str
+    source: str
+    partition: int = Field(ge=0)
+
+
+AnyInput = CutRecord | IdleRecord | JoinRecord | PartitionListRecord
+InputRecord = Annotated[AnyInput, Field(discriminator="type")]
 """Whatever stands in the forecaster's input log."""
 
-input_adapter: TypeAdapter[CutRecord | IdleRecord | PartitionListRecord] = TypeAdapter(InputRecord)
+input_adapter: TypeAdapter[AnyInput] = TypeAdapter(InputRecord)
+
+
+class ProgressRecord(Record):
+    """How far a shard's time has come (topic: progress); the last one counts.
+
+    Every bin before ``next_bin`` is closed, with a slab or without one while the feed slept.
+    """
+
+    shard: int = Field(ge=0)
+    next_bin: int
+    time: datetime = Field(description="end of the last closed bin")
+    position: int = Field(ge=0, description="offset of the cuts topic read up to")
 
 
 class WindowRecord(Record):

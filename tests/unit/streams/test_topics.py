@@ -23,6 +23,7 @@ def test_names_stand_under_the_prefix() -> None:
         "eu.shop.deep-forecasts",
         "eu.shop.predictions",
         "eu.shop.scores",
+        "eu.shop.progress",
         "eu.shop.late",
         "eu.shop.dead-letters",
         "eu.shop.checkpoints",
