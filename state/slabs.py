@@ -95,6 +95,7 @@ class SlabFold:
         self.versions: dict[int, dict[tuple[str, int], Version]] = {}
         self.revisions: dict[int, int] = {}
         self.beyond_reach = 0
+        self.counted_from: dict[str, int] = {}  # series that a migration added: first whole bin
 
     def step(self, message: InputMessage) -> list[Slab]:
         """Fold one message; return the slabs it completes, corrections before their slab."""
@@ -130,6 +131,7 @@ class SlabFold:
             "last_event_bin": self.last_event_bin,
             "beyond_reach": self.beyond_reach,
             "revisions": list(self.revisions.items()),
+            "counted_from": self.counted_from,
             "inputs": [],
             "versions": [],
         }
@@ -159,6 +161,7 @@ class SlabFold:
         self.last_event_bin = values["last_event_bin"]
         self.beyond_reach = values["beyond_reach"]
         self.revisions = dict(values["revisions"])
+        self.counted_from = values["counted_from"]
         self.inputs = {}
         for number, (source, partition, through, first, newest, pending) in enumerate(
             values["inputs"]
@@ -276,6 +279,9 @@ class SlabFold:
             for row, sums in zip((self.inputs or {})[key].columns, version.sums, strict=True):
                 np.add.at(total[row], version.cells, sums)
         values = series_values(self.rules.settings, total[1:])
+        for number, series in enumerate(self.rules.settings.series):
+            if bin_ < self.counted_from.get(series.name, bin_):
+                values[:, number] = np.nan  # its events were counted in part, or not at all
         return Slab(bin_, values, int(total[0].sum()), self.revisions.get(bin_, 0))
 
     def _is_forgotten(self, bin_: int, now: int) -> bool:
