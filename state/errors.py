@@ -5,6 +5,9 @@ TidecastError
 ├── LogError           an event log cannot be read                          exit 3
 ├── ServiceError       a broker or server is missing or refuses us          exit 4
 │   └── StoreError     ClickHouse or chDB refuses a statement               exit 4
+│       ├── StoreAwayError   it cannot be reached or serve us now: wait     exit 4
+│       │   └── StoreFullError   so much at once: a smaller insert may pass exit 4
+│       └── StoreRowsError   it will never take these rows                  exit 4
 ├── CheckpointError    a checkpoint is damaged or belongs to other settings exit 5
 └── ContractError      a record breaks its wire contract                    exit 6
 """
@@ -17,7 +20,10 @@ __all__ = [
     "LogError",
     "ServiceError",
     "SettingsError",
+    "StoreAwayError",
     "StoreError",
+    "StoreFullError",
+    "StoreRowsError",
     "TidecastError",
 ]
 
@@ -48,6 +54,18 @@ class ServiceError(TidecastError):
 
 class StoreError(ServiceError):
     """ClickHouse or chDB refused a statement or cannot be opened."""
+
+
+class StoreAwayError(StoreError):
+    """The store cannot be reached, or cannot serve us now: the same may pass a while later."""
+
+
+class StoreFullError(StoreAwayError):
+    """The store cannot take so much at once: a smaller insert may pass now."""
+
+
+class StoreRowsError(StoreError):
+    """The store will never take these rows; others it may take."""
 
 
 class CheckpointError(TidecastError):

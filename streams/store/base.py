@@ -29,7 +29,9 @@ class Store(Protocol):
     """A database of predictions, actuals and scores.
 
     A store is used by one thread at a time; another thread opens its own. Every method raises
-    ``StoreError`` with the reason and the way out, never with the password.
+    ``StoreError`` with the reason and the way out, never with the password: ``StoreAwayError``
+    where waiting may help, ``StoreFullError`` where less at once may pass, ``StoreRowsError``
+    where the rows themselves are at fault.
     """
 
     def migrate(self) -> list[str]:

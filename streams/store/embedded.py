@@ -16,6 +16,7 @@ from tidecast.streams.store.base import Columns, QueryResult
 from tidecast.streams.store.binding import bind, quote_name
 from tidecast.streams.store.migrations import apply_migrations
 from tidecast.streams.store.native import read_native
+from tidecast.streams.store.refusals import kind_of_refusal
 from tidecast.streams.store.shapes import check_columns, plain_rows
 
 __all__ = ["EmbeddedStore"]
@@ -109,7 +110,9 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (ChdbError, RuntimeError) as error:
-        raise StoreError(f"the embedded store refuses the statement: {_reason(error)}") from error
+        code = re.search(r"Code: (\d+)", str(error))
+        kind = kind_of_refusal(int(code[1]) if code else 0, str(error))
+        raise kind(f"the embedded store refuses the statement: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,11 +19,12 @@ from clickhouse_driver.errors import (
     UnexpectedPacketFromServerError,
 )
 
-from tidecast.state.errors import StoreError
+from tidecast.state.errors import StoreAwayError, StoreError, StoreRowsError
 from tidecast.state.settings import ClickHouseSettings
 from tidecast.streams.store.base import Column, Columns, QueryResult
 from tidecast.streams.store.binding import bind, quote_name
 from tidecast.streams.store.migrations import apply_migrations
+from tidecast.streams.store.refusals import kind_of_refusal
 from tidecast.streams.store.shapes import check_columns, plain_rows
 
 __all__ = ["open_server"]
@@ -34,20 +36,27 @@ UNKNOWN_DATABASE = 81
 REFUSED = {192, 193, 194, 516}  # unknown user, wrong password, no password, log-in failed
 DENIED = 497
 _AWAY = (NetworkError, SocketTimeoutError, UnexpectedPacketFromServerError, OSError, EOFError)
+_DISTRUSTED = "CERTIFICATE_VERIFY_FAILED"  # waiting mends no certificate
+# What the driver makes of a value that does not fit its column.
+_UNFIT = (DriverError, struct.error, TypeError, ValueError, AttributeError, OverflowError)
 
 # The driver logs a traceback of every failure that we raise as a sentence.
 logging.getLogger("clickhouse_driver.connection").setLevel(logging.ERROR)
 
 
-def open_server(settings: ClickHouseSettings) -> ServerStore:
+def open_server(
+    settings: ClickHouseSettings, answer_seconds: int = ANSWER_SECONDS
+) -> ServerStore:
     """Connect to the server of ``settings`` and see that it can serve us.
+
+    A statement that is not answered within ``answer_seconds`` counts as failed.
 
     Raises
     ------
     StoreError
-        When the server is unreachable, refuses the user, or is too old.
+        When the server is unreachable (``StoreAwayError``), refuses the user, or is too old.
     """
-    store = ServerStore(settings)
+    store = ServerStore(settings, answer_seconds)
     store.check()
     return store
 
@@ -55,9 +64,9 @@ def open_server(settings: ClickHouseSettings) -> ServerStore:
 class ServerStore:
     """A database on a ClickHouse server; the contract is ``Store``'s."""
 
-    def __init__(self, settings: ClickHouseSettings) -> None:
+    def __init__(self, settings: ClickHouseSettings, answer_seconds: int) -> None:
         self._settings = settings
-        self._client = _client(settings, settings.database, ANSWER_SECONDS)
+        self._client = _client(settings, settings.database, answer_seconds)
         self._types: dict[str, dict[str, str]] = {}
 
     def check(self) -> None:
@@ -86,7 +95,7 @@ class ServerStore:
         if not count:
             return 0
         names = ", ".join(map(quote_name, columns))
-        with self._translated():
+        with self._translated(), _fitting(table):
             self._client.execute(
                 f"INSERT INTO {quote_name(table)} ({names}) VALUES",
                 [_values(column) for column in columns.values()],
@@ -139,17 +148,16 @@ class ServerStore:
         try:
             yield
         except ServerException as error:
-            raise StoreError(self._refusal(error)) from error
+            kind = kind_of_refusal(error.code, str(error.message))
+            raise kind(self._refusal(error)) from error
         except _AWAY as error:
-            raise StoreError(
+            raise (StoreError if _DISTRUSTED in str(error) else StoreAwayError)(
                 f"ClickHouse at {self._where} cannot be reached ({self._cause(error)}): see that "
                 "it runs and that [clickhouse] host and port name its native protocol (9000, or "
                 "9440 with TLS; not the HTTP port)"
             ) from error
         except DriverError as error:
-            raise StoreError(
-                f"values cannot be sent to ClickHouse: {_first_line(error)}"
-            ) from error
+            raise StoreError(f"ClickHouse cannot be asked: {_first_line(error)}") from error
 
     def _cause(self, error: BaseException) -> str:
         return _first_line(error).removesuffix(f"({self._where})").strip() or "no answer in time"
@@ -168,6 +176,19 @@ class ServerStore:
             )
         remedy = ": grant it what it lacks" if error.code == DENIED else ""
         return f"ClickHouse at {self._where} refuses the statement: {_first_line(error)}{remedy}"
+
+
+@contextmanager
+def _fitting(table: str) -> Iterator[None]:
+    """Tell values that cannot be sent from a server that cannot be reached."""
+    try:
+        yield
+    except (ServerException, *_AWAY):
+        raise
+    except _UNFIT as error:
+        raise StoreRowsError(
+            f"values for table {table} cannot be sent to ClickHouse: {_first_line(error)}"
+        ) from error
 
 
 def _client(settings: ClickHouseSettings, database: str, answer_seconds: int) -> Any:
