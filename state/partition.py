@@ -94,7 +94,8 @@ class Partition:
     """The state of one source partition, and its step.
 
     ``through`` is the last bin that was cut (None before the first event); ``next_offset`` is
-    where reading goes on.
+    where reading goes on. Bins before ``floor`` are closed for good: a restart under settings that
+    allow more lateness cannot open again what was dropped.
     """
 
     def __init__(self, rules: PartitionRules, partition: int, next_offset: int = 0) -> None:
@@ -106,6 +107,7 @@ class Partition:
         self.through: int | None = None
         self.since = 0
         self.high = 0
+        self.floor = 0
         self.open: dict[int, OpenBin] = {}
 
     @property
@@ -216,7 +218,10 @@ class Partition:
         rules = self.rules
         for place in np.flatnonzero(~keep):
             watermark = highs[place] - rules.max_disorder
-            keep[place] = rules.grid.end(int(bins[place])) + rules.allowed_lateness > watermark
+            keep[place] = (
+                bins[place] >= self.floor
+                and rules.grid.end(int(bins[place])) + rules.allowed_lateness > watermark
+            )
             if not keep[place]:
                 index = int(events.index[place])
                 outcome.late.append(
@@ -282,6 +287,13 @@ class Partition:
             if self.rules.grid.end(bin_) + self.rules.allowed_lateness <= watermark:
                 del self.open[bin_]
 
+    def _dropped_below(self) -> int:
+        """Return the first bin that the rules of now have not dropped."""
+        if self.watermark is None:
+            return self.floor
+        reached = np.array([self.watermark - self.rules.allowed_lateness])
+        return max(self.floor, int(self.rules.grid.index(reached)[0]))
+
     def snapshot(self) -> tuple[dict[str, Any], Arrays]:
         """Return what ``restore`` needs: plain values and arrays."""
         gate, held = self.gate.snapshot()
@@ -290,6 +302,7 @@ class Partition:
             "through": self.through,
             "since": self.since,
             "high": self.high,
+            "floor": self._dropped_below(),
             "cells": self.cells.cells,
             "overflowed": self.cells.overflowed,
             "gate": gate,
@@ -304,6 +317,7 @@ class Partition:
         """Become the partition that ``snapshot`` was taken of."""
         self.next_offset, self.through = values["next_offset"], values["through"]
         self.since, self.high = values["since"], values["high"]
+        self.floor = values["floor"]
         self.cells = CellIndex(self.rules.max_cells, values["cells"])
         self.cells.overflowed = values["overflowed"]
         self.gate.restore(values["gate"], within("held", arrays))

@@ -288,3 +288,14 @@ def test_memory_is_bounded_by_open_bins() -> None:
     saved.restore(*unpack(pack(*state.snapshot())))
     assert saved.open.keys() == state.open.keys()
     assert saved.watermark == state.watermark == START + (19_999 // 7 * 7) * SECOND - 10 * SECOND
+
+
+def test_more_lateness_after_a_restart_opens_no_bin_again_that_was_dropped() -> None:
+    state = partition()
+    step(state, [*warm(0), Row(300)])  # the bin of 0 s is dropped, that of 120 s is not
+    saved = pack(*state.snapshot())
+    lenient = partition(allowed_lateness=3_600 * SECOND)
+    lenient.restore(*unpack(saved))
+    outcome = step(lenient, [Row(0), Row(120), Row(400)])
+    assert [rejected.offset for rejected in outcome.late] == [7]
+    assert [part.bin for cut in outcome.cuts for part in cut.bins] == [bin_at(120), bin_at(300)]
