@@ -1,35 +1,35 @@
-"""Checkpoints in a Kafka topic: chunks of bytes, completed by a manifest.
+"""Checkpoints in a Kafka topic: written, read, and deleted once nothing needs them.
 
 Each owner (a source partition's ingest, a shard's forecaster) has a partition of the topic to
 itself. The reader takes the whole checkpoint with the largest input position, not the last one: a
-stale writer cannot take anybody back. Only ``CheckpointLog.trim`` deletes, and keeps the last two.
+stale writer cannot take anybody back. Only ``CheckpointLog`` deletes, and only what lies before
+the best two; it must know every record up to there, its own or read, before it does.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
-import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
-from pydantic import ValidationError
+from aiokafka.errors import KafkaError
 
-from tidecast.state.errors import CheckpointError
 from tidecast.state.settings import Settings
 from tidecast.streams.clients import aiokafka_options
-from tidecast.streams.schemas.records import CheckpointManifest
 from tidecast.streams.sender import Sender
+from tidecast.streams.shelf import Checkpoint, Kept, Shelf, to_records
 from tidecast.streams.topics import topic_names
 
 __all__ = ["Checkpoint", "CheckpointLog", "Owner"]
 
 logger = logging.getLogger(__name__)
-CHUNK_BYTES = 512 * 1024
-KEEP = 2
-TRIM_EVERY = 20
+TRIM_EVERY = 20  # checkpoints of one owner
+TRIM_BYTES = 64 * 1024 * 1024
+FETCH_BYTES = 16 * 1024 * 1024
+DELETE_MS = 5_000
 
 
 @dataclass(frozen=True)
@@ -51,23 +51,6 @@ class Owner:
         return cls(f"ingest/{source}/{partition}", 1 + partition * len(names) + names.index(source))
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """A state, and the offset of the input that goes on from it."""
-
-    position: int
-    data: bytes
-
-
-@dataclass
-class Reader:
-    """What was read so far of one owner's checkpoints."""
-
-    owner: Owner
-    best: Checkpoint | None = None
-    chunks: dict[bytes, bytes] = field(default_factory=dict)
-
-
 class CheckpointLog:
     """Writes and reads the checkpoints of owners."""
 
@@ -75,31 +58,24 @@ class CheckpointLog:
         self._options = aiokafka_options(settings.kafka)
         self._topic = topic_names(settings.kafka.topic_prefix).checkpoints
         self._fingerprint = settings.fingerprint()
-        self._starts: dict[Owner, list[int]] = {}
+        self._shelves: dict[Owner, Shelf] = {}
+        self._untrimmed: dict[Owner, tuple[int, int]] = {}  # checkpoints, bytes
 
     async def write(self, sender: Sender, owner: Owner, checkpoint: Checkpoint) -> None:
         """Write all chunks, await them, then write the manifest, and await it."""
-        digest = hashlib.sha256(checkpoint.data).hexdigest()
-        identity = f"{checkpoint.position}-{digest[:12]}"
-        chunks = _chunks(checkpoint.data)
-        keys = [f"{owner.name}/{identity}/{number}".encode() for number in range(len(chunks))]
-        sent = [
-            await sender.send(self._topic, chunk, key, owner.partition)
-            for key, chunk in zip(keys, chunks, strict=True)
-        ]
+        # Not on the event loop: a digest of a large state takes a while.
+        records = await asyncio.to_thread(to_records, owner.name, self._fingerprint, checkpoint)
+        *chunks, (key, manifest) = records
+        sent = [await sender.send(self._topic, c, k, owner.partition) for k, c in chunks]
         acknowledged = await asyncio.gather(*sent)
-        manifest = CheckpointManifest(
-            owner=owner.name,
-            id=identity,
-            position=checkpoint.position,
-            settings=self._fingerprint,
-            chunks=len(chunks),
-            size=len(checkpoint.data),
-            sha256=digest,
-        )
-        value = orjson.dumps(manifest.model_dump())
-        await (await sender.send(self._topic, value, owner.name.encode(), owner.partition))
-        await self._trim(owner, acknowledged[0].offset)
+        last = await (await sender.send(self._topic, manifest, key, owner.partition))
+        kept = Kept(checkpoint.position, last.offset, acknowledged[0].offset)
+        self._shelve(owner, kept, len(chunks))
+        count, size = self._untrimmed.get(owner, (0, 0))
+        count, size = count + 1, size + len(checkpoint.data)
+        self._untrimmed[owner] = count, size
+        if count >= TRIM_EVERY or size >= TRIM_BYTES:
+            await self._trim()
 
     async def read(self, owners: list[Owner]) -> dict[Owner, Checkpoint]:
         """Return the whole checkpoint with the largest position of each owner that has one.
@@ -107,74 +83,82 @@ class CheckpointLog:
         Raises
         ------
         CheckpointError
-            When a checkpoint was made under other settings.
+            When an owner's best was made under other settings or by another version, or all of
+            its checkpoints are damaged.
         """
+        shelves = await self._survey(owners)
+        found = {owner: shelf.best(self._fingerprint) for owner, shelf in shelves.items()}
+        for shelf in shelves.values():
+            shelf.let_go()
+        self._shelves.update(shelves)
+        return {owner: best for owner, best in found.items() if best is not None}
+
+    async def _survey(self, owners: list[Owner]) -> dict[Owner, Shelf]:
+        """Return what the topic holds of each owner."""
         if not owners:
             return {}
-        places = {TopicPartition(self._topic, owner.partition): owner for owner in owners}
+        places = {TopicPartition(self._topic, o.partition): Shelf(o.name) for o in owners}
         # Not by seek_to_beginning: a reset to the end, begun at the assignment, may overtake it.
         consumer = AIOKafkaConsumer(
-            **self._options, enable_auto_commit=False, auto_offset_reset="earliest"
+            **self._options,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_bytes=4 * FETCH_BYTES,
+            max_partition_fetch_bytes=FETCH_BYTES,
         )
         await consumer.start()
         try:
             consumer.assign(list(places))
             ends = await consumer.end_offsets(list(places))
-            readers = {place: Reader(owner) for place, owner in places.items()}
             while waiting := [p for p in places if await consumer.position(p) < ends[p]]:
                 fetched = await consumer.getmany(*waiting, timeout_ms=500)
                 for place, records in fetched.items():
-                    for record in records:
-                        self._note(readers[place], record.key, record.value)
+                    await asyncio.to_thread(_note, places[place], records)
         finally:
             await consumer.stop()
-        return {r.owner: r.best for r in readers.values() if r.best is not None}
+        for place, shelf in places.items():
+            shelf.end = max(shelf.end, ends[place])
+        return {owner: places[TopicPartition(self._topic, owner.partition)] for owner in owners}
 
-    def _note(self, reader: Reader, key: bytes, value: bytes) -> None:
-        if key != reader.owner.name.encode():
-            reader.chunks[key] = value
-            return
-        found = self._assemble(reader.owner, value, reader.chunks)
-        if found is not None and (reader.best is None or found.position >= reader.best.position):
-            reader.best = found
+    def _shelve(self, owner: Owner, kept: Kept, count: int) -> None:
+        """Note what was written, or that somebody else writes to the same partition."""
+        shelf = self._shelves.get(owner)
+        if shelf is not None and shelf.end == kept.start and kept.manifest == kept.start + count:
+            shelf.add(kept)
+        else:
+            self._shelves.pop(owner, None)
 
-    def _assemble(
-        self, owner: Owner, value: bytes, chunks: dict[bytes, bytes]
-    ) -> Checkpoint | None:
-        """Return the checkpoint a manifest completes, None where it is damaged."""
+    async def _trim(self) -> None:
+        """Delete what lies before the best two of each owner that has written meanwhile."""
+        owners = list(self._untrimmed)
+        self._untrimmed = {}
         try:
-            manifest = CheckpointManifest.model_validate_json(value)
-        except ValidationError:
-            logger.warning("a manifest of %s cannot be read: passed over", owner.name)
-            return None
-        if manifest.settings != self._fingerprint:
-            raise CheckpointError(
-                f"the checkpoint of {owner.name} was made under other settings "
-                f"({manifest.settings}, now {self._fingerprint}): go back to those settings, or "
-                "choose another kafka.topic_prefix to start afresh"
-            )
-        keys = [f"{owner.name}/{manifest.id}/{n}".encode() for n in range(manifest.chunks)]
-        data = b"".join(chunks.pop(key, b"") for key in keys)
-        if hashlib.sha256(data).hexdigest() != manifest.sha256:
-            logger.warning("checkpoint %s of %s is damaged: passed over", manifest.id, owner.name)
-            return None
-        return Checkpoint(manifest.position, data)
+            await self._learn([owner for owner in owners if owner not in self._shelves])
+            spare = {owner: self._shelves[owner].spare() for owner in owners}
+            await self._delete({o.partition: s for o, s in spare.items() if s is not None})
+        except KafkaError as error:
+            logger.warning("old checkpoints could not be deleted, and pile up: %r", error)
 
-    async def _trim(self, owner: Owner, start: int) -> None:
-        """Now and then delete what lies before the last checkpoints of ``owner``."""
-        starts = self._starts.setdefault(owner, [])
-        starts.append(start)
-        if len(starts) < TRIM_EVERY:
+    async def _learn(self, owners: list[Owner]) -> None:
+        """Read what others wrote to the partitions of ``owners``."""
+        shelves = await self._survey(owners)
+        for shelf in shelves.values():
+            shelf.let_go()
+        self._shelves.update(shelves)
+
+    async def _delete(self, before: dict[int, int]) -> None:
+        if not before:
             return
-        self._starts[owner] = starts[-KEEP:]
         admin = AIOKafkaAdminClient(**self._options)
         await admin.start()
         try:
-            place = TopicPartition(self._topic, owner.partition)
-            await admin.delete_records({place: RecordsToDelete(before_offset=starts[-KEEP])})
+            places = {TopicPartition(self._topic, p): at for p, at in before.items()}
+            wanted = {place: RecordsToDelete(before_offset=at) for place, at in places.items()}
+            await admin.delete_records(wanted, timeout_ms=DELETE_MS)
         finally:
             await admin.close()
 
 
-def _chunks(data: bytes) -> list[bytes]:
-    return [data[at : at + CHUNK_BYTES] for at in range(0, max(len(data), 1), CHUNK_BYTES)]
+def _note(shelf: Shelf, records: list[Any]) -> None:
+    for record in records:
+        shelf.note(record.offset, record.key, record.value)

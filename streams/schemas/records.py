@@ -204,16 +204,20 @@ class DeadLetterRecord(RejectedRecord):
     """A record that breaks its contract (topic: dead-letters)."""
 
 
-class CheckpointManifest(Record):
+class CheckpointManifest(BaseModel):
     """Completes a checkpoint whose chunks were acknowledged before it (topic: checkpoints).
 
     Chunks are records of plain bytes, keyed "owner/id/number".
     """
 
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    schema_version: Literal[2] = 2
     owner: str = Field(description="whose state: ingest/SOURCE/PARTITION or forecast/SHARD")
     id: str
     position: int = Field(description="offset of the input to go on from")
     settings: str
     chunks: int = Field(ge=1)
     size: int = Field(ge=0, description="bytes of all chunks together")
-    sha256: str
+    sha256: str = Field(description="of all chunks together")
+    seal: str = Field(description="SHA-256 of the other fields as compact JSON with sorted keys")

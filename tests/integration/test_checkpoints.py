@@ -12,12 +12,16 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import TopicAuthorizationFailedError
 from kafka import KafkaConsumer, TopicPartition
 from live import Live, live
 
 from tidecast.state.errors import CheckpointError
-from tidecast.streams.checkpoints import CHUNK_BYTES, TRIM_EVERY, Checkpoint, CheckpointLog, Owner
+from tidecast.streams import checkpoints
+from tidecast.streams.checkpoints import TRIM_EVERY, Checkpoint, CheckpointLog, Owner
 from tidecast.streams.sender import Sender
+from tidecast.streams.shelf import CHUNK_BYTES, to_records
 
 SETTINGS = """
 [[sources]]
@@ -119,31 +123,94 @@ def test_what_was_not_completed_or_is_damaged_is_passed_over(
         await log.write(sender, OWNER, Checkpoint(5, b"whole"))
         await log.write(sender, OWNER, Checkpoint(6, b"soon damaged"))
         manifest = pipeline.records(topic)[-1]
-        value = manifest.value.replace(b'"position":6', b'"position":9')
         key = OWNER.name.encode()
-        await sender.send(topic, value.replace(b'"chunks":1', b'"chunks":2'), key, 0)
-        await sender.send(topic, b"no manifest", key, 0)
+        await sender.send(topic, manifest.value.replace(b'"position":6', b'"position":9'), key, 0)
+        torn = to_records(OWNER.name, pipeline.settings.fingerprint(), Checkpoint(7, b"torn"))
+        await sender.send(topic, torn[-1][1], key, 0)
         await sender.send(topic, b"a chunk without one", key + b"/99-abc/0", 0)
         await sender.delivered()
 
     with caplog.at_level(logging.WARNING, "tidecast"):
         assert done(pipeline, write) == Checkpoint(6, b"soon damaged")
-    assert "damaged: passed over" in caplog.text
-    assert "cannot be read: passed over" in caplog.text
+    assert "lacks bytes, or they were changed" in caplog.text
+    assert "a manifest cannot be read" in caplog.text
+
+
+def beginning(pipeline: Live) -> int:
+    """Return the first offset that OWNER's partition still has."""
+    consumer = KafkaConsumer(bootstrap_servers=pipeline.bootstrap)
+    place = TopicPartition(pipeline.topics.checkpoints, OWNER.partition)
+    try:
+        first: int = consumer.beginning_offsets([place])[place]
+        return first
+    finally:
+        consumer.close()
 
 
 def test_old_checkpoints_are_deleted_but_for_the_last_ones(pipeline: Live) -> None:
     async def write(log: CheckpointLog, sender: Sender) -> None:
+        await log.read([OWNER])
         for position in range(TRIM_EVERY + 1):
             await log.write(sender, OWNER, Checkpoint(position, b"state"))
 
     assert done(pipeline, write) == Checkpoint(TRIM_EVERY, b"state")
-    consumer = KafkaConsumer(bootstrap_servers=pipeline.bootstrap)
-    place = TopicPartition(pipeline.topics.checkpoints, OWNER.partition)
-    try:
-        assert consumer.beginning_offsets([place])[place] == 2 * (TRIM_EVERY - 2)
-    finally:
-        consumer.close()
+    assert beginning(pipeline) == 2 * (TRIM_EVERY - 2)
+
+
+def test_large_checkpoints_are_deleted_sooner(
+    pipeline: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "TRIM_BYTES", 3_000_000)
+
+    async def write(log: CheckpointLog, sender: Sender) -> None:
+        for position in range(5):
+            await log.write(sender, OWNER, Checkpoint(position, bytes(1_000_000)))
+
+    assert done(pipeline, write) == Checkpoint(4, bytes(1_000_000))
+    assert beginning(pipeline) == 3  # two chunks and a manifest each
+
+
+def test_a_writer_that_slept_deletes_nothing_newer_than_it_knows(pipeline: Live) -> None:
+    async def write(log: CheckpointLog, sender: Sender) -> None:
+        await log.read([OWNER])
+        await log.write(sender, OWNER, Checkpoint(10, b"before it slept"))
+        heir = CheckpointLog(pipeline.settings)
+        await heir.read([OWNER])
+        for position in (50, 60):
+            await heir.write(sender, OWNER, Checkpoint(position, b"the heir's"))
+        for position in range(11, 11 + TRIM_EVERY):
+            await log.write(sender, OWNER, Checkpoint(position, b"a writer that slept"))
+
+    assert done(pipeline, write) == Checkpoint(60, b"the heir's")
+    assert beginning(pipeline) == 2
+
+
+def test_what_was_carried_over_to_other_settings_goes_on(pipeline: Live) -> None:
+    async def write(log: CheckpointLog, sender: Sender) -> None:
+        await log.write(sender, OWNER, Checkpoint(5, b"state"))
+        path = pipeline.settings_path
+        path.write_text(path.read_text() + "[forecast]\nhorizon = 5\n")
+        migrated = CheckpointLog(pipeline.settings)
+        await migrated.write(sender, OWNER, Checkpoint(5, b"migrated state"))
+
+    assert done(pipeline, write) == Checkpoint(5, b"migrated state")
+
+
+def test_a_topic_that_may_not_be_deleted_from_grows_and_says_so(
+    pipeline: Live, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: Any, **__: Any) -> None:
+        raise TopicAuthorizationFailedError(pipeline.topics.checkpoints)
+
+    monkeypatch.setattr(AIOKafkaAdminClient, "delete_records", refuse)
+
+    async def write(log: CheckpointLog, sender: Sender) -> None:
+        for position in range(TRIM_EVERY + 1):
+            await log.write(sender, OWNER, Checkpoint(position, b"state"))
+
+    with caplog.at_level(logging.WARNING, "tidecast"):
+        assert done(pipeline, write) == Checkpoint(TRIM_EVERY, b"state")
+    assert "could not be deleted, and pile up" in caplog.text
 
 
 def test_a_checkpoint_of_other_settings_is_refused_with_the_way_out(pipeline: Live) -> None:
