@@ -1,23 +1,23 @@
 """From the Kafka settings to the clients: kafka-python, aiokafka and Faust, with errors translated.
 
-kafka-python keeps the reason of a failed start to its log; ``service_error`` looks for itself
-whether anybody answers, so that the error can say what to mend.
+kafka-python keeps the reason of a failed start to its log; ``reach`` finds out for itself why a
+broker does not let us in, so that the error can say what to mend.
 """
 
 from __future__ import annotations
 
-import socket
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import AuthorizationError, KafkaError
 from kafka.net.compat import KafkaNetClient
 
 from tidecast.state.errors import ServiceError
-from tidecast.state.settings import KafkaSettings, TlsSettings
+from tidecast.state.settings import KafkaSettings
+from tidecast.streams.reach import obstacle, refusal
+from tidecast.streams.tls import tls_context
 
 __all__ = [
     "admin_client",
@@ -27,13 +27,11 @@ __all__ = [
     "faust_options",
     "kafka_python_options",
     "service_error",
-    "tls_context",
     "translated",
 ]
 
 CLIENT_ID = "tidecast"
 BOOTSTRAP_MS = 5_000
-PROBE_SECONDS = 2.0
 
 
 def kafka_python_options(settings: KafkaSettings) -> dict[str, Any]:
@@ -77,28 +75,6 @@ def faust_options(settings: KafkaSettings) -> dict[str, Any]:
     return options
 
 
-def tls_context(settings: TlsSettings | None) -> ssl.SSLContext | None:
-    """Return how to speak TLS; None for plain text.
-
-    Raises
-    ------
-    ServiceError
-        When a certificate or key file is missing or unusable.
-    """
-    if settings is None:
-        return None
-    try:
-        context = ssl.create_default_context(cafile=settings.ca)
-        if settings.certificate is not None:
-            context.load_cert_chain(settings.certificate, settings.key)
-    except OSError as error:  # ssl.SSLError is one
-        raise ServiceError(
-            f"kafka.tls: a certificate or key cannot be used ({error}): check ca, certificate, key"
-        ) from error
-    context.check_hostname = settings.verify_host
-    return context
-
-
 @contextmanager
 def admin_client(settings: KafkaSettings) -> Iterator[KafkaAdminClient]:
     """Connect an admin client; ``ServiceError`` within seconds when there is no broker."""
@@ -117,8 +93,8 @@ def connect_consumer(settings: KafkaSettings, **options: Any) -> KafkaConsumer:
 
 
 def _connect(kind: Any, settings: KafkaSettings, **options: Any) -> Any:
-    if not _anybody_answers(settings):
-        raise _nobody(settings)
+    if (problem := obstacle(settings)) is not None:
+        raise ServiceError(problem)
     networks: list[KafkaNetClient] = []
 
     def network(**configs: Any) -> KafkaNetClient:
@@ -144,43 +120,17 @@ def translated(settings: KafkaSettings) -> Iterator[None]:
 
 def service_error(settings: KafkaSettings, error: KafkaError) -> ServiceError:
     """Return what to tell a user of a failed request; looks anew whether a broker is there."""
-    if not _anybody_answers(settings):
-        return _nobody(settings)
+    if (problem := obstacle(settings)) is not None:
+        return ServiceError(problem)
     if "bootstrap" in str(error):
-        where = settings.bootstrap
-        return ServiceError(f"the server at {where} does not let us in: {_remedy(settings)}")
+        return ServiceError(refusal(settings))
+    if isinstance(error, AuthorizationError):
+        return ServiceError(f"Kafka refuses {_who(settings)} this ({error}): grant it by an ACL")
     return ServiceError(f"Kafka refuses: {error}")
 
 
-def _nobody(settings: KafkaSettings) -> ServiceError:
-    return ServiceError(
-        f"no Kafka broker answers at {settings.bootstrap}: start one (`tidecast services up`), "
-        "or set kafka.bootstrap (TIDECAST_KAFKA__BOOTSTRAP)"
-    )
-
-
-def _remedy(settings: KafkaSettings) -> str:
-    if settings.sasl is not None:
-        return (
-            f"check the user ({settings.sasl.user}), password and mechanism "
-            f"({settings.sasl.mechanism}) in kafka.sasl, and whether it wants TLS (kafka.tls)"
-        )
-    if settings.tls is not None:
-        return "check kafka.tls (authority, certificate, host name), and whether it speaks TLS"
-    return "it may want TLS or a log-in (set kafka.tls, kafka.sasl), or is no Kafka broker"
-
-
-def _anybody_answers(settings: KafkaSettings) -> bool:
-    return any(_answers(address) for address in settings.bootstrap.split(","))
-
-
-def _answers(address: str) -> bool:
-    host, _, port = address.rpartition(":")
-    try:
-        with socket.create_connection((host, int(port)), timeout=PROBE_SECONDS):
-            return True
-    except OSError:
-        return False
+def _who(settings: KafkaSettings) -> str:
+    return "us" if settings.sasl is None else f"user {settings.sasl.user}"
 
 
 def _protocol(settings: KafkaSettings) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
+import socket
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,13 +19,14 @@ from clickhouse_driver.errors import (
     UnexpectedPacketFromServerError,
 )
 
-from tidecast.state.errors import StoreAwayError, StoreError, StoreRowsError
+from tidecast.state.errors import ServiceError, StoreAwayError, StoreError, StoreRowsError
 from tidecast.state.settings import ClickHouseSettings
 from tidecast.streams.store.base import Column, Columns, QueryResult
 from tidecast.streams.store.binding import bind, quote_name
 from tidecast.streams.store.migrations import apply_migrations
 from tidecast.streams.store.refusals import kind_of_refusal
 from tidecast.streams.store.shapes import check_columns, plain_rows
+from tidecast.streams.tls import shake_hands, tls_context, tls_remedy
 
 __all__ = ["open_server"]
 
@@ -36,7 +37,6 @@ UNKNOWN_DATABASE = 81
 REFUSED = {192, 193, 194, 516}  # unknown user, wrong password, no password, log-in failed
 DENIED = 497
 _AWAY = (NetworkError, SocketTimeoutError, UnexpectedPacketFromServerError, OSError, EOFError)
-_DISTRUSTED = "CERTIFICATE_VERIFY_FAILED"  # waiting mends no certificate
 # What the driver makes of a value that does not fit its column.
 _UNFIT = (DriverError, struct.error, TypeError, ValueError, AttributeError, OverflowError)
 
@@ -44,9 +44,7 @@ _UNFIT = (DriverError, struct.error, TypeError, ValueError, AttributeError, Over
 logging.getLogger("clickhouse_driver.connection").setLevel(logging.ERROR)
 
 
-def open_server(
-    settings: ClickHouseSettings, answer_seconds: int = ANSWER_SECONDS
-) -> ServerStore:
+def open_server(settings: ClickHouseSettings, answer_seconds: int = ANSWER_SECONDS) -> ServerStore:
     """Connect to the server of ``settings`` and see that it can serve us.
 
     A statement that is not answered within ``answer_seconds`` counts as failed.
@@ -151,13 +149,29 @@ class ServerStore:
             kind = kind_of_refusal(error.code, str(error.message))
             raise kind(self._refusal(error)) from error
         except _AWAY as error:
-            raise (StoreError if _DISTRUSTED in str(error) else StoreAwayError)(
+            if "[SSL" in str(error):  # waiting mends no certificate
+                raise StoreError(self._distrust() or str(error)) from error
+            raise StoreAwayError(
                 f"ClickHouse at {self._where} cannot be reached ({self._cause(error)}): see that "
                 "it runs and that [clickhouse] host and port name its native protocol (9000, or "
                 "9440 with TLS; not the HTTP port)"
             ) from error
         except DriverError as error:
             raise StoreError(f"ClickHouse cannot be asked: {_first_line(error)}") from error
+
+    def _distrust(self) -> str | None:
+        """Shake hands once more: the driver keeps the words of a failure, not what it was."""
+        settings = self._settings
+        context = tls_context(settings.tls, "clickhouse.tls")
+        address = (settings.host, settings.port)
+        try:
+            with socket.create_connection(address, CONNECT_SECONDS) as connection:
+                if context is not None:
+                    shake_hands(context, settings.host, connection, patience_seconds=1.0)
+        except OSError as error:
+            remedy = tls_remedy(error, "clickhouse.tls")
+            return f"ClickHouse at {self._where} does not let us in: {remedy}"
+        return None
 
     def _cause(self, error: BaseException) -> str:
         return _first_line(error).removesuffix(f"({self._where})").strip() or "no answer in time"
@@ -214,9 +228,10 @@ def _tls(settings: ClickHouseSettings) -> dict[str, Any]:
         return {"secure": False}
     paths = {"ca_certs": tls.ca, "certfile": tls.certificate, "keyfile": tls.key}
     named = {key: str(path) for key, path in paths.items() if path is not None}
-    for path in named.values():
-        if not Path(path).is_file():
-            raise StoreError(f"[clickhouse.tls] names {path}, which is no file: mend the path")
+    try:
+        tls_context(tls, "clickhouse.tls")  # the driver would call an unusable file a dead server
+    except ServiceError as error:
+        raise StoreError(str(error)) from error
     return {"secure": True, "check_hostname": tls.verify_host, **named}
 
 
