@@ -1,0 +1,146 @@
+"""Migration of what was learnt: a forecaster's arrays under settings with other series or levels.
+
+Every array of a snapshot has an axis of series, or none. Kept series keep their bytes; added ones
+get what a fresh forecaster starts with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidecast.models.arrays import Arrays
+from tidecast.models.calibrate import Calibrate
+from tidecast.models.fold import ForecastFold
+from tidecast.models.profile import ForecastProfile
+from tidecast.state.changes import Change, moved
+from tidecast.state.errors import CheckpointError
+from tidecast.state.migrate import migrated_slabs
+
+__all__ = ["migrated_arrays", "migrated_fold"]
+
+
+class Layout(NamedTuple):
+    """The axis of series (None: there is none), and what a series starts with."""
+
+    axis: int | None
+    fill: float = 0.0
+
+
+WHOLE = Layout(None)
+LAYOUTS: Mapping[str, Layout] = {
+    "*/last_bin": WHOLE,
+    "*/resets": WHOLE,
+    "window/values": Layout(2, np.nan),
+    "surroundings/guard/*": Layout(1),
+    "surroundings/usual/*": Layout(2),
+    "blend/loss": Layout(1),
+    "blend/weight": Layout(0),
+    "pending/*/means": Layout(1, np.nan),
+    "pending/*/scale": Layout(0, 1.0),
+    "expert-*/mean": Layout(1),  # of the spread
+    "expert-*/seen": Layout(1),
+    "expert-seasonal_naive/last": Layout(1, np.nan),
+    "expert-holt_winters/level": Layout(1),
+    "expert-holt_winters/trend": Layout(1),
+    "expert-holt_winters/seasons": Layout(2),
+    "expert-holt_winters/age": Layout(1),
+    "expert-linear/weights": Layout(0),
+    "expert-linear/steps": Layout(0),
+    "expert-linear/departures/values": Layout(2, np.nan),
+}
+"""By the name of an array; calibration and its shapes are moved by functions of their own."""
+
+COUNTS = "calibrate/counts"
+SHAPES = "pending/*/shapes"
+
+
+def migrated_fold(
+    change: Change,
+    data: bytes,
+    whole_from: Mapping[str, int],
+    joining: Iterable[tuple[str, int]] = (),
+) -> bytes:
+    """Return the snapshot ``data`` of a forecaster's fold under the new settings.
+
+    ``whole_from`` and ``joining`` are those of `tidecast.state.migrate.migrated_slabs`.
+
+    Raises
+    ------
+    CheckpointError
+        When the bytes are damaged or of an unknown version.
+    """
+    old, new = ForecastFold(change.old), ForecastFold(change.new)
+    old.restore(data)
+    new.slabs = migrated_slabs(change, old.slabs, whole_from, joining)
+    new.forecaster.restore(migrated_arrays(change, old.forecaster.snapshot()))
+    return new.snapshot()
+
+
+def migrated_arrays(change: Change, arrays: Arrays) -> Arrays:
+    """Return the snapshot ``arrays`` of a forecaster under the new settings.
+
+    Raises
+    ------
+    CheckpointError
+        When an array is none that can be migrated.
+    """
+    counts = _counts(change, arrays[COUNTS])
+    shapes = _shapes_of(change, counts)
+    result: Arrays = {}
+    for name, array in arrays.items():
+        if name == COUNTS:
+            result[name] = counts
+        elif fnmatchcase(name, SHAPES):
+            lead = int(name.split("/")[-2])
+            result[name] = _moved_shapes(change, array, shapes[:, lead - 1])
+        else:
+            axis, fill = _layout(name)
+            result[name] = array if axis is None else moved(array, change.series, axis, fill)
+    return result
+
+
+def _layout(name: str) -> Layout:
+    for pattern, layout in LAYOUTS.items():
+        if fnmatchcase(name, pattern):
+            return layout
+    raise CheckpointError(
+        f"array {name!r} of the forecaster cannot be migrated: please report it, and go on with "
+        "the old settings meanwhile"
+    )
+
+
+def _counts(change: Change, counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the histograms, (series, lead, group, bucket), those of added series fresh."""
+    profile = ForecastProfile.of(change.new)
+    fresh = Calibrate(1, profile.horizon, profile.quantile_levels).snapshot()["counts"][0]
+    return moved(counts, change.series, 0, fresh)
+
+
+def _shapes_of(change: Change, counts: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return what the histograms say at the new levels: (series, lead, group, level)."""
+    profile = ForecastProfile.of(change.new)
+    calibrate = Calibrate(profile.n_series, profile.horizon, profile.quantile_levels)
+    calibrate.restore({"counts": counts})
+    return calibrate.shapes()
+
+
+def _moved_shapes(
+    change: Change, said: NDArray[np.float32], known: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return shapes, (series, group, level), that were ``said``, at the new levels.
+
+    Added series and levels take what the histograms say by now (``known``), and added levels no
+    more than their neighbours allow, for quantiles never cross.
+    """
+    kept = moved(said, change.series, axis=0)  # (series, group, old level)
+    low = moved(kept, change.levels, axis=2, fill=-np.inf)  # (series, group, level)
+    high = moved(kept, change.levels, axis=2, fill=np.inf)
+    low = np.maximum.accumulate(low, axis=2)
+    high = np.minimum.accumulate(high[..., ::-1], axis=2)[..., ::-1]
+    is_added = np.array(change.series)[:, None, None] < 0
+    return np.where(is_added, known, np.clip(known, low, high))
