@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import logging
+
 import numpy as np
 import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidecast.state.checkpoint import pack, unpack
+from tidecast.state import checkpoint
+from tidecast.state.checkpoint import compress, lay_out, pack, unpack
 from tidecast.state.errors import CheckpointError
 
 ARRAYS = {
     "sums": np.arange(6).reshape(2, 3),
     "empty": np.zeros((0, 4), np.float32),
     "names": np.array(["north", "süd"]),
+    "flags": np.array([True, False, True]),
+    "number": np.array(7, np.int32),
 }
 
 
@@ -52,10 +58,32 @@ def test_arrays_of_objects_are_refused_by_name() -> None:
         pack({}, {"things": np.array([{}], object)})
 
 
-def test_another_version_is_refused_with_the_way_out() -> None:
-    data = zstandard.compress(b'{"version":99,"values":{},"names":[]}\n')
-    with pytest.raises(CheckpointError, match=r"version 99.*start afresh"):
+@pytest.mark.parametrize("version", [1, 99])
+def test_another_version_is_refused_with_the_way_out(version: int) -> None:
+    data = zstandard.compress(b'{"version":%d,"values":{},"names":[]}\n' % version)
+    with pytest.raises(CheckpointError, match=rf"version {version}, .*start afresh"):
         unpack(data)
+
+
+def test_other_versions_of_libraries_are_read_and_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    written = pack({"a": 1}, ARRAYS)
+    with caplog.at_level(logging.WARNING):
+        unpack(written)
+        assert caplog.text == ""
+        monkeypatch.setattr(checkpoint, "_libraries", lambda: {"numpy": "9.9", "river": "0.0"})
+        for _ in range(3):
+            assert unpack(written)[0] == {"a": 1}
+    assert len(caplog.records) == 1
+    assert "this is numpy 9.9, river 0.0" in caplog.text
+
+
+def test_what_is_laid_out_does_not_change_with_the_arrays() -> None:
+    sums = np.zeros((2, 3))
+    laid_out = lay_out({}, {"sums": sums})
+    sums += 1
+    assert not unpack(compress(laid_out))[1]["sums"].any()
 
 
 @given(st.integers(0, 10_000), st.integers(0, 255))
@@ -80,5 +108,24 @@ def test_a_checkpoint_cut_short_is_refused(length: int) -> None:
 def test_bytes_that_are_no_checkpoint_are_refused() -> None:
     with pytest.raises(CheckpointError, match="damaged"):
         unpack(b"not a checkpoint")
+    for text in (b"", b"[]\n", b"no line of JSON", b'{"version":2}\n'):
+        with pytest.raises(CheckpointError, match="damaged"):
+            unpack(zstandard.compress(text))
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        ["a", "|O", [1]],
+        ["a", "<f8", [2]],
+        ["a", "<f8", [0]],
+        ["a", "<f8", [-1]],
+        ["a", "<f8", [1, 10**30]],
+        ["a", "no dtype", [1]],
+        ["a", "<f8"],
+    ],
+)
+def test_arrays_that_are_not_as_described_are_refused(described: list[object]) -> None:
+    head = {"version": 2, "numpy": "2", "river": "0", "values": {}, "arrays": [described]}
     with pytest.raises(CheckpointError, match="damaged"):
-        unpack(zstandard.compress(b"[]\n"))
+        unpack(zstandard.compress(json.dumps(head).encode() + b"\n" + bytes(8)))
