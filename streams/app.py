@@ -8,28 +8,36 @@ import logging
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, Literal
 
-from tidecast.state.errors import TidecastError
 from tidecast.state.settings import Settings
 from tidecast.streams import fast_records
 from tidecast.streams.clients import faust_options
 from tidecast.streams.forecast import ForecastRole
+from tidecast.streams.health import Health
 from tidecast.streams.ingest import IngestRole
-from tidecast.streams.role import Role
+from tidecast.streams.metrics import forget_places
+from tidecast.streams.pace import Pace
+from tidecast.streams.role import Role, Waiting
 from tidecast.streams.sender import Sender
 from tidecast.streams.sink import SinkRole
 from tidecast.streams.transport import FETCH_BYTES, BatchApp, RawBatches
+from tidecast.streams.upstream import KafkaUpstream, Upstream
 
 __all__ = ["ROLES", "make_app"]
 
 logger = logging.getLogger(__name__)
-ROLES: dict[str, Callable[[Settings, Sender], Role]] = {
+ROLES: dict[str, Callable[[Settings, Sender, Upstream], Role]] = {
     "ingest": IngestRole,
-    "forecast": ForecastRole,
-    "sink": SinkRole,
+    "forecast": lambda settings, sender, _: ForecastRole(settings, sender),
+    "sink": lambda settings, sender, _: SinkRole(settings, sender),
 }
 IDLE_SECONDS = 1.0
+TICK_SECONDS = 1.0
+FOREVER_SECONDS = 7 * 24 * 3600.0  # a store may be away for long: that is no reason to be expelled
+PRODUCER_SECONDS = 120.0  # a broker that is away for longer ends the worker
+WAIT_SECONDS = 1.0  # a step that waits looks after so long whether it is still wanted
+METADATA_MS = 30_000  # new partitions of a topic are found within this
 LARGEST_RECORD = 64 * 1024 * 1024
 
 
@@ -48,14 +56,18 @@ def make_app(settings: Settings, role: str, slot: str | None = None) -> Any:
         topic_allow_declare=False,
         table_standby_replicas=0,
         broker_session_timeout=10.0,
+        broker_max_poll_interval=FOREVER_SECONDS,
         broker_heartbeat_interval=1.0,
         broker_commit_interval=1.0,
         broker_request_timeout=60.0,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=FETCH_BYTES,
+        consumer_metadata_max_age_ms=METADATA_MS,
+        producer_metadata_max_age_ms=METADATA_MS,
         stream_buffer_maxsize=16,
         stream_wait_empty=False,
         stream_recovery_delay=0.0,
+        producer_request_timeout=PRODUCER_SECONDS,
         producer_linger=0.005,
         producer_acks=-1,
         producer_compression_type="lz4",
@@ -63,8 +75,11 @@ def make_app(settings: Settings, role: str, slot: str | None = None) -> Any:
         producer_max_batch_size=512 * 1024,
         worker_redirect_stdouts=False,
     )
-    Shell(app, ROLES[role](settings, Sender(app)))
+    app.shell = Shell(app, ROLES[role](settings, Sender(app), KafkaUpstream(settings, app)))
     return app
+
+
+Done = Literal["done"]
 
 
 class Shell:
@@ -75,24 +90,34 @@ class Shell:
         self._role = role
         self._turn = asyncio.Lock()
         self._is_open = False
+        self._pace = Pace()
+        self.health = Health(role.name)
         for name, topics in role.groups.items():
             app.agent(app.topic(*topics, schema=RawBatches()), name=f"tidecast-{name}")(self._run)
         app.task(self._every(role.checkpoint_seconds, self._checkpoint))
         app.task(self._every(IDLE_SECONDS, self._idle))
+        app.task(self._watch)
         app.on_rebalance_complete.connect(self._assigned, weak=False)
         app.on_partitions_revoked.connect(self._revoked, weak=False)
         gc.set_threshold(100_000, 20, 20)  # a third of the time went into collecting
 
     async def _run(self, stream: Any) -> None:
         async for event in stream.noack().events():
-            steps = self._role.take(event.message.tp, event.value)
-            done = False
-            while not done:
-                async with self._turn:
-                    generation = self._app.consumer_generation_id
-                    if not self._is_open or event.message.generation_id != generation:
-                        break
-                    done = await self._guarded(_is_done(steps))
+            message = event.message
+            steps = self._role.take(message.tp, event.value)
+            while (waiting := await self._step(steps, message)) != "done":
+                if waiting is not None:
+                    await asyncio.wait({waiting}, timeout=WAIT_SECONDS)
+
+    async def _step(self, steps: AsyncIterator[Waiting], message: Any) -> Waiting | Done:
+        """Take one step when it is our turn; ``"done"`` when none is left or none is wanted."""
+        async with self._turn:
+            if not self._is_open or message.generation_id != self._app.consumer_generation_id:
+                return "done"
+            step: Waiting | Done = await self._guarded(anext(steps, "done"))
+        if step == "done":
+            self._pace.took(message.tp, message.value)
+        return step
 
     def _every(self, seconds: float, work: Callable[[], Any]) -> Callable[[], Any]:
         """Return a task that does ``work`` again and again; ``seconds`` pass in between."""
@@ -110,16 +135,32 @@ class Shell:
         topics = {topic for group in self._role.groups.values() for topic in group}
         assigned = sorted(tp for tp in self._app.consumer.assignment() if tp.topic in topics)
         async with self._turn:
+            forget_places()
             positions = await self._guarded(self._role.open(assigned))
             self._app.consumer.positions = positions or {}
             self._is_open = positions is not None
+        self._pace.assigned(assigned, positions or {})
         logger.info("assigned: %s", {f"{t}/{p}" for t, p in assigned})
 
     async def _revoked(self, *_: Any, **__: Any) -> None:
+        self.health.assigned(None)
         async with self._turn:
-            if self._is_open:
-                await self._checkpoint()
-                self._is_open = False
+            await self._close()
+
+    async def finish(self, seconds: float) -> None:
+        """Take a last checkpoint and commit it, if that can be done in time."""
+        try:
+            async with asyncio.timeout(seconds), self._turn:
+                if self._is_open:
+                    await self._close()
+                    await self._app.consumer.commit()
+        except TimeoutError:
+            logger.warning("no last checkpoint within %.0f s: the one before counts", seconds)
+
+    async def _close(self) -> None:
+        if self._is_open:
+            await self._checkpoint()
+            self._is_open = False
 
     async def _checkpoint(self) -> None:
         self._app.consumer.safe.update(await self._guarded(self._role.checkpoint()) or {})
@@ -130,24 +171,22 @@ class Shell:
         ends = {tp: end for tp, end in known.items() if end is not None}
         await self._guarded(self._role.idle(ends))
 
+    async def _watch(self) -> None:
+        """Tell the probes again and again how the worker fares."""
+        while not self._app.should_stop:
+            self.health.tick(self._role.trouble, self._pace.records_per_second())
+            if self._is_open:
+                self.health.assigned(await self._pace.lags(self._app.consumer))
+            await asyncio.sleep(TICK_SECONDS)
+
     async def _guarded(self, work: Any) -> Any:
         """Await ``work``; an error stops the worker, for Faust would try the batch for ever."""
         try:
             return await work
-        except TidecastError as error:
-            self._app.failure = error
-            signal.raise_signal(signal.SIGTERM)  # whoever runs the worker says the error
-        except Exception as error:
-            logger.critical("%s", error, exc_info=error)
-            await self._app.crash(error)
-        self._is_open = False
+        except Exception as error:  # noqa: BLE001 - the edge: it ends the worker, told by its runner
+            self._is_open = False
+            self.health.fail(str(error))
+            if self._app.failure is None:
+                self._app.failure = error
+                signal.raise_signal(signal.SIGTERM)  # whoever runs the worker says the error
         return None
-
-
-async def _is_done(steps: AsyncIterator[None]) -> bool:
-    """Take one step; tell whether it was the last."""
-    try:
-        await anext(steps)
-    except StopAsyncIteration:
-        return True
-    return False

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from aiokafka.errors import KafkaError
 
 from tidecast.state.settings import Settings
 from tidecast.streams.clients import aiokafka_options
+from tidecast.streams.metrics import note_checkpoint
 from tidecast.streams.sender import Sender
 from tidecast.streams.shelf import Checkpoint, Kept, Shelf, to_records
 from tidecast.streams.topics import topic_names
@@ -63,12 +65,14 @@ class CheckpointLog:
 
     async def write(self, sender: Sender, owner: Owner, checkpoint: Checkpoint) -> None:
         """Write all chunks, await them, then write the manifest, and await it."""
+        started = time.perf_counter()
         # Not on the event loop: a digest of a large state takes a while.
         records = await asyncio.to_thread(to_records, owner.name, self._fingerprint, checkpoint)
         *chunks, (key, manifest) = records
         sent = [await sender.send(self._topic, c, k, owner.partition) for k, c in chunks]
         acknowledged = await asyncio.gather(*sent)
         last = await (await sender.send(self._topic, manifest, key, owner.partition))
+        note_checkpoint(owner.name, len(checkpoint.data), time.perf_counter() - started)
         kept = Kept(checkpoint.position, last.offset, acknowledged[0].offset)
         self._shelve(owner, kept, len(chunks))
         count, size = self._untrimmed.get(owner, (0, 0))

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Gauge, Histogram, start_http_server
+import time
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from prometheus_client import Counter, Gauge, Histogram
 
 from tidecast.state.partition import Outcome, Partition
-from tidecast.state.settings import MetricsSettings
 
-__all__ = ["ForecastMetrics", "IngestMetrics", "SinkMetrics", "serve_metrics"]
+__all__ = [
+    "LAG",
+    "ForecastMetrics",
+    "IngestMetrics",
+    "SinkMetrics",
+    "forget_places",
+    "note_checkpoint",
+]
 
 PLACE = ("source", "partition")
 
 ACCEPTED = Counter("tidecast_accepted_records", "Records that are in a slab or will be", PLACE)
 REFUSED = Counter("tidecast_refused_records", "Records sent to the dead-letter topic", PLACE)
 LATE = Counter("tidecast_late_records", "Records sent to the late topic", PLACE)
+LOST = Counter(
+    "tidecast_lost_records", "Offsets deleted from the source before they were read", PLACE
+)
 CUTS = Counter("tidecast_cuts", "Cuts sent", PLACE)
 OVERFLOWED = Gauge("tidecast_overflow_names", "Names of cells beyond the limit", PLACE)
 WATERMARK = Gauge("tidecast_watermark_seconds", "Event-time watermark, Unix time", PLACE)
+DELAY = Gauge("tidecast_watermark_delay_seconds", "Now minus the event-time watermark", PLACE)
 OFFSET = Gauge("tidecast_source_offset", "Offset of the next record to fold", PLACE)
 
 HELD_BACK = Gauge(
@@ -25,15 +40,57 @@ HELD_BACK = Gauge(
 SLABS = Counter("tidecast_slabs", "Bins closed")
 CELLS = Gauge("tidecast_cells", "Cells seen")
 STEP_SECONDS = Histogram("tidecast_step_seconds", "Time from slab to forecast of one bin")
+CLOSE_DELAY = Gauge(
+    "tidecast_bin_close_delay_seconds", "Time from the end of the last closed bin to its closing"
+)
+WEIGHT_MOVEMENT = Gauge(
+    "tidecast_blend_weight_movement",
+    "Mean absolute change of the blend's weights at the last bin",
+    ("series",),
+)
 
 ROWS = Counter("tidecast_stored_rows", "Rows written to ClickHouse", ("table",))
 INSERT_SECONDS = Histogram("tidecast_insert_seconds", "Time of one insert", ("table",))
+INSERT_FAILURES = Counter("tidecast_insert_failures", "Tries that found the store away")
+WAITING_SECONDS = Counter("tidecast_store_waiting_seconds", "Time waited for the store")
+NOT_STORED = Counter(
+    "tidecast_not_stored_records",
+    "Records put aside, for the store will never take them",
+    ("table",),
+)
+
+LAG = Gauge(
+    "tidecast_lag_records", "Records from the next to fold to the end", ("topic", "partition")
+)
+CHECKPOINT_AGE = Gauge(
+    "tidecast_checkpoint_age_seconds", "Time since the last checkpoint was written", ("owner",)
+)
+CHECKPOINT_BYTES = Gauge("tidecast_checkpoint_bytes", "Size of the last checkpoint", ("owner",))
+CHECKPOINT_SECONDS = Histogram(
+    "tidecast_checkpoint_seconds", "Time to write a checkpoint and have it acknowledged"
+)
 
 
-def serve_metrics(settings: MetricsSettings) -> None:
-    """Answer Prometheus on the settings' host and port; port 0 means not at all."""
-    if settings.port:
-        start_http_server(settings.port, addr=settings.host)
+def forget_places() -> None:
+    """Drop the gauges of partitions: some may be another worker's from now on."""
+    for gauge in (
+        OVERFLOWED,
+        WATERMARK,
+        DELAY,
+        OFFSET,
+        HELD_BACK,
+        CHECKPOINT_AGE,
+        CHECKPOINT_BYTES,
+    ):
+        gauge.clear()
+
+
+def note_checkpoint(owner: str, size: int, seconds: float) -> None:
+    """Note that a checkpoint of ``size`` bytes was written."""
+    written = time.time()
+    CHECKPOINT_AGE.labels(owner).set_function(lambda: time.time() - written)
+    CHECKPOINT_BYTES.labels(owner).set(size)
+    CHECKPOINT_SECONDS.observe(seconds)
 
 
 class IngestMetrics:
@@ -49,28 +106,42 @@ class IngestMetrics:
         OVERFLOWED.labels(*place).set(partition.cells.overflowed)
         OFFSET.labels(*place).set(partition.next_offset)
         if partition.watermark is not None:
-            WATERMARK.labels(*place).set(partition.watermark / 1e6)
+            watermark = partition.watermark / 1e6
+            WATERMARK.labels(*place).set(watermark)
+            DELAY.labels(*place).set_function(lambda: time.time() - watermark)
+
+    def lost(self, source: str, partition: int, records: int) -> None:
+        """Count records that were deleted before they were read."""
+        LOST.labels(source, str(partition)).inc(records)
 
 
 class ForecastMetrics:
     """What a forecast worker counts."""
 
     def __init__(self) -> None:
-        self._held_back: tuple[str, int] | None = None
+        self._weights: NDArray[np.float64] | None = None
 
-    def note(self, n_cells: int, seconds: float) -> None:
-        """Count one closed bin."""
+    def note(self, n_cells: int, bin_end: float, seconds: float) -> None:
+        """Count one closed bin that ended at ``bin_end``, Unix time."""
         SLABS.inc()
         CELLS.set(n_cells)
+        CLOSE_DELAY.set(time.time() - bin_end)
         STEP_SECONDS.observe(seconds)
+
+    def weights(self, series: list[str], weights: Mapping[str, NDArray[np.floating]]) -> None:
+        """Note the blend's weights at a bin, (series, lead) for every expert that spoke."""
+        now = np.array(list(weights.values()), np.float64)  # (expert, series, lead)
+        if self._weights is not None and self._weights.shape == now.shape:
+            moved = np.abs(now - self._weights).mean(axis=(0, 2))
+            for name, movement in zip(series, moved.tolist(), strict=True):
+                WEIGHT_MOVEMENT.labels(name).set(movement)
+        self._weights = now
 
     def held_back_by(self, place: tuple[str, int] | None) -> None:
         """Name the source partition that time waits for."""
-        if self._held_back not in (None, place):
-            HELD_BACK.remove(*map(str, self._held_back or ()))
+        HELD_BACK.clear()
         if place is not None:
             HELD_BACK.labels(*map(str, place)).set(1)
-        self._held_back = place
 
 
 class SinkMetrics:
@@ -80,3 +151,12 @@ class SinkMetrics:
         """Count one insert."""
         ROWS.labels(table).inc(rows)
         INSERT_SECONDS.labels(table).observe(seconds)
+
+    def note_failure(self, waiting_seconds: float) -> None:
+        """Count one try that found the store away, and the wait that follows."""
+        INSERT_FAILURES.inc()
+        WAITING_SECONDS.inc(waiting_seconds)
+
+    def note_refused(self, table: str) -> None:
+        """Count one record that was put aside."""
+        NOT_STORED.labels(table).inc()

@@ -10,6 +10,7 @@ The commit order, followed by every role:
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
@@ -17,7 +18,10 @@ from faust.types import TP
 
 from tidecast.state.partition import Batch
 
-__all__ = ["Role"]
+__all__ = ["Role", "Waiting"]
+
+Waiting = asyncio.Future[None] | None
+"""What to wait for before the next step, while others have their turn; None: nothing."""
 
 
 class Role(Protocol):
@@ -29,12 +33,18 @@ class Role(Protocol):
 
     checkpoint_seconds: float
 
+    trouble: str | None
+    """Why this worker does not get on at present though nothing is wrong with it."""
+
     async def open(self, assigned: Sequence[TP]) -> dict[TP, int]:
         """Load the checkpoints of newly ``assigned`` partitions; return where reading goes on."""
         ...
 
-    def take(self, tp: TP, batch: Batch) -> AsyncIterator[None]:
-        """Fold one batch and send its outputs; yield wherever a checkpoint may be taken."""
+    def take(self, tp: TP, batch: Batch) -> AsyncIterator[Waiting]:
+        """Fold one batch and send its outputs; yield wherever a checkpoint may be taken.
+
+        Where it must wait for longer than a moment, it yields what it waits for.
+        """
         ...
 
     async def idle(self, ends: dict[TP, int]) -> None:
