@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
@@ -14,9 +11,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from tidecast.tools.bench.broker import broker
 from tidecast.tools.bench.contenders import CONTENDERS, OURS, Contender
 from tidecast.tools.bench.race import Standing, compare
-from tidecast.tools.services import Endpoints, running_services
 
 __all__ = ["ingest", "result"]
 
@@ -50,28 +47,13 @@ def ingest(records: int, runs: int, contenders: list[Contender], as_json: bool) 
     missing = {c.name: c.missing() for c in contenders if c.missing()}
     for name, packages in missing.items():
         _say(f"{name}: missing; {', '.join(packages)} not installed (extra: bench)")
-    with _broker() as bootstrap:
+    with broker() as bootstrap:
         standings = compare(bootstrap, present, records, runs)
     if as_json:
         click.echo(json.dumps(result(standings)))
     else:
         Console().print(table(standings, list(missing)))
     return 0 if all(standing.verified for standing in standings) else 1
-
-
-@contextmanager
-def _broker() -> Iterator[str]:
-    given = Endpoints.given_by().kafka
-    if given is not None:
-        yield given.bootstrap
-        return
-    with (
-        tempfile.TemporaryDirectory(prefix="tidecast-bench-") as folder,
-        running_services(("kafka",), folder=Path(folder), report=_say) as endpoints,
-    ):
-        if endpoints.kafka is None:
-            raise RuntimeError("running_services gave no broker though it was asked for one")
-        yield endpoints.kafka.bootstrap
 
 
 def _say(message: str) -> None:
