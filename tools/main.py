@@ -32,6 +32,9 @@ COMMANDS = {
     "demo": Entry("tidecast.tools.demo", "demo", "Simulate a shop, forecast it, show the result."),
     "simulate": Entry("tidecast.tools.simulate.command", "command", "Write a shop's event logs."),
     "replay": Entry("tidecast.tools.replay", "replay", "Forecast recorded logs without a broker."),
+    "verify": Entry(
+        "tidecast.tools.verify", "verify", "Recount a log, and print every cell that differs."
+    ),
     "feed": Entry("tidecast.tools.feed", "feed", "Play recorded logs into Kafka."),
     "tail": Entry("tidecast.tools.tail", "tail", "Print predictions as they are published."),
     "query": Entry("tidecast.tools.query", "query", "Ask the store a question in SQL."),

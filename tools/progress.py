@@ -11,7 +11,7 @@ from rich.text import Text
 
 from tidecast.streams.logs import LogReader
 
-__all__ = ["log_progress"]
+__all__ = ["count_progress", "log_progress"]
 
 
 class EventsColumn(ProgressColumn):
@@ -42,5 +42,25 @@ def log_progress(title: str, readers: Sequence[LogReader]) -> Iterator[Callable[
             events += count
             done = sum(reader.read_bytes for reader in readers)
             progress.update(task, completed=done, events=events)
+
+        yield advance
+
+
+@contextmanager
+def count_progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show how much of ``total`` records is done; the function given is told of each piece.
+
+    Nothing is shown where stderr is no terminal.
+    """
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), EventsColumn(), TimeRemainingColumn())
+    done = 0
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(title, total=total, events=0)
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            progress.update(task, completed=done, events=done)
 
         yield advance

@@ -1,0 +1,172 @@
+"""What the forecaster has published: the last revision of each closed bin, and of which cuts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import polars as pl
+import zstandard
+
+from tidecast.state.cells import Cell
+from tidecast.state.errors import ContractError
+from tidecast.streams.recount.sequence import Cover
+
+__all__ = ["CutBook", "SlabBook"]
+
+Key = tuple[str, int]
+"""A source's name, and a partition of its topic."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A bin's last revision: where it stands in the topic, and its record, compressed."""
+
+    revision: int
+    offset: int
+    record: bytes
+
+
+class SlabBook:
+    """The windows topic, read up to the slab of ``last_bin``; keeps the last revisions.
+
+    A correction is sent before the slab that it belongs to; one that the slab of a later bin
+    follows belongs to what is not looked at.
+    """
+
+    def __init__(self, last_bin: int | None = None) -> None:
+        self.last_bin = last_bin
+        self.forecast_cells: dict[int, tuple[Cell, ...]] = {}
+        self.ends: dict[int, str] = {}
+        self._kept: dict[int, Kept] = {}
+        self._waiting: dict[int, Kept] = {}
+        self._is_done = False
+        self._cells: tuple[Cell, ...] = ()
+
+    def note(self, offset: int, value: bytes) -> None:
+        """Take one record of the topic."""
+        record = orjson.loads(value)
+        bin_ = record["bin"]
+        if self._is_done or (self.last_bin is not None and bin_ > self.last_bin):
+            self._is_done = True
+            self._waiting = {}
+            return
+        kept = Kept(record["revision"], offset, zstandard.compress(value, 1))
+        if not kept.revision:
+            self._settle()
+            self.ends[bin_] = record["bin_end"]
+            self.forecast_cells[bin_] = self._shared(record)
+        if bin_ not in self._waiting or self._waiting[bin_].revision <= kept.revision:
+            self._waiting[bin_] = kept
+
+    def finish(self) -> None:
+        """Take over what no later slab has called in question."""
+        self._settle()
+
+    @property
+    def bins(self) -> list[int]:
+        """The bins that have a slab, in order."""
+        return sorted(self._kept)
+
+    def revision(self, bin_: int) -> int:
+        """Return the last revision of a bin."""
+        return self._kept[bin_].revision
+
+    def offset(self, bin_: int) -> int:
+        """Return where the last revision of a bin stands in the topic."""
+        return self._kept[bin_].offset
+
+    def frame(self, bin_: int) -> pl.DataFrame:
+        """Return the values of a bin: region, category, SERIES.value of each; NaN is missing.
+
+        A bin that has no slab has no rows.
+        """
+        if bin_ not in self._kept:
+            return pl.DataFrame(schema={"region": pl.String, "category": pl.String})
+        record = orjson.loads(zstandard.decompress(self._kept[bin_].record))
+        frame = pl.DataFrame({"region": record["regions"], "category": record["categories"]})
+        return frame.with_columns(
+            pl.Series(f"{name}.value", values, pl.Float64).fill_null(float("nan"))
+            for name, values in zip(record["series"], record["values"], strict=True)
+        )
+
+    def _settle(self) -> None:
+        for bin_, kept in self._waiting.items():
+            if bin_ not in self._kept or self._kept[bin_].revision <= kept.revision:
+                self._kept[bin_] = kept
+        self._waiting = {}
+
+    def _shared(self, record: Mapping[str, Any]) -> tuple[Cell, ...]:
+        cells = tuple(map(Cell, record["regions"], record["categories"]))
+        if cells != self._cells:
+            self._cells = cells
+        return self._cells
+
+
+@dataclass
+class CutBook:
+    """The cuts topic up to ``position``: how far each source partition is in the closed bins.
+
+    Parameters
+    ----------
+    settings
+        Fingerprint of the settings that the cuts must have been made under.
+    position
+        Offset of the cuts topic up to which the forecaster had read when ``last_bin`` was the
+        last closed bin.
+    last_bin
+        The last closed bin.
+    """
+
+    settings: str
+    position: int
+    last_bin: int
+    ranks: dict[Key, tuple[int, int]] = field(default_factory=dict)
+    cuts: dict[Key, list[tuple[int, int]]] = field(default_factory=dict)
+    told: dict[tuple[str, int, int], list[Cover]] = field(default_factory=dict)
+
+    def note(self, offset: int, value: bytes) -> None:
+        """Take one record of the topic.
+
+        Raises
+        ------
+        ContractError
+            When it was made under other settings.
+        """
+        record = orjson.loads(value)
+        if record["settings"] != self.settings:
+            raise ContractError(
+                f"the cuts topic holds records made under other settings ({record['settings']}, "
+                f"now {self.settings}): verify with the settings that the workers run under"
+            )
+        if offset >= self.position or record["type"] not in ("cut", "idle"):
+            return
+        key = (record["source"], record["partition"])
+        rank = (record["upto"], record.get("boundary", -1))
+        for part in record["bins"]:
+            self.told.setdefault((*key, part["bin"]), []).append(Cover(*rank))
+        if record["type"] == "idle":
+            self._take(key, rank)
+        elif not record["ended"]:
+            self.cuts.setdefault(key, []).append(rank)
+            if rank[1] <= self.last_bin:
+                self._take(key, rank)
+
+    def _take(self, key: Key, rank: tuple[int, int]) -> None:
+        if rank >= self.ranks.get(key, (-1, -1)):
+            self.ranks[key] = rank
+
+    def cover(self, key: Key) -> Cover:
+        """Return how far a partition is in the closed bins; one never cut adds nothing yet."""
+        return Cover(*self.ranks.get(key, (-1, -1)))
+
+    def cover_before(self, key: Key, bin_: int, upto: int) -> Cover:
+        """Return how far a partition is in a bin that took nothing from ``upto`` on."""
+        told = [c for c in self.told.get((*key, bin_), ()) if c.upto < upto]
+        return max(told, key=lambda c: (c.upto, c.boundary), default=Cover(-1, -1))
+
+    def first_cut(self, key: Key, offset: int) -> tuple[int, int] | None:
+        """Return (upto, boundary) of the first cut of ``key`` at ``offset`` or later."""
+        return min((cut for cut in self.cuts.get(key, ()) if cut[0] >= offset), default=None)

@@ -1,0 +1,197 @@
+"""What becomes of the records of one source partition, told anew from its log alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidecast.state.bins import BinGrid
+from tidecast.state.cuts import END_OF_LOG
+from tidecast.state.errors import ContractError
+from tidecast.state.gate import Gate, Held
+from tidecast.state.settings import Settings, SourceSettings
+from tidecast.streams.decode.judge import Judged
+from tidecast.streams.recount.records import RecordReader
+from tidecast.streams.recount.sums import Sums, bin_sums
+
+__all__ = ["Cover", "PartitionRecount", "Totals"]
+
+NO_TERMS = np.zeros(0, np.int64)
+Longs = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Cover:
+    """How far a partition's log is in the closed bins: up to the cut at ``upto``, ``boundary``.
+
+    The default covers a whole log. Records that come after are open: they may be in a later
+    correction.
+    """
+
+    upto: int = 2**62
+    boundary: int = -1
+
+
+@dataclass
+class Totals:
+    """The recount of several partitions: sums by bin and cell, and records by their fate."""
+
+    counted: Sums
+    late: Sums
+    open: Sums
+    fates: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class Acted:
+    """A valid record at its turn; ``at`` is the offset of the record that made it act."""
+
+    offset: int
+    at: int
+    record: Judged
+
+
+class PartitionRecount:
+    """Follows one partition record by record: what is refused, late, open or counted.
+
+    ``refused`` maps offsets to reasons, ``late`` to bins; ``decided_at`` says at which later
+    offset the fate of a record was decided whose time was in doubt.
+    """
+
+    def __init__(
+        self, settings: Settings, source: SourceSettings, reader: RecordReader, totals: Totals
+    ) -> None:
+        self.refused: dict[int, str] = {}
+        self.late: dict[int, int] = {}
+        self.decided_at: dict[int, int] = {}
+        self.totals = totals
+        self._settings = settings
+        self._source = source
+        self._reader = reader
+        self._grid = BinGrid(settings.bins.width, settings.shop.time_zone)
+        self._gate = Gate(source.max_gap)
+        self._held: dict[int, Judged] = {}
+        self._high: int | None = None
+        self._through = -1
+        self._cover = Cover()
+        self._bin_covers: dict[int, Cover] = {}
+
+    def cover(self, cover: Cover, bins: Mapping[int, Cover]) -> None:
+        """Count only what ``cover`` reaches, in single ``bins`` even less; before the first record.
+
+        What a bin's own cover leaves out came when the bin could not be corrected any more: it
+        is late.
+        """
+        self._cover, self._bin_covers = cover, dict(bins)
+
+    @property
+    def held(self) -> int:
+        """How many records wait for those that decide about their time."""
+        return len(self._held)
+
+    def feed(self, offsets: Sequence[int], records: Sequence[bytes | None]) -> None:
+        """Take the next records of the log."""
+        acted: list[Acted] = []
+        valid: list[tuple[int, bytes | None, Judged]] = []
+        for offset, raw in zip(offsets, records, strict=True):
+            if raw == END_OF_LOG:
+                acted += self._pass_gate(valid) + self._finish(offset)
+                self._settle(acted)
+                self._end(offset)
+                acted, valid = [], []
+                continue
+            try:
+                valid.append((offset, raw, self._reader.read(raw)))
+            except ContractError as error:
+                self._refuse(offset, str(error))
+        self._settle(acted + self._pass_gate(valid))
+
+    def end(self) -> None:
+        """Close the log where its file ends."""
+        self._settle(self._finish(2**62))
+
+    def _pass_gate(self, valid: list[tuple[int, bytes | None, Judged]]) -> list[Acted]:
+        """Return the records that the gate lets through, in the order of acting."""
+        acted: list[Acted] = []
+        times = np.array([judged.time for *_, judged in valid], np.int64)
+        place = 0
+        while place < len(valid):
+            free = self._gate.free_run(times[place:])
+            acted += [Acted(o, o, judged) for o, _, judged in valid[place : place + free]]
+            place += free
+            if place < len(valid) and not free:
+                offset, raw, judged = valid[place]
+                self._held[offset] = judged
+                held = Held(offset, judged.time, 0, NO_TERMS, raw or b"")
+                acted += self._decided(self._gate.offer(held), offset)
+                place += 1
+        return acted
+
+    def _finish(self, offset: int) -> list[Acted]:
+        return self._decided(self._gate.finish(), offset)
+
+    def _decided(self, decided: Sequence[tuple[Held, bool]], at: int) -> list[Acted]:
+        acted = []
+        for held, acts in decided:
+            judged = self._held.pop(held.offset)
+            self.decided_at[held.offset] = at
+            if acts:
+                acted.append(Acted(held.offset, at, judged))
+            else:
+                self._refuse(held.offset, "time_jump")
+        return acted
+
+    def _refuse(self, offset: int, reason: str) -> None:
+        self.refused[offset] = reason
+        self.totals.fates["refused"] += 1
+
+    def _settle(self, acted: list[Acted]) -> None:
+        """Tell the fate of records that act one after the other: counted, open or late."""
+        if not acted:
+            return
+        times = np.array([each.record.time for each in acted], np.int64)
+        first = times[0] if self._high is None else self._high
+        highs = np.maximum.accumulate(np.concatenate(([first], times)))[1:]
+        watermarks = highs - self._source.max_disorder
+        bins = self._grid.index(times)
+        late = self._ends(bins) + self._source.allowed_lateness <= watermarks
+        for place in np.flatnonzero(late):
+            self.late[acted[place].offset] = int(bins[place])
+        through = np.maximum(self._grid.index(watermarks) - 1, self._through)
+        at = np.array([each.at for each in acted], np.int64)
+        covered = _reach(self._cover, at, through)
+        for bin_, cover in self._bin_covers.items():
+            outside = (bins == bin_) & ~_reach(cover, at, through)
+            late, covered = late | outside, covered & ~outside
+        self._add(acted, bins, {"late": late, "counted": ~late & covered, "open": ~late & ~covered})
+        self._high, self._through = int(highs[-1]), int(through[-1])
+
+    def _ends(self, bins: Longs) -> Longs:
+        numbers, places = np.unique(bins, return_inverse=True)
+        ends = np.array([self._grid.end(int(number)) for number in numbers], np.int64)
+        return ends[places]
+
+    def _add(self, acted: list[Acted], bins: Longs, fates: dict[str, NDArray[np.bool_]]) -> None:
+        for fate, those in fates.items():
+            places = np.flatnonzero(those)
+            if len(places):
+                records = [acted[place].record for place in places.tolist()]
+                sums = bin_sums(self._settings, self._source, bins[places], records)
+                getattr(self.totals, fate).add(sums)
+                self.totals.fates[fate] += len(places)
+
+    def _end(self, offset: int) -> None:
+        """Close what is open: the log says so at ``offset``."""
+        self.totals.fates["ends"] += 1
+        if self._high is not None:
+            reached = int(self._grid.index(np.array([self._high]))[0])
+            self._through = max(self._through, reached)
+
+
+def _reach(cover: Cover, at: Longs, through: Longs) -> NDArray[np.bool_]:
+    """Tell which records, each at its turn, come before the cut that ``cover`` names."""
+    return ~((at >= cover.upto) & (through >= cover.boundary))
