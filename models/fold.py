@@ -13,14 +13,14 @@ from tidecast.state.checkpoint import pack, prefixed, unpack, within
 from tidecast.state.cuts import InputMessage
 from tidecast.state.regions import locator, read_positions
 from tidecast.state.settings import RegionsSettings, Settings
-from tidecast.state.slabs import Slab, SlabFold, SlabRules
+from tidecast.state.slabs import LateBins, Slab, SlabFold, SlabRules
 
 __all__ = ["Closed", "ForecastFold"]
 
 
 @dataclass(frozen=True)
 class Closed:
-    """What the closing of a bin gives; a correction gives its slab alone."""
+    """What the closing of a bin gives; a correction gives its slab, and its scores anew."""
 
     slab: Slab
     cells: Sequence[Cell]
@@ -36,16 +36,26 @@ class ForecastFold:
         self.forecaster = Forecaster(ForecastProfile.of(settings))
         self._positions = Positions(settings.regions)
 
-    def step(self, message: InputMessage) -> Iterator[Closed]:
-        """Fold one message; yield what each bin that it closes gives."""
+    def step(self, message: InputMessage) -> Iterator[Closed | LateBins]:
+        """Fold one message; yield what each bin that it closes gives, and what came too late."""
         for slab in self.slabs.step(message):
+            if isinstance(slab, LateBins):
+                yield slab
+                continue
             cells = self.slabs.cells.cells[: len(slab.values)]
             if slab.revision:
-                self.forecaster.correct(slab.bin, slab.values)
-                yield Closed(slab, cells)
+                yield Closed(slab, cells, self.forecaster.correct(slab))
             else:
                 scores, forecast = self.forecaster.step(slab, cells, self._positions.of(cells))
                 yield Closed(slab, cells, scores, forecast)
+
+    def end_warm_up(self) -> None:
+        """Go on from a replayed log, which has ended, to live running.
+
+        Cells, what was learnt, forecasts that wait for their actuals, and time itself stay; the
+        source partitions are forgotten, and bins closed by now are not changed any more.
+        """
+        self.slabs.end_warm_up()
 
     def snapshot(self) -> bytes:
         """Return the state as bytes."""

@@ -74,34 +74,52 @@ class Forecaster:
 
         ``cells`` are those of the slab's rows; they may only grow. ``positions`` are latitude and
         longitude of regions, as far as known. Scores are None when nothing was forecast of this
-        bin. Forecasts of bins that were skipped are dropped without a score.
+        bin. Forecasts of bins that were skipped are scored only if a correction of those comes.
         """
         values = finite(slab.values)
         scores = self._score(slab.bin, values)
+        self._weigh(slab.bin, values)
         self._window.append(slab.bin, values)
         admitted, covariates = self._surroundings.observe(Slab(slab.bin, values), cells, positions)
         for expert in self.experts:
             expert.learn(self._window, admitted, covariates)
         return scores, self._forecast(covariates)
 
-    def correct(self, bin_: int, values: NDArray[np.float64]) -> None:
-        """Replace the values, (cell, series), of an earlier bin; what was learnt stays."""
-        self._window.correct(bin_, finite(values))
+    def correct(self, slab: Slab) -> Scores | None:
+        """Replace the values of an earlier bin, and score its forecasts by them.
 
-    def _score(self, bin_: int, values: NDArray[np.float64]) -> Scores | None:
-        """Score what is due, and let blend and calibration learn from it."""
-        sheet = None
-        for due in self._pending.take(bin_):
-            sheet = sheet or ScoreSheet(bin_, self.profile)
-            n_cells = due.means.shape[-1]
-            actual = values[:n_cells].T  # (series, cell)
+        What was learnt from the bin stays; nothing is learnt twice. Scores are None when nothing
+        was forecast of the bin.
+        """
+        values = finite(slab.values)
+        self._window.correct(slab.bin, values)
+        return self._score(slab.bin, values, slab.revision)
+
+    def _score(self, bin_: int, values: NDArray[np.float64], revision: int = 0) -> Scores | None:
+        """Score what was said of a bin."""
+        dues = self._pending.about(bin_)
+        if not dues:
+            return None
+        sheet = ScoreSheet(bin_, self.profile, revision)
+        for due in dues:
+            actual = values[: due.means.shape[-1]].T  # (series, cell)
             mean, scale = due.means[0, :, :, None], due.scale[:, :, None]
             quantiles = quantiles_of(mean, scale, due.shapes[:, None])[:, :, 0]
             sheet.fill(due.lead, actual, due.means, quantiles)
-            errors = due.means - actual.astype(np.float32)
+        return sheet.scores
+
+    def _weigh(self, bin_: int, values: NDArray[np.float64]) -> None:
+        """Let blend and calibration learn from what was said of a bin."""
+        for due in self._pending.about(bin_):
+            n_cells = due.means.shape[-1]
+            errors = due.means - values[:n_cells].T.astype(np.float32)
             self._blend.learn(errors[1:], self._surroundings.scale[:n_cells].T, due.lead)
             self._calibrate.learn(-errors[0], due.means[0], due.scale, due.lead)
-        return sheet.scores if sheet else None
+
+    def _is_final(self, bin_: int, closed: int) -> bool:
+        """Tell whether a bin is closed and no later slab than ``closed`` may bring a correction."""
+        grid = self.profile.grid
+        return bin_ <= closed and grid.end(bin_) + self.profile.reach <= grid.end(closed + 1)
 
     def _forecast(self, covariates: Covariates) -> Forecast:
         means, scales = self._ask(covariates)
@@ -112,6 +130,7 @@ class Forecaster:
         mean, scale = self._combine(means, scales, weights, covariates)
         shapes = self._calibrate.shapes()
         self._pending.add(covariates.bin, np.concatenate([mean[None], means]), scale, shapes)
+        self._pending.forget(lambda bin_: self._is_final(bin_, covariates.bin))
         spoke = {e.name: w for e, w, a in zip(self.experts, weights, awake, strict=True) if a}
         return Forecast(
             origin_bin=covariates.bin,

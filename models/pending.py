@@ -1,7 +1,8 @@
-"""Pending forecasts: what was said of bins that have not closed yet."""
+"""Pending forecasts: what was said of bins that have not closed yet, or may be corrected."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +28,7 @@ class Due:
 
 
 class Pending:
-    """Forecasts by the bin they are about, for at most ``horizon`` bins ahead."""
+    """Forecasts by the bin they are about, for at most ``horizon`` bins ahead; until forgotten."""
 
     def __init__(self) -> None:
         self._due: dict[int, list[Due]] = {}
@@ -50,12 +51,14 @@ class Pending:
             )
             self._due.setdefault(origin_bin + lead, []).append(due)
 
-    def take(self, bin_: int) -> list[Due]:
-        """Return what was said of ``bin_`` and forget it, and all that was said of bins before."""
-        taken = self._due.pop(bin_, [])
-        for earlier in [target for target in self._due if target < bin_]:
-            del self._due[earlier]
-        return taken
+    def about(self, bin_: int) -> Sequence[Due]:
+        """Return what was said of ``bin_``."""
+        return self._due.get(bin_, ())
+
+    def forget(self, is_done: Callable[[int], bool]) -> None:
+        """Drop what was said of the bins that are done."""
+        for bin_ in [bin_ for bin_ in self._due if is_done(bin_)]:
+            del self._due[bin_]
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays, named by bin and lead."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tidecast.state.bins import BinGrid
 from tidecast.state.settings import Settings
+from tidecast.state.slabs import SlabRules
 
 __all__ = ["DEFAULT_EXPERTS", "ForecastProfile"]
 
@@ -16,7 +17,8 @@ DEFAULT_EXPERTS = ("seasonal_naive", "time_of_week", "holt_winters", "linear")
 class ForecastProfile:
     """What is forecast, how far ahead, at which levels, and by whom.
 
-    ``season_lengths`` are bins, rising; ``experts`` are names of `tidecast.models.experts`.
+    ``season_lengths`` are bins, rising; ``experts`` are names of `tidecast.models.experts`. A bin
+    is corrected until ``reach`` microseconds after its end at most.
     """
 
     series: tuple[str, ...]
@@ -25,6 +27,7 @@ class ForecastProfile:
     quantile_levels: tuple[float, ...]
     season_lengths: tuple[int, ...]
     experts: tuple[str, ...] = DEFAULT_EXPERTS
+    reach: int = 0
 
     @classmethod
     def of(cls, settings: Settings) -> ForecastProfile:
@@ -37,6 +40,7 @@ class ForecastProfile:
             horizon=forecast.horizon,
             quantile_levels=forecast.quantile_levels,
             season_lengths=forecast.season_lengths or grid.season_lengths(),
+            reach=SlabRules.of(settings).reach,
         )
 
     @property

@@ -23,7 +23,8 @@ class Scores:
     blend and of the mean for experts, ``squared_error`` of the mean for all; ``actual`` sums
     absolute actuals; ``pinball`` is the mean over levels, NaN for experts. ``covered``, (interval,
     series, lead), counts the actuals inside the blend's central ``intervals``. A lead without any
-    forecast of this bin has n = 0.
+    forecast of this bin has n = 0. A ``revision`` above 0 replaces the scores of the bin: its
+    actuals were corrected.
     """
 
     bin: int
@@ -35,12 +36,13 @@ class Scores:
     actual: NDArray[np.float64]
     pinball: NDArray[np.float64]
     covered: NDArray[np.int64]
+    revision: int = 0
 
 
 class ScoreSheet:
     """The scores of one bin while they are filled in, lead by lead."""
 
-    def __init__(self, bin_: int, profile: ForecastProfile) -> None:
+    def __init__(self, bin_: int, profile: ForecastProfile, revision: int = 0) -> None:
         experts = (BLEND, *profile.experts)
         shape = (len(experts), profile.n_series, profile.horizon)
         self._profile = profile
@@ -56,6 +58,7 @@ class ScoreSheet:
             actual=np.zeros(shape),
             pinball=np.full(shape, np.nan),
             covered=np.zeros((len(profile.intervals), *shape[1:]), np.int64),
+            revision=revision,
         )
         self.scores.pinball[0] = 0.0
 

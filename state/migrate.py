@@ -18,8 +18,9 @@ from tidecast.state.cells import CellIndex
 from tidecast.state.changes import Change, moved
 from tidecast.state.checkpoint import Arrays
 from tidecast.state.events import Events
+from tidecast.state.inputs import Input
 from tidecast.state.settings import SeriesSettings
-from tidecast.state.slabs import Input, SlabFold, SlabRules
+from tidecast.state.slabs import SlabFold, SlabRules
 
 __all__ = ["ReadAgain", "first_whole_bin", "migrated_partition", "migrated_slabs"]
 
@@ -66,7 +67,7 @@ def migrated_slabs(
 
     ``whole_from`` has, by kept source, the first bin of which no event was read; ``joining`` are
     the partitions of added sources, which slabs wait for from now on. Where a source is dropped,
-    bins closed with it are not corrected any more.
+    bins closed with it are not corrected any more: its share of them is not known after.
     """
     result = copy.copy(slabs)
     result.rules = rules = SlabRules.of(change.new)
@@ -78,6 +79,7 @@ def migrated_slabs(
         key: replace(
             place,
             columns=rules.columns(key[0]),
+            told=dict(place.told),
             pending=[
                 (boundary, upto, replace(sums, sums=moved(sums.sums, rows[key[0]], axis=0)))
                 for boundary, upto, sums in place.pending
@@ -96,7 +98,31 @@ def migrated_slabs(
         }
         for bin_, shares in slabs.versions.items()
     }
+    result.revisions = dict(slabs.revisions)
+    result.floor = _floor(change, slabs)
+    _close(result, result.floor or 0)
     return result
+
+
+def _floor(change: Change, slabs: SlabFold) -> int | None:
+    """Return the bin before which nothing is corrected any more, None where there is none."""
+    if slabs.next_bin is None:
+        return slabs.floor
+    if change.dropped_sources:
+        return slabs.next_bin
+    before, after = slabs.rules, SlabRules.of(change.new)
+    if after.reach <= before.reach:
+        return slabs.floor
+    reached = np.array([before.grid.start(slabs.next_bin) - before.reach])
+    return max(slabs.floor or 0, int(before.grid.index(reached)[0]))  # before: forgotten by now
+
+
+def _close(slabs: SlabFold, floor: int) -> None:
+    """Forget how bins before ``floor`` are made up, but for what was told of each partition."""
+    for bin_ in [bin_ for bin_ in slabs.versions if bin_ < floor]:
+        for key, version in slabs.versions.pop(bin_).items():
+            (slabs.inputs or {})[key].told[bin_] = int(version.sums[0].sum())
+    slabs.revisions = {bin_: n for bin_, n in slabs.revisions.items() if bin_ >= floor}
 
 
 def _counted_from(change: Change, slabs: SlabFold, whole_from: Mapping[str, int]) -> dict[str, int]:

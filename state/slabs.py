@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,12 +13,11 @@ from tidecast.state.bins import BinGrid
 from tidecast.state.cells import OVERFLOW, Cell, CellIndex
 from tidecast.state.checkpoint import Arrays, prefixed, within
 from tidecast.state.cuts import BinSums, Cut, Idle, InputMessage, Join, PartitionList
+from tidecast.state.inputs import NEVER, Input
 from tidecast.state.settings import Settings
 from tidecast.state.terms import all_terms, series_values
 
-__all__ = ["Slab", "SlabFold", "SlabRules"]
-
-NEVER = 2**62  # beyond every bin: this partition holds nobody back
+__all__ = ["LateBins", "Slab", "SlabFold", "SlabRules"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,23 @@ class Slab:
     values: NDArray[np.float64]
     events: int = 0
     revision: int = 0
+
+
+@dataclass(frozen=True)
+class LateBins:
+    """Events of a source partition that no slab takes any more, for their bin is too long closed.
+
+    The partition was idle or stopped meanwhile, or the bin belongs to the log of a warm-up.
+    ``upto`` is the source offset at which they became known; ``events`` counts those not told of
+    before; ``cells`` are all of which the partition has an event in the bin.
+    """
+
+    source: str
+    partition: int
+    bin: int
+    upto: int
+    events: int
+    cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True)
@@ -49,22 +65,15 @@ class SlabRules:
         reach = max(source.allowed_lateness for source in settings.sources)
         return cls(settings, grid, reach + 2 * grid.nominal_width)
 
+    def is_beyond(self, bin_: int, now: int) -> bool:
+        """Tell whether ``bin_`` is not corrected any more once ``now`` closes."""
+        return self.grid.end(bin_) + self.reach <= self.grid.end(now)
+
     def columns(self, source: str) -> list[int]:
         """Return the rows of a slab's sums that the rows of a source's sums add to."""
         stream = next(s.stream for s in self.settings.sources if s.name == source)
         terms = all_terms(self.settings)
         return [0, *(row for row, term in enumerate(terms, 1) if term.stream is stream)]
-
-
-@dataclass
-class Input:
-    """What is known of one source partition: pending versions, and how far it was cut."""
-
-    columns: list[int]
-    through: int | None = None
-    first: int | None = None
-    newest: tuple[int, int] = (-1, -1)  # the rank of the last message
-    pending: list[tuple[int, int, BinSums]] = field(default_factory=list)  # (boundary, upto, sums)
 
 
 @dataclass
@@ -96,9 +105,13 @@ class SlabFold:
         self.revisions: dict[int, int] = {}
         self.beyond_reach = 0
         self.counted_from: dict[str, int] = {}  # series that a migration added: first whole bin
+        self.floor: int | None = None  # bins before were closed in a warm-up
 
-    def step(self, message: InputMessage) -> list[Slab]:
-        """Fold one message; return the slabs it completes, corrections before their slab."""
+    def step(self, message: InputMessage) -> list[Slab | LateBins]:
+        """Fold one message; return the slabs it completes, corrections before their slab.
+
+        Events that come too late for theirs are returned too, where they become known.
+        """
         if isinstance(message, PartitionList):
             if self.inputs is not None:
                 return []
@@ -115,6 +128,16 @@ class SlabFold:
             self._note(message)
         return list(self._make())
 
+    def end_warm_up(self) -> None:
+        """Go on from a replayed log, which has ended, to a log of live cuts.
+
+        Cells and time stay; partitions are forgotten: their list comes anew. Bins closed by now
+        belong to the warm-up: a live event of one would be counted twice, and is told as too late.
+        """
+        self.floor = self.next_bin
+        self.inputs, self.unlisted = None, []
+        self.versions, self.revisions = {}, {}
+
     def holding_back(self) -> tuple[str, int] | None:
         """Return the source partition that time waits for, None before there are any."""
         if not self.inputs:
@@ -122,7 +145,7 @@ class SlabFold:
         return min(self.inputs, key=lambda key: _through(self.inputs[key]))  # type: ignore[index]
 
     def snapshot(self) -> tuple[dict[str, Any], Arrays]:
-        """Return what ``restore`` needs; only after the partition list is known."""
+        """Return what ``restore`` needs; not while messages wait for the list of partitions."""
         arrays: Arrays = {}
         values: dict[str, Any] = {
             "cells": self.cells.cells,
@@ -132,7 +155,8 @@ class SlabFold:
             "beyond_reach": self.beyond_reach,
             "revisions": list(self.revisions.items()),
             "counted_from": self.counted_from,
-            "inputs": [],
+            "floor": self.floor,
+            "inputs": None if self.inputs is None else [],
             "versions": [],
         }
         for number, (key, place) in enumerate((self.inputs or {}).items()):
@@ -144,7 +168,8 @@ class SlabFold:
                     f"pending/{number}/{entry}",
                     {"region": sums.region, "category": sums.category, "sums": sums.sums},
                 )
-            values["inputs"].append([*key, place.through, place.first, place.newest, pending])
+            known = [place.through, place.first, place.newest, place.passed]
+            values["inputs"].append([*key, *known, list(place.told.items()), pending])
         for bin_, shares in self.versions.items():
             for key, version in shares.items():
                 name = f"{len(values['versions'])}"
@@ -162,66 +187,57 @@ class SlabFold:
         self.beyond_reach = values["beyond_reach"]
         self.revisions = dict(values["revisions"])
         self.counted_from = values["counted_from"]
-        self.inputs = {}
-        for number, (source, partition, through, first, newest, pending) in enumerate(
-            values["inputs"]
-        ):
-            place = Input(self.rules.columns(source), through, first, tuple(newest))
+        self.floor = values["floor"]
+        inputs: dict[tuple[str, int], Input] = {}
+        for number, (source, partition, *known, told, pending) in enumerate(values["inputs"] or []):
+            through, first, newest, passed = known
+            place = Input(self.rules.columns(source), through, first, tuple(newest), passed=passed)
+            place.told = dict(told)
             for entry, (boundary, upto, bin_, regions, categories) in enumerate(pending):
                 parts = within(f"pending/{number}/{entry}", arrays)
                 sums = BinSums(bin_, regions, categories, **parts)
                 place.pending.append((boundary, upto, sums))
-            self.inputs[source, partition] = place
+            inputs[source, partition] = place
+        self.inputs = None if values["inputs"] is None else inputs
         self.versions = {}
         for name, (bin_, source, partition, upto, boundary) in enumerate(values["versions"]):
             version = Version(upto, boundary, arrays[f"cells/{name}"], arrays[f"sums/{name}"])
             self.versions.setdefault(bin_, {})[source, partition] = version
 
     def _note(self, message: Cut | Idle | Join) -> None:
+        key = (message.source, message.partition)
         if isinstance(message, Join):
-            self._join_partition((message.source, message.partition))
-            return
-        place = (self.inputs or {}).get((message.source, message.partition))
-        if place is None or _rank(message) < place.newest:
-            return  # not ours, or a stale writer's: something newer was read already
-        place.newest = _rank(message)
-        if isinstance(message, Idle):
-            place.pending += [(sums.bin, message.upto, sums) for sums in message.bins]
-            place.through = NEVER
-            starts = [sums.bin for sums in message.bins]
-        else:
-            place.pending += [(message.boundary, message.upto, sums) for sums in message.bins]
-            place.through = NEVER if message.ended else message.boundary
-            starts = [message.since] if message.boundary >= message.since else []
-            starts += [sums.bin for sums in message.bins]
-        if place.first is None and starts:
-            place.first = min(starts)
-        place.pending.sort(key=lambda entry: entry[:2])
+            self._join_partition(key)
+        elif self.inputs is not None and key in self.inputs:
+            self.inputs[key].note(message)
 
     def _join_partition(self, key: tuple[str, int]) -> None:
         inputs = self.inputs or {}
         if key not in inputs:
             self.inputs = dict(sorted([*inputs.items(), (key, Input(self.rules.columns(key[0])))]))
 
-    def _make(self) -> Iterator[Slab]:
+    def _make(self) -> Iterator[Slab | LateBins]:
         inputs = list((self.inputs or {}).values())
         if any(place.through is None for place in inputs) or not inputs:
             return
-        if self.next_bin is None:
-            firsts = [place.first for place in inputs if place.first is not None]
-            if not firsts:
-                return
-            self.next_bin = self.last_event_bin = min(firsts)
         limit = self._limit(inputs)
+        if self.next_bin is None:
+            first = min((p.first for p in inputs if p.first is not None), default=NEVER)
+            if first > limit:
+                return
+            self.next_bin = self.last_event_bin = first
         while self.next_bin <= limit:
             yield from self._slabs(self.next_bin)
             self.next_bin = self._following(inputs, limit)
 
     def _limit(self, inputs: Sequence[Input]) -> int:
+        """Return the last bin that may close.
+
+        Where every partition is idle or ended, that is what some watermark has passed: silence
+        alone closes no bin.
+        """
         limit = min(_through(place) for place in inputs)
-        if limit < NEVER:
-            return limit
-        return max((entry[0] for p in inputs for entry in p.pending), default=-1)
+        return limit if limit < NEVER else max(place.passed for place in inputs)
 
     def _following(self, inputs: Sequence[Input], limit: int) -> int:
         """Return the bin after ``next_bin``, or, while the feed sleeps, the next with news."""
@@ -231,8 +247,9 @@ class SlabFold:
         news = [place.pending[0][0] for place in inputs if place.pending]
         return max(following, min([limit + 1, *news]))
 
-    def _slabs(self, bin_: int) -> Iterator[Slab]:
-        touched = self._apply(bin_)
+    def _slabs(self, bin_: int) -> Iterator[Slab | LateBins]:
+        touched: set[int] = set()
+        yield from self._apply(bin_, touched)
         for earlier in sorted(touched - {bin_}):
             self.revisions[earlier] = self.revisions.get(earlier, 0) + 1
             yield self._slab(earlier)
@@ -244,27 +261,41 @@ class SlabFold:
             yield slab
         self._forget(bin_)
 
-    def _apply(self, bin_: int) -> set[int]:
-        """Take over the versions that count from slab ``bin_`` on; return the bins they touch."""
-        due: list[tuple[tuple[str, int], int, int, BinSums]] = []
-        for key, place in (self.inputs or {}).items():
-            ready = [entry for entry in place.pending if entry[0] <= bin_]
-            place.pending = place.pending[len(ready) :]
-            due += [(key, boundary, upto, sums) for boundary, upto, sums in ready]
-        cells_of = [sums.cells for *_, sums in due]
-        self._join(cells_of)
-        touched = set()
-        for (key, boundary, upto, sums), seen in zip(due, cells_of, strict=True):
-            if sums.bin < bin_ and self._is_forgotten(sums.bin, bin_):
-                self.beyond_reach += int(sums.sums[0].sum())
-                continue
+    def _apply(self, bin_: int, touched: set[int]) -> Iterator[LateBins]:
+        """Take over the versions that count from slab ``bin_`` on; yield what comes too late.
+
+        The bins whose values change are added to ``touched``.
+        """
+        shares = [
+            (key, place, upto, boundary, sums)
+            for key, place in (self.inputs or {}).items()
+            for boundary, upto, sums in place.take(bin_)
+        ]
+        due = []
+        for key, place, upto, boundary, sums in shares:
+            if sums.bin < (self.floor or 0) or self.rules.is_beyond(sums.bin, bin_):
+                yield from self._too_late(key, place, upto, sums)
+            else:
+                due.append((key, upto, boundary, sums, sums.cells))
+        self._join(cells for *_, cells in due)
+        for key, upto, boundary, sums, seen in due:
             versions = self.versions.setdefault(sums.bin, {})
             known = versions.get(key)
             if known is None or (upto, boundary) > (known.upto, known.boundary):
                 cells = np.array([self.cells.add(cell) for cell in seen], np.int64)
                 versions[key] = Version(upto, boundary, cells, sums.sums)
                 touched.add(sums.bin)
-        return touched
+
+    def _too_late(
+        self, key: tuple[str, int], place: Input, upto: int, sums: BinSums
+    ) -> Iterator[LateBins]:
+        """Yield what of ``sums`` neither a slab holds nor an earlier answer told of."""
+        total = int(sums.sums[0].sum())
+        fresh = total - place.told.get(sums.bin, 0)
+        if fresh > 0:
+            place.told[sums.bin] = total
+            self.beyond_reach += fresh
+            yield LateBins(*key, sums.bin, upto, fresh, tuple(sums.cells))
 
     def _join(self, seen: Iterable[Iterable[Cell]]) -> None:
         """Number new cells in sorted order."""
@@ -284,25 +315,15 @@ class SlabFold:
                 values[:, number] = np.nan  # its events were counted in part, or not at all
         return Slab(bin_, values, int(total[0].sum()), self.revisions.get(bin_, 0))
 
-    def _is_forgotten(self, bin_: int, now: int) -> bool:
-        grid = self.rules.grid
-        return grid.end(bin_) + self.rules.reach <= grid.end(now)
-
     def _forget(self, now: int) -> None:
-        for bin_ in [b for b in self.revisions if self._is_forgotten(b, now)]:
+        inputs, is_beyond = self.inputs or {}, self.rules.is_beyond
+        for bin_ in [b for b in self.revisions if is_beyond(b, now)]:
             self.revisions.pop(bin_)
-            self.versions.pop(bin_, None)
-
-
-def _rank(message: Cut | Idle) -> tuple[int, int]:
-    """Return where a message stands among those of its partition.
-
-    A partition is idle before it reads the record at ``upto``; that record's cuts follow in the
-    order of their boundaries, and the one that ends the log is last.
-    """
-    if isinstance(message, Idle):
-        return message.upto, -1
-    return message.upto, NEVER if message.ended else message.boundary
+            for key, version in self.versions.pop(bin_, {}).items():
+                inputs[key].told[bin_] = int(version.sums[0].sum())
+        for place in inputs.values():
+            for bin_ in [b for b in place.told if is_beyond(b, place.passed)]:
+                del place.told[bin_]  # the partition itself does not take any more for it
 
 
 def _through(place: Input) -> int:

@@ -1,4 +1,4 @@
-"""Forecast: cuts and decisions in; windows, predictions and scores out."""
+"""Forecast: cuts and decisions in; windows, predictions, scores and progress out."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tidecast.state.bins import BinGrid
 from tidecast.state.cuts import PartitionList
 from tidecast.state.partition import Batch
 from tidecast.state.settings import Settings
+from tidecast.state.slabs import LateBins
 from tidecast.streams.checkpoints import Checkpoint, CheckpointLog, Owner
 from tidecast.streams.metrics import ForecastMetrics
 from tidecast.streams.sender import Sender
@@ -20,7 +21,9 @@ from tidecast.streams.threads import OneThread
 from tidecast.streams.topics import partition_counts, topic_names
 from tidecast.streams.wire import (
     encode_input,
+    encode_late_bins,
     encode_predictions,
+    encode_progress,
     encode_scores,
     encode_window,
     parse_input,
@@ -32,17 +35,20 @@ Sent = tuple[str, bytes | None, bytes]  # topic, key, value
 
 
 class ForecastOutput:
-    """Turns what a closed bin gives into records. No broker needed."""
+    """Turns what the fold gives into records. No broker needed."""
 
     def __init__(self, settings: Settings) -> None:
         self.topics = topic_names(settings.kafka.topic_prefix)
-        self._series = [series.name for series in settings.series]
+        self.series = [series.name for series in settings.series]
         self._levels = settings.forecast.quantile_levels
-        self._grid = BinGrid(settings.bins.width, settings.shop.time_zone)
+        self.grid = BinGrid(settings.bins.width, settings.shop.time_zone)
 
-    def records(self, closed: Closed) -> Iterator[Sent]:
+    def records(self, closed: Closed | LateBins) -> Iterator[Sent]:
         """Yield (topic, key, value) of every record, in the order of sending."""
-        cells, series, grid = closed.cells, self._series, self._grid
+        if isinstance(closed, LateBins):
+            yield self.topics.late, None, encode_late_bins(closed, self.grid)
+            return
+        cells, series, grid = closed.cells, self.series, self.grid
         yield self.topics.windows, None, encode_window(closed.slab, cells, series, grid)
         if closed.scores is not None:
             yield self.topics.scores, None, encode_scores(closed.scores, series, grid)
@@ -53,12 +59,17 @@ class ForecastOutput:
         for key, value in zip(keys, values, strict=True):
             yield self.topics.predictions, key, value
 
+    def progress(self, shard: int, next_bin: int, position: int) -> Sent:
+        """Return the record that says how far time has come."""
+        return self.topics.progress, None, encode_progress(shard, next_bin, position, self.grid)
+
 
 class ForecastRole:
     """Folds the cuts topic; one shard, one partition."""
 
     name = "forecast"
     checkpoint_seconds = 10.0
+    trouble: str | None = None
 
     def __init__(self, settings: Settings, sender: Sender) -> None:
         self._output = ForecastOutput(settings)
@@ -72,6 +83,7 @@ class ForecastRole:
         self._fold = ForecastFold(settings)
         self._place: TP | None = None
         self._position = 0
+        self._told: int | None = None  # the next bin, as last written to the progress topic
         self._is_changed = False
 
     async def open(self, assigned: Sequence[TP]) -> dict[TP, int]:
@@ -82,12 +94,13 @@ class ForecastRole:
         owner = Owner.shard(self._place.partition)
         found = (await self._log.read([owner])).get(owner)
         self._fold = ForecastFold(self._settings)
-        self._position = 0
+        self._position, self._told = 0, None
         if found is not None:
             await self._thread.run(self._fold.restore, found.data)
             self._position = found.position
-        else:
+        if self._fold.slabs.inputs is None:  # nothing was read yet, or a warm-up has ended
             await self._list_partitions(self._place)
+        await self._tell_progress(self._place)
         return {self._place: self._position}
 
     async def _list_partitions(self, place: TP) -> None:
@@ -110,17 +123,34 @@ class ForecastRole:
                     await self._sender.send(topic, record, key)
             self._position = offset + 1
             self._is_changed = True
+            await self._tell_progress(tp)
             yield
         self._metrics.held_back_by(self._fold.slabs.holding_back())
 
-    def _next(self, steps: Iterator[Closed]) -> list[Sent] | None:
+    def _next(self, steps: Iterator[Closed | LateBins]) -> list[Sent] | None:
         """Take one step, off the event loop; None when the message is done."""
         started = time.perf_counter()
         closed = next(steps, None)
         if closed is None:
             return None
-        self._metrics.note(len(closed.cells), time.perf_counter() - started)
+        if isinstance(closed, Closed):
+            self._note(closed, time.perf_counter() - started)
         return list(self._output.records(closed))
+
+    async def _tell_progress(self, place: TP) -> None:
+        """Say how far time has come if it has moved, be it with a slab or in the feed's sleep."""
+        next_bin = self._fold.slabs.next_bin
+        if next_bin is None or next_bin == self._told:
+            return
+        topic, key, value = self._output.progress(place.partition, next_bin, self._position)
+        await self._sender.send(topic, value, key)
+        self._told = next_bin
+
+    def _note(self, closed: Closed, seconds: float) -> None:
+        bin_end = self._output.grid.end(closed.slab.bin) / 1e6
+        self._metrics.note(len(closed.cells), bin_end, seconds)
+        if closed.forecast is not None:
+            self._metrics.weights(self._output.series, closed.forecast.weights)
 
     async def idle(self, ends: dict[TP, int]) -> None:
         """Do nothing: silence decides nothing here."""

@@ -11,6 +11,7 @@ from tidecast.models.fold import Closed, ForecastFold
 from tidecast.state.cuts import Cut, PartitionList
 from tidecast.state.partition import Batch, Outcome, Partition
 from tidecast.state.settings import Settings
+from tidecast.state.slabs import LateBins
 from tidecast.streams.ingest import SourceFold
 from tidecast.streams.logs import Dealer, LogReader, LogSpec, TimedLog, merge
 
@@ -82,6 +83,10 @@ class Replay:
 
     def closed(self) -> Iterator[Closed]:
         """Yield what every closed bin gives."""
+        yield from (closed for closed in self.outputs() if isinstance(closed, Closed))
+
+    def outputs(self) -> Iterator[Closed | LateBins]:
+        """Yield what every closed bin gives, and what came too late for its slab."""
         listed = [(name, p.partition) for name, ps in self._partitions.items() for p in ps]
         yield from self.fold.step(PartitionList(tuple(sorted(listed))))
         for cut in self.cuts():

@@ -15,7 +15,7 @@ from tidecast.state.cells import Cell
 from tidecast.state.cuts import BinSums, Cut, Idle, InputMessage, Join, PartitionList
 from tidecast.state.errors import ContractError
 from tidecast.state.partition import Rejected
-from tidecast.state.slabs import Slab
+from tidecast.state.slabs import LateBins, Slab
 from tidecast.streams.schemas.records import (
     BinRecord,
     IdleRecord,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "encode_input",
+    "encode_late_bins",
     "encode_predictions",
     "encode_progress",
     "encode_rejected",
@@ -108,6 +109,7 @@ def encode_window(slab: Slab, cells: Sequence[Cell], series: Sequence[str], grid
             "bin_start": iso(grid.start(slab.bin)),
             "bin_end": iso(grid.end(slab.bin)),
             "revision": slab.revision,
+            "learnt": slab.revision == 0,
             "events": slab.events,
             "series": list(series),
             "regions": [cell.region for cell in cells],
@@ -171,7 +173,7 @@ def encode_scores(scores: Scores, series: Sequence[str], grid: BinGrid) -> bytes
         {
             "schema_version": 1,
             "valid_time": iso(grid.end(scores.bin)),
-            "revision": 0,
+            "revision": scores.revision,
             "series": list(series),
             "experts": scores.experts,
             "n": scores.n,
@@ -198,6 +200,26 @@ def encode_rejected(rejected: Rejected, source: str, topic: str, partition: int)
             "offset": rejected.offset,
             "reason": rejected.reason,
             "value": None if raw is None else base64.b64encode(raw).decode(),
+        }
+    )
+
+
+def encode_late_bins(late: LateBins, grid: BinGrid) -> bytes:
+    """Return the bytes that say which events of a bin came too late for its slab."""
+    return orjson.dumps(
+        {
+            "schema_version": 1,
+            "type": "late_bins",
+            "source": late.source,
+            "partition": late.partition,
+            "bin": late.bin,
+            "bin_start": iso(grid.start(late.bin)),
+            "bin_end": iso(grid.end(late.bin)),
+            "upto": late.upto,
+            "events": late.events,
+            "regions": [cell.region for cell in late.cells],
+            "categories": [cell.category for cell in late.cells],
+            "reason": "late_bins: the bin closed without them, too long ago to be corrected",
         }
     )
 

@@ -58,7 +58,12 @@ CHANNELS = (
     _written("predictions", "Forecasts, one record a cell and series.", records.PredictionRecord),
     _written("scores", "How the forecasts of closed bins fared.", records.ScoreRecord),
     _written("progress", "How far time has come: bins closed.", records.ProgressRecord),
-    _written("late", "Records that came too late for their bin.", records.LateRecord),
+    _written(
+        "late",
+        "Records that came too late for their bin, and bins of a partition that woke up too late.",
+        records.LateRecord,
+        records.LateBinsRecord,
+    ),
     _written("dead-letters", "Records that break their contract.", records.DeadLetterRecord),
     _written(
         "checkpoints",

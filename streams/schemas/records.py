@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter
 
 __all__ = [
     "BinRecord",
@@ -20,6 +20,7 @@ __all__ = [
     "IdleRecord",
     "InputRecord",
     "JoinRecord",
+    "LateBinsRecord",
     "LateRecord",
     "PartitionListRecord",
     "PredictionRecord",
@@ -27,6 +28,7 @@ __all__ = [
     "ScoreRecord",
     "WindowRecord",
     "input_adapter",
+    "late_adapter",
 ]
 
 
@@ -120,13 +122,17 @@ class WindowRecord(Record):
     """One closed bin of all cells, or its correction (topic: windows).
 
     ``values`` is (series, cell); null is missing. Bins between two records were empty while the
-    feed slept.
+    feed slept. Models learn from a bin once, when it closes: ``learnt`` marks those values.
     """
 
     bin: int
     bin_start: datetime
     bin_end: datetime
     revision: int = Field(ge=0)
+    learnt: bool = Field(
+        default_factory=lambda known: known.get("revision") == 0,
+        description="whether the models learnt from these values; a correction's they did not",
+    )
     events: int = Field(ge=0)
     series: list[str]
     regions: list[str] = Field(description="region of each cell")
@@ -198,6 +204,46 @@ class RejectedRecord(Record):
 
 class LateRecord(RejectedRecord):
     """A record that came after its bin could be corrected (topic: late)."""
+
+    type: Literal["late"] = "late"
+
+
+class LateBinsRecord(Record):
+    """Events that their partition took in time, but slabs could not take any more (topic: late).
+
+    The partition was idle or stopped while the bin was closed without it, or the bin was closed
+    in a warm-up. ``upto`` is the source offset at which they became known; ``events`` counts
+    those of the bin not told of before; the cells are all of which the partition has an event in
+    the bin.
+    """
+
+    type: Literal["late_bins"] = "late_bins"
+    source: str
+    partition: int = Field(ge=0)
+    bin: int
+    bin_start: datetime
+    bin_end: datetime
+    upto: int = Field(ge=0)
+    events: int = Field(ge=1)
+    regions: list[str] = Field(description="region of each cell")
+    categories: list[str] = Field(description="category of each cell")
+    reason: str
+
+
+def _kind_of_late(value: object) -> str:
+    """Return what tells the records of the late topic apart; the older kind need not say it."""
+    found = value.get("type", "late") if isinstance(value, dict) else getattr(value, "type", "")
+    return str(found)
+
+
+AnyLate = LateRecord | LateBinsRecord
+late_adapter: TypeAdapter[AnyLate] = TypeAdapter(
+    Annotated[
+        Annotated[LateRecord, Tag("late")] | Annotated[LateBinsRecord, Tag("late_bins")],
+        Discriminator(_kind_of_late),
+    ]
+)
+"""Whatever stands in the late topic."""
 
 
 class DeadLetterRecord(RejectedRecord):

@@ -89,7 +89,7 @@ def scores_block(
         "pinball": scores.pinball[where],
         "intervals": [intervals if b else [] for b in blend],
         "covered": [row if b else [] for b, row in zip(blend, covered.tolist(), strict=True)],
-        "revision": np.zeros(n, np.int64),
+        "revision": np.full(n, scores.revision),
     }
 
 

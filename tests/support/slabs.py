@@ -62,7 +62,7 @@ def reborn(fold_: SlabFold, settings: Settings = SETTINGS) -> SlabFold:
 def slabs_of(messages: Iterable[InputMessage], fold_: SlabFold | None = None) -> list[Slab]:
     """Return the slabs that the messages give."""
     fold_ = fold_ or new_fold()
-    return [slab for message in messages for slab in fold_.step(message)]
+    return [made for m in messages for made in fold_.step(m) if isinstance(made, Slab)]
 
 
 def plain_slab(slab: Slab) -> tuple[Any, ...]:

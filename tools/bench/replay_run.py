@@ -44,9 +44,9 @@ def replayed_slabs(log: Path, with_forecasts: bool) -> Iterator[Slab]:
 
 
 def _slabs(replay: Replay, fold: SlabFold) -> Iterator[Slab]:
-    yield from fold.step(PartitionList((("clicks", 0),)))
+    fold.step(PartitionList((("clicks", 0),)))
     for cut in replay.cuts():
-        yield from fold.step(cut)
+        yield from (slab for slab in fold.step(cut) if isinstance(slab, Slab))
 
 
 if __name__ == "__main__":

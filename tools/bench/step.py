@@ -54,6 +54,7 @@ def measure_step(cells: int, series: int, horizon: int, warm_bins: int = 30) -> 
         horizon=horizon,
         quantile_levels=(0.05, 0.1, 0.5, 0.9, 0.95),
         season_lengths=grid.season_lengths(),
+        reach=600_000_000 + 2 * HOUR,  # of the default allowed_lateness
     )
     forecaster = Forecaster(profile)
     names = _shop(cells)

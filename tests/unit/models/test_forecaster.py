@@ -193,7 +193,7 @@ def test_a_correction_changes_the_window_and_not_what_was_learnt() -> None:
         for _ in run(model, slabs[:-1]):
             pass
     before = other.snapshot()
-    other.correct(FIRST_BIN + 37, slabs[37] + 7.0)  # no season ahead leads back to this bin
+    other.correct(Slab(FIRST_BIN + 37, slabs[37] + 7.0, revision=1))  # no season ahead leads back to this bin
     after = other.snapshot()
     changed = [key for key in before if before[key].tobytes() != after[key].tobytes()]
     assert changed == ["window/values"]
@@ -208,7 +208,7 @@ def test_a_corrected_season_is_seen_by_the_naive_expert() -> None:
     for _ in run(model, slabs[:-1]):
         pass
     season_before_target = FIRST_BIN + 48 - 24  # the target is the first bin after the next slab
-    model.correct(season_before_target, np.full((3, 2), 33.0))
+    model.correct(Slab(season_before_target, np.full((3, 2), 33.0), revision=1))
     _, forecast = model.step(Slab(FIRST_BIN + 47, slabs[-1]), cells(3), POSITIONS)
     due = model.snapshot()[f"pending/{FIRST_BIN + 48}/1/means"]
     naive = 1 + list(forecast.weights).index("seasonal_naive")
@@ -310,7 +310,7 @@ def test_a_correction_may_bring_new_cells() -> None:
     model = forecaster()
     for _ in run(model, slabs[:10, :3]):
         pass
-    model.correct(FIRST_BIN + 9, slabs[9])
+    model.correct(Slab(FIRST_BIN + 9, slabs[9], revision=1))
     scores, forecast = model.step(Slab(FIRST_BIN + 10, slabs[10]), cells(5), POSITIONS)
     assert scores is not None
     assert (scores.n == 3).all()
