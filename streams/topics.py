@@ -8,6 +8,7 @@ the log needs: none may be compacted.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -25,8 +26,10 @@ __all__ = [
     "TopicReport",
     "create_topics",
     "describe_topics",
+    "ensure_partitions",
     "partition_counts",
     "plan_topics",
+    "topic_ids",
     "topic_names",
 ]
 
@@ -35,7 +38,9 @@ NO_LIMIT = str(2**63 - 1)
 AHEAD = "message.timestamp.after.max.ms"  # unknown to brokers before 3.6, which have no such limit
 LARGE_BYTES = 64 << 20  # a record of 20 MB travels to the dead letters whole, in base64
 ALREADY_EXISTS = 36
+INVALID_PARTITIONS = 37  # somebody else was quicker
 INVALID_CONFIG = 40
+NO_ID = str(uuid.UUID(int=0))
 
 
 @dataclass(frozen=True)
@@ -151,6 +156,40 @@ def partition_counts(settings: KafkaSettings, topics: Iterable[str]) -> dict[str
                 "make it with `tidecast topics create`, or mend its name in the settings"
             )
     return counts
+
+
+def topic_ids(settings: KafkaSettings, topics: Sequence[str]) -> dict[str, str | None]:
+    """Return the id that the broker gave each topic when it was made.
+
+    None where there is no such topic, or the broker (before 2.8) gives no ids.
+
+    Raises
+    ------
+    ServiceError
+        When there is no broker.
+    """
+    with admin_client(settings) as admin:
+        found = {topic["name"]: topic.get("topic_id") for topic in admin.describe_topics(topics)}
+    return {topic: None if found.get(topic) == NO_ID else found.get(topic) for topic in topics}
+
+
+def ensure_partitions(settings: KafkaSettings, topic: str, count: int) -> None:
+    """Give ``topic`` more partitions where it has fewer than ``count``.
+
+    Raises
+    ------
+    ServiceError
+        When there is no broker, or it refuses.
+    """
+    with admin_client(settings) as admin:
+        if _partitions(admin, topic) >= count:
+            return
+        answer = admin.create_partitions({topic: count}, raise_errors=False).results[0]
+    if answer.error_code not in (0, INVALID_PARTITIONS):
+        raise ServiceError(
+            f"the broker refuses to give topic {topic} {count} partitions: "
+            f"{answer.error_message or answer.error_code}: add them with an administrator's rights"
+        )
 
 
 def _config(extra: Mapping[str, str]) -> dict[str, str]:

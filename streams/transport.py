@@ -8,22 +8,30 @@ private to Faust: its version is pinned, and a test fails loudly when they chang
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import aiokafka
 import faust
 import numpy as np
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
-from tidecast.state.errors import TidecastError
+from tidecast.state.errors import ServiceError
 from tidecast.state.partition import Batch
 from tidecast.streams.fast_records import RecordBatch, whole
 
 __all__ = ["BatchApp", "BatchConsumer", "RawBatches"]
 
+logger = logging.getLogger(__name__)
 FETCH_BYTES = 4 * 1024 * 1024
+ASK_SECONDS = 5.0  # for questions whose answer can wait for the next time
+LEARN_SECONDS = 30.0
 
 
 class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
@@ -46,14 +54,71 @@ class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         finally:
             driver.aiokafka.AIOKafkaConsumer = stock
 
+    async def _fetch_records(self, *args: Any, **options: Any) -> Any:
+        """Fetch, and note in this thread up to where records were handed over."""
+        fetched = await super()._fetch_records(*args, **options)
+        for place, records in fetched.items():
+            if records:
+                self.consumer.handed[TP(*place)] = _end(records[-1])
+        return fetched
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Commit; what the broker does not take now is left to the next time."""
+        assigned = self.assignment()
+        wanted = {
+            TopicPartition(*tp): OffsetAndMetadata(offset, "")
+            for tp, offset in offsets.items()
+            if tp in assigned
+        }
+        try:
+            await self._ensure_consumer().commit(wanted)
+        except KafkaError as error:
+            logger.warning("offsets are not committed now: %r", error)
+            return False
+        return True
+
+    async def committed(self, tp: TP) -> int | None:
+        """Return the group's committed offset."""
+        return await self.call_thread(self._ensure_consumer().committed, TopicPartition(*tp))
+
+    async def reach(self, tps: Sequence[TP]) -> dict[TP, int]:
+        """Return up to where a partition must be folded to be read to its end, asked anew."""
+        return await self.call_thread(self._reach, tps)
+
+    async def _reach(self, tps: Sequence[TP]) -> dict[TP, int]:
+        consumer, reach = self._ensure_consumer(), {}
+        places = {tp: TopicPartition(*tp) for tp in tps if tp in consumer.assignment()}
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                ends = await consumer.end_offsets(list(places.values()))
+                for tp, place in places.items():
+                    is_past = await consumer.position(place) >= ends[place]
+                    handed = self.consumer.handed.get(tp, self.consumer.positions.get(tp, 0))
+                    # Past the end by position, but for what was handed over: only markers follow.
+                    reach[tp] = handed if is_past else ends[place]
+        except (KafkaError, TimeoutError):
+            return {}
+        return reach
+
+    async def pause(self, tps: Sequence[TP], paused: bool) -> None:
+        """Stop or go on fetching; of partitions lost meanwhile nothing is fetched anyway."""
+        await self.call_thread(self._pause, tps, paused)
+
+    async def _pause(self, tps: Sequence[TP], paused: bool) -> None:
+        consumer = self._ensure_consumer()
+        places = [TopicPartition(*tp) for tp in tps if tp in consumer.assignment()]
+        (consumer.pause if paused else consumer.resume)(*places)
+
 
 class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     """Yields one message a partition and fetch; seeks and commits as the checkpoints say.
 
-    ``positions`` is where reading goes on after an assignment; ``safe`` is what may be committed.
+    ``positions`` is where reading goes on after an assignment; ``safe`` is what may be committed;
+    ``handed`` is up to where records were handed over since then.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
+        self.handed: dict[TP, int] = {}
         self.positions: dict[TP, int] = {}
         self.safe: dict[TP, int] = {}
         super().__init__(*args, **options)
@@ -83,10 +148,36 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         await super().perform_seek()
         assigned = self.assignment()
         positions = {tp: at for tp, at in self.positions.items() if tp in assigned}
+        self.handed.clear()
         if positions:
             await self._thread.seek_wait(positions)
         for tp, position in positions.items():
             self._read_offset[tp] = position or None
+
+    async def committed(self, tp: TP) -> int | None:
+        """Return the group's committed offset, None where it has none."""
+        offset: int | None = await self._thread.committed(tp)
+        return offset
+
+    async def reach(self, tps: Sequence[TP]) -> dict[TP, int]:
+        """Return up to where a partition must be folded to be read to its end, asked anew.
+
+        Partitions that are not ours, or of which the broker tells nothing in time, are left out.
+        """
+        found: dict[TP, int] = await self._thread.reach(tps)
+        return found
+
+    async def hold(self, tps: Sequence[TP]) -> None:
+        """Fetch no more of these partitions until they are released or assigned anew.
+
+        Not by Faust's own pause, which throws away what a fetch under way brings, and with all
+        partitions paused does not poll, so that the group expels the worker in the end.
+        """
+        await self._thread.pause(tps, True)
+
+    async def release(self, tps: Sequence[TP]) -> None:
+        """Fetch these partitions again."""
+        await self._thread.pause(tps, False)
 
     def on_buffer_full(self, tp: TP) -> None:
         """Do nothing: the full queue itself holds the fetcher back, without a pause of seconds."""
@@ -109,16 +200,43 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self.safe = {}
 
 
+class LearningProducer(driver.Producer):  # type: ignore[misc]
+    """Faust's producer, which can be told that a topic has new partitions."""
+
+    async def learn_partitions(self, topic: str, count: int) -> None:
+        """Ask for metadata until ``count`` partitions of ``topic`` are known.
+
+        Raises
+        ------
+        ServiceError
+            When the broker does not show them.
+        """
+        producer = self._ensure_producer()
+        try:
+            async with asyncio.timeout(LEARN_SECONDS):
+                while len(await producer.partitions_for(topic)) < count:
+                    await producer.client.force_metadata_update()
+                    await asyncio.sleep(0.1)
+        except (KafkaError, TimeoutError) as error:
+            raise ServiceError(
+                f"topic {topic} shows fewer than {count} partitions ({error!r}): add them with "
+                "`kafka-topics.sh --alter`, and start the worker again"
+            ) from error
+
+
 class BatchTransport(driver.Transport):  # type: ignore[misc]
     """Faust's aiokafka transport with the batch consumer."""
 
     Consumer = BatchConsumer
+    Producer = LearningProducer
 
 
 class BatchApp(faust.App):  # type: ignore[misc]
     """A Faust app over the batch transport; ``failure`` is why its worker stopped itself."""
 
-    failure: TidecastError | None = None
+    failure: Exception | None = None
+    shell: Any
+    """What drives the role of this worker."""
 
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self)
@@ -141,6 +259,11 @@ def _join(fetched: list[Any]) -> Batch:
     batches = fetched if isinstance(fetched[0], RecordBatch) else [RecordBatch.of(fetched)]
     values = [value for batch in batches for value in batch.values]
     return Batch(np.concatenate([batch.offsets for batch in batches]), values)
+
+
+def _end(last: Any) -> int:
+    """Return the offset after the last of what a fetch brought, in either form of the reader."""
+    return 1 + int(last.offsets[-1] if isinstance(last, RecordBatch) else last.offset)
 
 
 def _message(tp: TP, batch: Batch, generation: int) -> ConsumerMessage:

@@ -70,6 +70,7 @@ class LimitsSettings(Frozen):
     """What protects a worker from poisoned input."""
 
     max_cells: int = Field(default=10_000, ge=1)
+    max_ahead: int = Field(default=48, ge=1)  # bins
     record_bytes: int = Field(default=1_048_576, ge=64)
     not_before: AwareDatetime = datetime(2000, 1, 1, tzinfo=UTC)
     not_after: AwareDatetime = datetime(2100, 1, 1, tzinfo=UTC)
@@ -133,12 +134,17 @@ class Settings(Frozen):
     def fingerprint(self) -> str:
         """Return a hash of the settings that give cuts and checkpoints their meaning.
 
-        Where the table of regions lies is not among them: it may move with its folder.
+        Where the table of regions lies is not among them: it may move with its folder. Nor are
+        ``idle_timeout`` and ``max_ahead``: no value depends on them, for idle partitions are
+        recorded decisions.
         """
         meaning = self.model_dump(
             mode="json",
             include={"shop", "bins", "regions", "sources", "series", "forecast", "limits"},
         )
         meaning["regions"].pop("table")
+        meaning["limits"].pop("max_ahead")
+        for source in meaning["sources"]:
+            source.pop("idle_timeout")
         text = json.dumps(meaning, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -33,7 +33,7 @@ def sum_settings(topic: str = "clicks", kafka: Mapping[str, str] | None = None) 
             "bins": {"width": "1m"},
             "sources": [source],
             "series": [value, {"name": "events", "stream": "click", "aggregate": "count"}],
-            "limits": {"max_cells": 20_000},
+            "limits": {"max_cells": 20_000, "max_ahead": 1_000_000},  # no forecaster runs
             "kafka": dict(kafka or {}),
         }
     )

@@ -266,6 +266,8 @@ def test_the_fingerprint_changes_with_what_gives_sums_their_meaning_only() -> No
     assert fingerprint("kafka.bootstrap", "else:1") == before
     assert fingerprint("clickhouse.password", "x") == before
     assert fingerprint("metrics.port", 9) == before
+    assert fingerprint("limits.max_ahead", 9) == before
+    assert fingerprint("sources.0.idle_timeout", "9s") == before
     assert fingerprint("bins.width", "15m") != before
     assert fingerprint("series.1.decimals", 2) != before
     assert fingerprint("limits.max_cells", 5) != before

@@ -17,6 +17,7 @@ from tidecast.streams.ingest import IngestRole
 from tidecast.streams.role import Role
 from tidecast.streams.sender import Sender
 from tidecast.streams.topics import create_topics, plan_topics
+from tidecast.streams.upstream import Upstream
 from tidecast.tools.bench.contenders.job import Job, Stopwatch, leave
 from tidecast.tools.bench.shop import sum_settings
 
@@ -26,8 +27,8 @@ __all__ = ["TimedIngest", "run_worker"]
 class TimedIngest(IngestRole):
     """The ingest role, ending its process when all records are folded and all cuts delivered."""
 
-    def __init__(self, job: Job, settings: Settings, sender: Sender) -> None:
-        super().__init__(settings, sender)
+    def __init__(self, job: Job, settings: Settings, sender: Sender, upstream: Upstream) -> None:
+        super().__init__(settings, sender, upstream)
         self._delivered = sender.delivered
         self._left = job.total
         self._watch = Stopwatch()
@@ -43,11 +44,11 @@ class TimedIngest(IngestRole):
             leave(self._watch.report())
 
 
-def run_worker(job: Job, role: Callable[[Job, Settings, Sender], Role]) -> None:
+def run_worker(job: Job, role: Callable[[Job, Settings, Sender, Upstream], Role]) -> None:
     """Run the worker with ``role`` in the place of its ingest role."""
     settings = sum_settings(job.topic, job.kafka())
     create_topics(settings.kafka, plan_topics(settings, job.partitions))
-    ROLES["ingest"] = lambda settings, sender: role(job, settings, sender)
+    ROLES["ingest"] = lambda settings, sender, upstream: role(job, settings, sender, upstream)
     faust.Worker(make_app(settings, "ingest"), loglevel="WARN").execute_from_commandline()
 
 

@@ -16,6 +16,7 @@ from tidecast.state.partition import Outcome
 from tidecast.state.settings import Settings
 from tidecast.state.slabs import Slab, SlabFold, SlabRules
 from tidecast.streams.sender import Sender
+from tidecast.streams.upstream import Upstream
 from tidecast.tools.bench.contenders.job import Job
 from tidecast.tools.bench.contenders.tidecast import TimedIngest, run_worker
 
@@ -25,8 +26,8 @@ __all__ = ["WindowIngest"]
 class WindowIngest(TimedIngest):
     """The ingest role with windows in the place of cuts."""
 
-    def __init__(self, job: Job, settings: Settings, sender: Sender) -> None:
-        super().__init__(job, settings, sender)
+    def __init__(self, job: Job, settings: Settings, sender: Sender, upstream: Upstream) -> None:
+        super().__init__(job, settings, sender, upstream)
         self._output = job.output
         self._send_one = sender.send
         self._rules = SlabRules.of(settings)
@@ -38,7 +39,7 @@ class WindowIngest(TimedIngest):
         cuts, outcome.cuts = outcome.cuts, []
         for cut in cuts:
             for slab in self._fold.step(cut):
-                for key, value in self._messages(slab):
+                for key, value in self._messages(slab) if isinstance(slab, Slab) else ():
                     await self._send_one(self._output, value, key)
         await super()._send(tp, reading, outcome)
 
