@@ -97,6 +97,18 @@ class CheckpointLog:
         self._shelves.update(shelves)
         return {owner: best for owner, best in found.items() if best is not None}
 
+    async def kept(self, owner: Owner) -> list[Kept]:
+        """Return the places of the best two whole checkpoints, the best last.
+
+        Raises
+        ------
+        CheckpointError
+            As ``read`` does.
+        """
+        shelf = (await self._survey([owner]))[owner]
+        shelf.best(self._fingerprint)
+        return shelf.kept
+
     async def _survey(self, owners: list[Owner]) -> dict[Owner, Shelf]:
         """Return what the topic holds of each owner."""
         if not owners:
