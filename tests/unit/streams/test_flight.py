@@ -1,0 +1,96 @@
+"""Records on their way into the store: split, put aside, or kept for later."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from fake_store import PLACE, FakeStore, item
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidecast.state.errors import (
+    StoreAwayError,
+    StoreError,
+    StoreFullError,
+    StoreRowsError,
+)
+from tidecast.streams.flight import Flight, Item
+
+
+def flight_of(items: list[Item]) -> Flight:
+    return Flight({"predictions": items}, {PLACE: len(items)})
+
+
+def nothing(table: str, rows: int) -> None:
+    pass
+
+
+@given(st.integers(1, 40), st.sets(st.integers(0, 39)), st.sets(st.integers(0, 39)))
+def test_only_what_is_at_fault_is_put_aside(count: int, broken: set[int], unfit: set[int]) -> None:
+    def rule(regions: list[str]) -> None:
+        if bad := {f"r{n}" for n in unfit} & set(regions):
+            raise StoreRowsError(f"no place for {bad}")
+
+    store = FakeStore(rule)
+    flight = flight_of([item(n, b"{}" if n in broken else None) for n in range(count)])
+    flight.land(store, nothing)
+    wrong = {n for n in broken | unfit if n < count}
+    assert {put.item.offset for put in flight.put_aside} == wrong
+    assert len(flight.put_aside) == len(wrong)
+    assert all(put.reason.startswith("not_stored: ") for put in flight.put_aside)
+    assert sorted(store.regions) == sorted(f"r{n}" for n in range(count) if n not in wrong)
+
+
+@given(st.integers(1, 100), st.integers(1, 100))
+def test_a_too_large_insert_is_split_until_it_passes(count: int, limit: int) -> None:
+    def rule(regions: list[str]) -> None:
+        if len(regions) > limit:
+            raise StoreFullError("too much at once")
+
+    store = FakeStore(rule)
+    rows: list[int] = []
+    flight_of([item(n) for n in range(count)]).land(store, lambda _, n: rows.append(n))
+    assert store.regions == [f"r{n}" for n in range(count)]
+    assert sum(rows) == count
+    assert max(rows) <= limit
+
+
+def test_a_single_record_that_is_too_much_waits_for_a_better_time() -> None:
+    def rule(regions: list[str]) -> None:
+        raise StoreFullError("no memory at all")
+
+    flight = flight_of([item(0), item(1)])
+    with pytest.raises(StoreAwayError, match="no memory at all"):
+        flight.land(FakeStore(rule), nothing)
+    store = FakeStore()
+    flight.land(store, nothing)
+    assert store.regions == ["r0", "r1"]
+    assert flight.put_aside == []
+
+
+def test_what_is_in_is_not_sent_again_when_the_store_comes_back() -> None:
+    def rule(regions: list[str]) -> None:
+        if len(regions) > 2:
+            raise StoreFullError("too much at once")
+        if "r2" in regions:
+            raise StoreAwayError("gone in the middle")
+
+    store = FakeStore(rule)
+    flight = flight_of([item(n) for n in range(4)])
+    with pytest.raises(StoreAwayError):
+        flight.land(store, nothing)
+    assert store.regions == ["r0", "r1"]
+    store.rule = lambda regions: None
+    flight.land(store, nothing)
+    assert store.regions == ["r0", "r1", "r2", "r3"]
+
+
+def test_a_refusal_that_is_not_the_rows_fault_is_raised_and_puts_nothing_aside() -> None:
+    def rule(regions: list[str]) -> None:
+        raise StoreError("there is no table 'predictions'")
+
+    flight = flight_of([item(n) for n in range(4)])
+    with pytest.raises(StoreError, match=re.escape("no table")):
+        flight.land(FakeStore(rule), nothing)
+    assert flight.put_aside == []
