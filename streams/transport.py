@@ -79,11 +79,15 @@ class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     async def committed(self, tp: TP) -> int | None:
         """Return the group's committed offset."""
-        return await self.call_thread(self._ensure_consumer().committed, TopicPartition(*tp))
+        offset: int | None = await self.call_thread(
+            self._ensure_consumer().committed, TopicPartition(*tp)
+        )
+        return offset
 
     async def reach(self, tps: Sequence[TP]) -> dict[TP, int]:
         """Return up to where a partition must be folded to be read to its end, asked anew."""
-        return await self.call_thread(self._reach, tps)
+        found: dict[TP, int] = await self.call_thread(self._reach, tps)
+        return found
 
     async def _reach(self, tps: Sequence[TP]) -> dict[TP, int]:
         consumer, reach = self._ensure_consumer(), {}
