@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -13,18 +15,26 @@ from tidecast.state.bins import BinGrid
 from tidecast.state.cells import CellIndex
 from tidecast.state.checkpoint import Arrays, prefixed, within
 from tidecast.state.cuts import BinSums, Cut, Idle
+from tidecast.state.event_ids import NO_ID, EventIds
 from tidecast.state.events import Events, Refusal
 from tidecast.state.gate import Gate, Held
+from tidecast.state.open_bins import OpenBin, sums_by_bin
 
 __all__ = ["Batch", "Outcome", "Partition", "PartitionRules", "Rejected"]
 
-DENSE_BINS = 4  # bins at once that are added up as one block
-EXACT = 2**53  # the largest integer below which float64 sums are exact
+TIME_JUMP = (
+    "time_jump: the event time lies more than max_gap ahead of its partition's, "
+    "and the records after it disagree"
+)
+STRIDE = 256  # events looked at together behind one that was held
 
 
 @dataclass(frozen=True)
 class PartitionRules:
-    """The settings of a source that its partitions' folds obey; durations in microseconds."""
+    """The settings of a source that its partitions' folds obey; durations in microseconds.
+
+    With ``max_event_ids`` events are de-duplicated, by so many ids at most.
+    """
 
     source: str
     grid: BinGrid
@@ -33,6 +43,7 @@ class PartitionRules:
     allowed_lateness: int
     max_gap: int
     max_cells: int
+    max_event_ids: int = 0
 
 
 @dataclass(frozen=True)
@@ -54,40 +65,24 @@ class Rejected:
 
 @dataclass
 class Outcome:
-    """What one step gives: cuts in order, dead letters, and records that came too late."""
+    """What one step gives: cuts in order, dead letters, and records that came too late.
+
+    Of ``accepted`` records and of ``duplicates`` it tells how many there were.
+    """
 
     cuts: list[Cut] = field(default_factory=list)
     refused: list[Rejected] = field(default_factory=list)
     late: list[Rejected] = field(default_factory=list)
     accepted: int = 0
+    duplicates: int = 0
 
-
-class OpenBin:
-    """The sums of a bin that may still change: (1 + term, cell); row 0 counts events."""
-
-    def __init__(self, n_terms: int) -> None:
-        self.sums = np.zeros((1 + n_terms, 0), np.int64)
-        self.changed = False
-
-    def add(self, sums: NDArray[np.int64]) -> None:
-        """Add ``sums``, (1 + term, cell), of all cells known by now."""
-        if sums.shape[1] > self.sums.shape[1]:
-            self.sums = np.pad(self.sums, ((0, 0), (0, sums.shape[1] - self.sums.shape[1])))
-        self.sums += sums
-        self.changed = True
-
-
-def add_up(places: NDArray[np.int64], terms: NDArray[np.int64], n_places: int) -> NDArray[np.int64]:
-    """Return the exact sums, (1 + term, place), of ``terms``, (record, term); row 0 counts."""
-    sums = np.empty((1 + terms.shape[1], n_places), np.int64)
-    sums[0] = np.bincount(places, minlength=n_places)
-    for row, addends in zip(sums[1:], terms.T, strict=True):
-        if np.abs(addends).max(initial=0) * len(addends) < EXACT:
-            row[:] = np.bincount(places, addends, n_places)
-        else:
-            row[:] = 0
-            np.add.at(row, places, addends)
-    return sums
+    def add(self, more: Outcome) -> None:
+        """Add what the next step gives."""
+        self.cuts += more.cuts
+        self.refused += more.refused
+        self.late += more.late
+        self.accepted += more.accepted
+        self.duplicates += more.duplicates
 
 
 class Partition:
@@ -95,7 +90,8 @@ class Partition:
 
     ``through`` is the last bin that was cut (None before the first event); ``next_offset`` is
     where reading goes on. Bins before ``floor`` are closed for good: a restart under settings that
-    allow more lateness cannot open again what was dropped.
+    allow more lateness cannot open again what was dropped. Cuts and decisions count offsets from
+    ``base`` on: how many there were before the topic was made anew.
     """
 
     def __init__(self, rules: PartitionRules, partition: int, next_offset: int = 0) -> None:
@@ -103,7 +99,9 @@ class Partition:
         self.partition = partition
         self.next_offset = next_offset
         self.cells = CellIndex(rules.max_cells)
-        self.gate = Gate(rules.max_gap)
+        self.base = 0
+        self.gate = Gate(rules.max_gap, rules.max_disorder, rules.grid.nominal_width)
+        self.ids = EventIds(rules.max_event_ids) if rules.max_event_ids else None
         self.through: int | None = None
         self.since = 0
         self.high = 0
@@ -115,6 +113,16 @@ class Partition:
         """Microseconds UTC before which no event is expected, None before the first event."""
         return None if self.through is None else self.high - self.rules.max_disorder
 
+    @property
+    def unremembered(self) -> int:
+        """How many events had an id that found no room: their repetitions are not known."""
+        return 0 if self.ids is None else self.ids.unremembered
+
+    def begin_anew(self) -> None:
+        """Go on with the first record of a topic that was deleted and made again."""
+        self.base += self.next_offset
+        self.next_offset = 0
+
     def step(self, batch: Batch, events: Events, refusals: Sequence[Refusal]) -> Outcome:
         """Fold one decoded batch; its first offset is ``next_offset`` or later."""
         outcome = Outcome()
@@ -123,15 +131,16 @@ class Partition:
             outcome.refused.append(
                 Rejected(int(batch.offsets[place]), refusal.reason, batch.records[place])
             )
-        at = 0
+        at, stride = 0, len(events)
         while at < len(events):
-            free = self.gate.free_run(events.time[at:])
+            free = self.gate.free_run(events.time[at : at + stride])
             if free:
-                self._act(_slice(events, at, at + free), batch, outcome)
-                at += free
-                continue
-            self._hold(_held(events, at, batch), outcome)
-            at += 1
+                self._act(events.part(slice(at, at + free)), batch, outcome)
+                at, stride = at + free, 2 * stride
+            else:
+                record = _held(events, at, batch)
+                self._decide(self.gate.offer(record), record.offset, outcome)
+                at, stride = at + 1, STRIDE
         if len(batch.offsets):
             self.next_offset = int(batch.offsets[-1]) + 1
         return outcome
@@ -144,41 +153,38 @@ class Partition:
         if self.through is not None:
             boundary = max(self.through, int(self.rules.grid.index(np.array([self.high]))[0]))
             self._cut(boundary, offset, outcome)
-        last = Cut(self.rules.source, self.partition, self.since, boundary, offset, ended=True)
-        outcome.cuts.append(last)
+        outcome.cuts.append(self._message(boundary, offset, ended=True))
         self.next_offset = offset + 1
         return outcome
 
     def idle(self) -> Idle:
-        """Return the decision that this partition is silent, with what it has open."""
-        bins = tuple(BinSums.of(b, self.cells, self.open[b].sums) for b in sorted(self.open))
-        return Idle(self.rules.source, self.partition, self.next_offset, bins)
+        """Return the decision that this partition is silent, with what it has open.
 
-    def _hold(self, record: Held, outcome: Outcome) -> None:
-        self._decide(self.gate.offer(record), record.offset, outcome)
+        What the gate holds stays held: records that come later decide about it.
+        """
+        bins = tuple(BinSums.of(b, self.cells, self.open[b].sums) for b in sorted(self.open))
+        return Idle(self.rules.source, self.partition, self.base + self.next_offset, bins)
 
     def _decide(self, decided: list[tuple[Held, bool]], upto: int, outcome: Outcome) -> None:
-        for record, acts in decided:
+        for acts, group in groupby(decided, key=itemgetter(1)):
+            records = [record for record, _ in group]
             if acts:
-                self._act_one(record, upto, outcome)
+                self._act_held(records, upto, outcome)
             else:
-                outcome.refused.append(
-                    Rejected(
-                        record.offset,
-                        "time_jump: the event time lies more than max_gap ahead of its "
-                        "partition's, and the records after it disagree",
-                        record.raw,
-                    )
-                )
+                outcome.refused += [Rejected(r.offset, TIME_JUMP, r.raw) for r in records]
 
-    def _act_one(self, record: Held, upto: int, outcome: Outcome) -> None:
+    def _act_held(self, records: Sequence[Held], upto: int, outcome: Outcome) -> None:
         events = Events(
-            np.zeros(1, np.int64),
-            np.array([record.time]),
-            np.array([record.cell], np.int32),
-            record.terms[None, :],
+            np.arange(len(records)),
+            np.array([record.time for record in records]),
+            np.array([record.cell for record in records], np.int32),
+            np.stack([record.terms for record in records]),
+            np.array([record.event_id for record in records], np.uint64),
         )
-        self._act(events, Batch(np.array([record.offset]), [record.raw]), outcome, upto)
+        batch = Batch(
+            np.array([record.offset for record in records]), [record.raw for record in records]
+        )
+        self._act(events, batch, outcome, upto)
 
     def _act(self, events: Events, batch: Batch, outcome: Outcome, upto: int | None = None) -> None:
         """Add events the gate let through, cutting where they move the watermark."""
@@ -196,14 +202,13 @@ class Partition:
             keep = self._sort_late(bins, keep, highs, events, batch, outcome)
         at = 0
         for cut in np.flatnonzero(through[1:] > through[:-1]):
-            self._add(bins, events, keep, at, int(cut))
+            self._add(bins[at:cut], events.part(slice(at, cut)), keep[at:cut], outcome)
             at = int(cut)
             self.high = int(highs[at + 1])
             offset = int(batch.offsets[events.index[at]]) if upto is None else upto
             self._cut(int(through[at + 1]), offset, outcome)
-        self._add(bins, events, keep, at, len(events))
+        self._add(bins[at:], events.part(slice(at, len(events))), keep[at:], outcome)
         self.high = int(highs[-1])
-        outcome.accepted += int(keep.sum())
 
     def _sort_late(
         self,
@@ -234,37 +239,24 @@ class Partition:
         return keep
 
     def _add(
-        self,
-        bins: NDArray[np.int64],
-        events: Events,
-        keep: NDArray[np.bool_],
-        start: int,
-        stop: int,
+        self, bins: NDArray[np.int64], events: Events, keep: NDArray[np.bool_], outcome: Outcome
     ) -> None:
-        if start == stop:
+        """Add the events to keep, but for duplicates; between two cuts."""
+        if not keep.all():
+            bins, events = bins[keep], events.part(keep)
+        if self.ids is not None and events.ids is not None and len(events):
+            fresh = self.ids.admit(events.ids, bins)
+            outcome.duplicates += len(events) - int(fresh.sum())
+            bins, events = bins[fresh], events.part(fresh)
+        outcome.accepted += len(events)
+        if not len(events):
             return
-        here = slice(start, stop)
-        bins, cells, terms = bins[here], events.cell[here], events.terms[here]
-        if not keep[here].all():
-            kept = keep[here]
-            if not kept.any():
-                return
-            bins, cells, terms = bins[kept], cells[kept], terms[kept]
-        first, n_cells = int(bins.min()), len(self.cells)
-        span = int(bins.max()) - first + 1
-        if span > DENSE_BINS:  # few records far apart: a block of all bins between would be huge
-            numbers, bins = np.unique(bins, return_inverse=True)
-        else:
-            numbers, bins = np.arange(first, first + span), bins - first
-        sums = add_up(bins * n_cells + cells, terms, len(numbers) * n_cells)
-        for number, part in enumerate(numbers.tolist()):
-            block = sums[:, number * n_cells : (number + 1) * n_cells]
-            if block[0].any():
-                if part not in self.open:
-                    self.open[part] = OpenBin(self.rules.n_terms)
-                self.open[part].add(block)
+        for bin_, sums in sums_by_bin(bins, events.cell, events.terms, len(self.cells)):
+            if bin_ not in self.open:
+                self.open[bin_] = OpenBin(self.rules.n_terms)
+            self.open[bin_].add(sums)
 
-    def _cut(self, boundary: int, upto: int, outcome: Outcome) -> None:
+    def _cut(self, boundary: int, offset: int, outcome: Outcome) -> None:
         """Emit the cuts that moving ``through`` up to ``boundary`` gives, and drop what is done."""
         through = -1 if self.through is None else self.through
         due: dict[int, list[BinSums]] = {}
@@ -276,16 +268,22 @@ class Partition:
                 held.changed = False
         if boundary > through:
             due.setdefault(boundary, [])
-        name = self.rules.source
         for at in sorted(due):
-            cut = Cut(name, self.partition, self.since, at, upto, tuple(due[at]))
-            outcome.cuts.append(cut)
+            outcome.cuts.append(self._message(at, offset, tuple(due[at])))
             self.since = at + 1
         self.through = max(through, boundary)
         watermark = self.high - self.rules.max_disorder
         for bin_ in [b for b in self.open if b <= self.through]:
             if self.rules.grid.end(bin_) + self.rules.allowed_lateness <= watermark:
                 del self.open[bin_]
+                if self.ids is not None:
+                    self.ids.drop(bin_)
+
+    def _message(
+        self, boundary: int, offset: int, bins: tuple[BinSums, ...] = (), ended: bool = False
+    ) -> Cut:
+        upto = self.base + offset
+        return Cut(self.rules.source, self.partition, self.since, boundary, upto, bins, ended)
 
     def _dropped_below(self) -> int:
         """Return the first bin that the rules of now have not dropped."""
@@ -298,6 +296,7 @@ class Partition:
         """Return what ``restore`` needs: plain values and arrays."""
         gate, held = self.gate.snapshot()
         values = {
+            "base": self.base,
             "next_offset": self.next_offset,
             "through": self.through,
             "since": self.since,
@@ -305,39 +304,32 @@ class Partition:
             "floor": self._dropped_below(),
             "cells": self.cells.cells,
             "overflowed": self.cells.overflowed,
+            "unremembered": self.unremembered,
             "gate": gate,
             "changed": {str(bin_): part.changed for bin_, part in self.open.items()},
         }
         n_cells = len(self.cells)
-        return values, prefixed("held", held) | {
+        ids = {} if self.ids is None else self.ids.snapshot()
+        return values, prefixed("held", held) | prefixed("seen", ids) | {
             f"open/{bin_}": part.sums[:, :n_cells] for bin_, part in self.open.items()
         }
 
     def restore(self, values: dict[str, Any], arrays: Arrays) -> None:
         """Become the partition that ``snapshot`` was taken of."""
-        self.next_offset, self.through = values["next_offset"], values["through"]
+        self.base, self.next_offset = values["base"], values["next_offset"]
+        self.through = values["through"]
         self.since, self.high = values["since"], values["high"]
         self.floor = values["floor"]
         self.cells = CellIndex(self.rules.max_cells, values["cells"])
         self.cells.overflowed = values["overflowed"]
         self.gate.restore(values["gate"], within("held", arrays))
+        if self.ids is not None:
+            self.ids.restore(within("seen", arrays), values["unremembered"])
         self.open = {}
         for bin_, sums in within("open", arrays).items():
             part = self.open[int(bin_)] = OpenBin(self.rules.n_terms)
             part.sums = sums
             part.changed = values["changed"][bin_]
-
-
-def _slice(events: Events, start: int, stop: int) -> Events:
-    if start == 0 and stop == len(events):
-        return events
-    return replace(
-        events,
-        index=events.index[start:stop],
-        time=events.time[start:stop],
-        cell=events.cell[start:stop],
-        terms=events.terms[start:stop],
-    )
 
 
 def _held(events: Events, at: int, batch: Batch) -> Held:
@@ -348,4 +340,5 @@ def _held(events: Events, at: int, batch: Batch) -> Held:
         int(events.cell[at]),
         events.terms[at],
         batch.records[index] or b"",
+        NO_ID if events.ids is None else int(events.ids[at]),
     )

@@ -75,9 +75,9 @@ class SourceFold:
             return partition.step(batch, events, refusals)
         outcome, start = Outcome(), 0
         for stop in [*ends, len(batch.records)]:
-            _extend(outcome, partition.step(*_part(batch, events, refusals, start, stop)))
+            outcome.add(partition.step(*_part(batch, events, refusals, start, stop)))
             if stop in ends:
-                _extend(outcome, partition.end(int(batch.offsets[stop])))
+                outcome.add(partition.end(int(batch.offsets[stop])))
             start = stop + 1
         return outcome
 
@@ -89,21 +89,9 @@ def _part(
     inside = (events.index >= start) & (events.index < stop)
     return (
         Batch(batch.offsets[start:stop], batch.records[start:stop]),
-        Events(
-            events.index[inside] - start,
-            events.time[inside],
-            events.cell[inside],
-            events.terms[inside],
-        ),
+        events.part(inside, start),
         [Refusal(r.index - start, r.reason) for r in refusals if start <= r.index < stop],
     )
-
-
-def _extend(outcome: Outcome, more: Outcome) -> None:
-    outcome.cuts += more.cuts
-    outcome.refused += more.refused
-    outcome.late += more.late
-    outcome.accepted += more.accepted
 
 
 @dataclass

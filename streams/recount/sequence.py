@@ -73,7 +73,8 @@ class PartitionRecount:
         self._source = source
         self._reader = reader
         self._grid = BinGrid(settings.bins.width, settings.shop.time_zone)
-        self._gate = Gate(source.max_gap)
+        width = self._grid.nominal_width
+        self._gate = Gate(source.max_gap, source.max_disorder, width)
         self._held: dict[int, Judged] = {}
         self._high: int | None = None
         self._through = -1

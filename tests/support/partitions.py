@@ -85,22 +85,14 @@ def fold(
     """
     state, whole, at = partition(**changes), Outcome(), 0
     for stop in [*sorted(stops), len(rows)]:
-        extend(whole, step(state, rows[at:stop]))
+        whole.add(step(state, rows[at:stop]))
         at = stop
         if reborn:
             saved = pack(*state.snapshot())
             state = partition(**changes)
             state.restore(*unpack(saved))
-    extend(whole, state.end(state.next_offset))
+    whole.add(state.end(state.next_offset))
     return whole
-
-
-def extend(whole: Outcome, part: Outcome) -> None:
-    """Add the outcome of the next batch."""
-    whole.cuts += part.cuts
-    whole.refused += part.refused
-    whole.late += part.late
-    whole.accepted += part.accepted
 
 
 def sums_of(part: BinSums) -> dict[str, tuple[int, ...]]:
@@ -125,6 +117,7 @@ def shown(outcome: Outcome) -> tuple[Any, ...]:
         sorted((r.offset, r.reason, r.raw) for r in outcome.refused),
         sorted((r.offset, r.reason, r.raw) for r in outcome.late),
         outcome.accepted,
+        outcome.duplicates,
     )
 
 

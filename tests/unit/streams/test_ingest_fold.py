@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from partitions import MINUTE, SECOND, START, Row, extend, shown, sums_of
+from partitions import MINUTE, SECOND, START, Row, shown, sums_of
 from shops import click, shop
 from slabs import PLACES, SETTINGS, cuts_of, interleaved
 
@@ -41,7 +41,7 @@ def folded(records: list[bytes | None], stops: Iterable[int] = (), reborn: bool 
     state = source.partition(0)
     for stop in [*sorted(stops), len(records)]:
         batch = Batch(np.arange(start, stop), records[start:stop])
-        extend(whole, source.step(state, batch))
+        whole.add(source.step(state, batch))
         start = stop
         if reborn:
             source = source_fold()
@@ -134,7 +134,7 @@ def test_an_end_of_log_is_no_dead_letter_and_reading_goes_on_behind_it() -> None
 def test_an_empty_batch_gives_nothing() -> None:
     source = source_fold()
     state = source.partition(0)
-    assert shown(source.step(state, Batch(np.array([], np.int64), []))) == ([], [], [], 0)
+    assert shown(source.step(state, Batch(np.array([], np.int64), []))) == ([], [], [], 0, 0)
     assert state.next_offset == 0
 
 
