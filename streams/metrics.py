@@ -130,6 +130,8 @@ class ForecastMetrics:
 
     def weights(self, series: list[str], weights: Mapping[str, NDArray[np.floating]]) -> None:
         """Note the blend's weights at a bin, (series, lead) for every expert that spoke."""
+        if not weights:
+            return  # at the first bins nobody has anything to say
         now = np.array(list(weights.values()), np.float64)  # (expert, series, lead)
         if self._weights is not None and self._weights.shape == now.shape:
             moved = np.abs(now - self._weights).mean(axis=(0, 2))
