@@ -150,7 +150,8 @@ class CheckpointLog:
         self._untrimmed = {}
         try:
             await self._learn([owner for owner in owners if owner not in self._shelves])
-            spare = {owner: self._shelves[owner].spare() for owner in owners}
+            known = {o: self._shelves[o] for o in owners if o in self._shelves}
+            spare = {owner: shelf.spare() for owner, shelf in known.items()}
             await self._delete({o.partition: s for o, s in spare.items() if s is not None})
         except KafkaError as error:
             logger.warning("old checkpoints could not be deleted, and pile up: %r", error)

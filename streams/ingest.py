@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -306,18 +307,18 @@ class IngestRole:
     async def checkpoint(self) -> dict[TP, int]:
         """Await the outputs, then write the checkpoints of what has moved."""
         await self._sender.delivered()
-        changed = {tp: r for tp, r in self._readings.items() if r.is_changed}
-        positions = {}
-        for tp, reading in changed.items():
-            values, arrays = reading.state.snapshot()
-            values[TOPIC_ID] = reading.topic_id
-            data = await self._thread.run(pack, values, arrays)
-            reading.is_changed = False
-            position = reading.state.next_offset
-            owner = Owner.source(self._settings, reading.name, tp.partition)
-            await self._log.write(self._sender, owner, Checkpoint(position, data))
-            positions[tp] = position
-        return positions
+        changed = [(tp, r) for tp, r in self._readings.items() if r.is_changed]
+        # Side by side: while the broker answers for one, the next is packed.
+        return dict(await asyncio.gather(*(self._save(tp, reading) for tp, reading in changed)))
+
+    async def _save(self, tp: TP, reading: Reading) -> tuple[TP, int]:
+        values, arrays = reading.state.snapshot()
+        values[TOPIC_ID] = reading.topic_id
+        position, reading.is_changed = reading.state.next_offset, False
+        data = await self._thread.run(pack, values, arrays)
+        owner = Owner.source(self._settings, reading.name, tp.partition)
+        await self._log.write(self._sender, owner, Checkpoint(position, data))
+        return tp, position
 
 
 def _unread(batch: Batch, position: int) -> Batch:
