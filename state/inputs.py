@@ -37,6 +37,7 @@ class Input:
         if rank(message) <= self.newest:
             return
         self.newest = rank(message)
+        was_cut = self.passed >= 0
         if isinstance(message, Idle):
             self.pending += [(sums.bin, message.upto, sums) for sums in message.bins]
             self.through = NEVER
@@ -49,6 +50,8 @@ class Input:
             starts += [sums.bin for sums in message.bins]
         if self.first is None and starts:
             self.first = min(starts)
+        elif self.first is not None and not was_cut:  # it was idle: its first cut may say more
+            self.first = min([self.first, *starts])
         self.pending.sort(key=lambda share: share[:2])
 
     def take(self, bin_: int) -> list[Share]:

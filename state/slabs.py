@@ -248,8 +248,10 @@ class SlabFold:
         return max(following, min([limit + 1, *news]))
 
     def _slabs(self, bin_: int) -> Iterator[Slab | LateBins]:
+        self._forget(bin_)
         touched: set[int] = set()
         yield from self._apply(bin_, touched)
+        self._forget_told(bin_)
         for earlier in sorted(touched - {bin_}):
             self.revisions[earlier] = self.revisions.get(earlier, 0) + 1
             yield self._slab(earlier)
@@ -259,7 +261,6 @@ class SlabFold:
         if bin_ <= self.last_event_bin + self.rules.settings.forecast.horizon:
             self.revisions.setdefault(bin_, 0)
             yield slab
-        self._forget(bin_)
 
     def _apply(self, bin_: int, touched: set[int]) -> Iterator[LateBins]:
         """Take over the versions that count from slab ``bin_`` on; yield what comes too late.
@@ -316,14 +317,17 @@ class SlabFold:
         return Slab(bin_, values, int(total[0].sum()), self.revisions.get(bin_, 0))
 
     def _forget(self, now: int) -> None:
-        inputs, is_beyond = self.inputs or {}, self.rules.is_beyond
-        for bin_ in [b for b in self.revisions if is_beyond(b, now)]:
+        """Forget what bins beyond reach are made of, but how much each partition has in them."""
+        for bin_ in [b for b in self.revisions if self.rules.is_beyond(b, now)]:
             self.revisions.pop(bin_)
             for key, version in self.versions.pop(bin_, {}).items():
-                inputs[key].told[bin_] = int(version.sums[0].sum())
-        for place in inputs.values():
-            for bin_ in [b for b in place.told if is_beyond(b, place.passed)]:
-                del place.told[bin_]  # the partition itself does not take any more for it
+                (self.inputs or {})[key].told[bin_] = int(version.sums[0].sum())
+
+    def _forget_told(self, now: int) -> None:
+        """Forget bins that partitions themselves do not take events for any more."""
+        for place in (self.inputs or {}).values():
+            own = min(now, place.passed)
+            place.told = {b: n for b, n in place.told.items() if not self.rules.is_beyond(b, own)}
 
 
 def _through(place: Input) -> int:

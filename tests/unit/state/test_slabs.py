@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from partitions import MINUTE, Row, bin_at, recount, warm
@@ -21,8 +25,8 @@ from slabs import (
 )
 
 from tidecast.state.cells import Cell, CellIndex
-from tidecast.state.cuts import BinSums, Cut, Idle, PartitionList
-from tidecast.state.slabs import Slab, SlabFold
+from tidecast.state.cuts import BinSums, Cut, Idle, InputMessage, Join, PartitionList
+from tidecast.state.slabs import LateBins, Slab, SlabFold
 
 regions = st.sampled_from("abcd")
 rows_ = st.lists(
@@ -146,7 +150,7 @@ def test_a_slab_is_made_once_every_partition_has_passed_its_boundary() -> None:
     first = [cut(0, 10, 8, minute(10, a=1)), cut(0, 11, 9, minute(11, b=2)), cut(1, 10, 5)]
     assert slabs_of([LISTED, *first], fold) == []
     assert fold.holding_back() == PLACES[2]
-    (slab,) = fold.step(cut(2, 12, 7))
+    (slab,) = slabs_of([cut(2, 12, 7)], fold)
     assert (slab.bin, slab.events, units(slab, fold)) == (10, 1, {"a": 1})
     assert fold.holding_back() == PLACES[1]
 
@@ -298,13 +302,260 @@ def test_the_end_of_all_logs_closes_every_bin() -> None:
     assert sum(slab.events for slab in slabs if slab.revision == 0) == 13
 
 
-def test_what_comes_beyond_all_corrections_is_counted_and_changes_nothing() -> None:
+def late_of(messages: list[InputMessage], fold: SlabFold) -> list[LateBins]:
+    """Return what the messages bring too late."""
+    made = [part for message in messages for part in fold.step(message)]
+    return [part for part in made if isinstance(part, LateBins)]
+
+
+def asleep(*bins: BinSums) -> SlabFold:
+    """Return a fold whose first partition went idle with ``bins`` open, 30 bins ago."""
     fold = new_fold()
-    first = [cut(0, 10, 8, minute(10, a=1)), *others(10)]
-    slabs_of([LISTED, *first, cut(0, 40, 9, since=11), *others(40, 901)], fold)
-    late = [cut(0, 41, 10, minute(10, a=7), minute(41, a=1), since=41), *others(41, 902)]
-    assert [slab.bin for slab in slabs_of(late, fold)] == [41]
-    assert fold.beyond_reach == 1
+    idle = Idle(*PLACES[0], 9, bins)
+    slabs_of([LISTED, cut(0, 10, 8, minute(10, a=1)), idle, *others(10)], fold)
+    slabs_of(others(40, 901), fold)
+    return fold
+
+
+def test_what_comes_beyond_all_corrections_is_told_once_and_changes_no_slab() -> None:
+    fold = asleep()
+    woken = cut(0, 41, 12, minute(11, a=7, b=2), minute(41, a=1), since=11)
+    later = [woken, *others(41, 902)]
+    assert late_of(later, fold) == [
+        LateBins("clicks", 0, 11, 12, 2, (Cell("a", "x"), Cell("b", "x")))
+    ]
+    assert late_of([*later, cut(0, 42, 13, since=42), *others(42, 903)], fold) == []
+    assert fold.beyond_reach == 2
+    assert [cell.region for cell in fold.cells.cells] == ["a"]
+
+
+def test_of_a_bin_that_comes_too_late_only_what_no_slab_holds_is_told() -> None:
+    fold = asleep(minute(10, a=1), minute(11, a=1, b=1))
+    same, more = minute(10, a=1), minute(11, a=1, b=1, c=1)
+    woken = cut(0, 11, 12, same, more, since=11)
+    assert late_of([woken], fold) == []
+    (late,) = late_of([cut(0, 41, 13, since=12), *others(41, 902)], fold)
+    assert (late.bin, late.upto, late.events) == (11, 12, 1)
+
+
+def test_a_bin_that_comes_too_late_again_and_again_tells_what_is_new_each_time() -> None:
+    fold = asleep()
+    messages = [
+        cut(0, 11, 12, minute(11, a=1)),
+        cut(0, 12, 14, minute(11, a=1, b=1), since=12),
+        cut(0, 13, 16, minute(11, a=1, b=1, c=1, d=1), since=13),
+        cut(0, 41, 18, since=14),
+        *others(41, 902),
+    ]
+    told = [(late.bin, late.upto, late.events) for late in late_of(messages, fold)]
+    assert told == [(11, 12, 1), (11, 14, 1), (11, 16, 2)]
+
+
+def test_what_was_told_of_is_forgotten_with_the_partitions_own_time() -> None:
+    fold = asleep(minute(11, a=1))
+    slabs_of([cut(1, 41, 902, minute(41, b=1)), cut(2, 41, 902)], fold)
+    assert fold.inputs is not None
+    assert fold.inputs[PLACES[0]].told == {10: 1, 11: 1}
+    slabs_of([cut(0, 42, 12, since=11), *others(42, 903)], fold)
+    assert fold.inputs[PLACES[0]].told == {}
+
+
+def test_a_fold_restored_tells_what_comes_too_late_as_the_one_it_was() -> None:
+    messages = [cut(0, 41, 12, minute(11, a=1, b=1, c=1), since=11), *others(41, 902)]
+    folds = [asleep(minute(11, a=1)), reborn(asleep(minute(11, a=1)))]
+    one, other = (late_of(messages, fold) for fold in folds)
+    assert one == other
+    assert [late.events for late in one] == [2]
+
+
+def test_while_every_partition_is_idle_no_open_bin_closes() -> None:
+    fold = new_fold()
+    silent = [Idle(*place, 990 + n, (minute(11, a=n + 1),)) for n, place in enumerate(PLACES)]
+    passed = [cut(0, 10, 8, minute(10, a=1)), *others(10)]
+    assert [slab.bin for slab in slabs_of([LISTED, *passed, *silent], fold)] == [10]
+    assert fold.next_bin == 11
+    (slab,) = slabs_of([cut(0, 11, 999, minute(11, a=5), since=11)], fold)
+    assert units(slab, fold) == {"a": 5 + 2}
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_what_any_watermark_passed_closes_whoever_becomes_idle_last(
+    order: tuple[int, ...],
+) -> None:
+    fold = new_fold()
+    passed = [cut(0, 10, 8, minute(10, a=1)), cut(1, 12, 8), cut(2, 11, 8)]
+    silent = [Idle(*PLACES[place], 20) for place in order]
+    assert [slab.bin for slab in slabs_of([LISTED, *passed, *silent], fold)] == [10, 11, 12]
+
+
+def test_partitions_idle_from_the_start_begin_no_time() -> None:
+    fold = new_fold()
+    silent = [Idle(*place, 2, (minute(50, a=1),)) for place in PLACES]
+    assert slabs_of([LISTED, *silent], fold) == []
+    awake = [cut(0, 50, 3, minute(40, a=1), minute(50, a=1), since=40)]
+    assert slabs_of(awake, fold)[0].bin == 40
+
+
+FOURTH = ("orders", 1)
+JOIN = Join(*FOURTH)
+
+
+def fourth(boundary: int, upto: int, *bins: BinSums, since: int = 10) -> Cut:
+    return Cut(*FOURTH, since, boundary, upto, bins)
+
+
+def test_slabs_wait_for_a_partition_that_joined_until_it_is_cut_or_idle() -> None:
+    before = [LISTED, cut(0, 10, 8, minute(10, a=1)), *others(10), JOIN]
+    after = [cut(0, 11, 9, minute(11, a=1), since=11), *others(11, 901)]
+    for heard in (fourth(11, 5, since=11), Idle(*FOURTH, 0)):
+        fold = new_fold()
+        assert [slab.bin for slab in slabs_of([*before, *after], fold)] == [10]
+        assert fold.holding_back() == FOURTH
+        assert [slab.bin for slab in fold.step(heard)] == [11]
+
+
+def test_a_join_before_the_list_counts_when_the_list_comes() -> None:
+    messages = [JOIN, LISTED, cut(0, 10, 8, minute(10, a=1)), *others(10)]
+    fold = new_fold()
+    assert slabs_of(messages, fold) == []
+    (slab,) = fold.step(fourth(10, 3, minute(10, b=2)))
+    assert isinstance(slab, Slab)
+    assert slab.events == 2
+
+
+def test_a_join_of_a_partition_that_is_waited_for_changes_nothing() -> None:
+    messages = [cut(0, 10, 8, minute(10, a=1)), Join(*PLACES[0]), *others(10)]
+    assert plain_slabs([LISTED, *messages]) == plain_slabs([LISTED, messages[0], *others(10)])
+    joined_twice = [LISTED, JOIN, fourth(10, 3, minute(10, b=1)), JOIN, *messages]
+    assert [slab.events for slab in slabs_of(joined_twice)] == [2]
+
+
+def test_a_partition_that_joins_late_corrects_what_is_within_reach_and_tells_the_rest() -> None:
+    fold = new_fold()
+    passed = [cut(0, 10, 8, minute(10, a=1)), *others(10), cut(0, 30, 9, minute(30, a=1))]
+    slabs_of([LISTED, *passed, *others(30, 901), JOIN], fold)
+    assert fold.next_bin == 31
+    past = [fourth(11, 5, minute(11, a=2)), fourth(30, 7, minute(29, a=3), minute(30, a=4))]
+    messages = [*past, fourth(31, 8, since=31), cut(0, 31, 19, since=31), *others(31, 902)]
+    made = [part for message in messages for part in fold.step(message)]
+    late = [(p.bin, p.partition, p.events) for p in made if isinstance(p, LateBins)]
+    assert late == [(11, 1, 1)]
+    slabs = [(s.bin, s.revision, s.values[0, 1]) for s in made if isinstance(s, Slab)]
+    assert slabs == [(29, 1, 3), (30, 1, 4), (31, 0, 0)]
+
+
+@given(logs(), st.lists(st.integers(0, 30), min_size=3, max_size=3), turns_, turns_)
+def test_with_a_join_too_no_interleaving_on_either_side_of_it_matters(
+    rows: list[list[Row]], read: list[int], one: list[int], other: list[int]
+) -> None:
+    parts = cuts(rows)
+    before = [part[:n] for part, n in zip(parts, read, strict=True)]
+    joined = [replace(c, source="orders", partition=1) for c in parts[2]]
+    after = [*(part[n:] for part, n in zip(parts, read, strict=True)), joined]
+
+    def with_join(turns: list[int]) -> list[InputMessage]:
+        rest = [m for m in interleaved(after, turns) if m != LISTED]
+        return [*interleaved(before, turns), JOIN, *rest]
+
+    assert plain_parts(with_join(one)) == plain_parts(with_join(other))
+
+
+def plain_parts(messages: list[InputMessage]) -> list[Any]:
+    """Return slabs and what came too late, as something that can be compared."""
+    fold = new_fold()
+    made = [part for message in messages for part in fold.step(message)]
+    return [part if isinstance(part, LateBins) else plain_slab(part) for part in made]
+
+
+@st.composite
+def decided(draw: st.DrawFn) -> list[InputMessage]:
+    """Draw a log of cuts with partitions that become idle, one that joins, and lists."""
+    parts: list[list[Cut | Idle]] = []
+    for part, place in zip(cuts(draw(logs())), PLACES, strict=True):
+        heard: list[Cut | Idle] = []
+        for number, message in enumerate(part):
+            last = part[number - 1].upto if number else -1
+            if draw(st.integers(0, 4)) == 0 and last + 1 <= message.upto:
+                heard.append(Idle(*place, last + 1, message.bins[:1]))
+            heard.append(message)
+        parts.append(heard)
+    messages = interleaved(parts, draw(turns_), draw(st.integers(0, 20)))
+    joined = [JOIN, *(replace(m, source="orders", partition=1) for m in parts[1])]
+    at = 0
+    for message in joined:
+        at = draw(st.integers(at, len(messages)))
+        messages.insert(at, message)
+        at += 1
+    return messages
+
+
+@given(decided(), st.data())
+def test_whatever_is_read_again_at_any_place_changes_nothing(
+    messages: list[InputMessage], data: st.DataObject
+) -> None:
+    again = list(messages)
+    sent = st.integers(0, len(messages))
+    for stop, start in sorted(
+        ((max(run), min(run)) for run in data.draw(st.lists(st.tuples(sent, sent), max_size=4))),
+        reverse=True,
+    ):
+        again[stop:stop] = messages[start:stop]  # a worker starts again from a checkpoint
+    for _ in range(data.draw(st.integers(0, 5))):  # and a stale one says single things again
+        place = data.draw(st.integers(1, len(again)))
+        again.insert(place, again[data.draw(st.integers(0, place - 1))])
+    assert plain_parts(again) == plain_parts(messages)
+
+
+@given(decided())
+def test_every_event_is_in_the_last_slab_of_its_bin_or_told_as_too_late(
+    messages: list[InputMessage],
+) -> None:
+    far = bin_at(10**6)
+    flush = [Cut(*place, far, far, 10**6) for place in (*PLACES, FOURTH)]
+    fold = new_fold()
+    made = [part for message in [*messages, *flush] for part in fold.step(message)]
+    last = {part.bin: part.events for part in made if isinstance(part, Slab)}
+    told = [part.events for part in made if isinstance(part, LateBins)]
+    heard: dict[tuple[str, int, int], int] = {}
+    for message in messages:
+        for sums in message.bins if isinstance(message, Cut | Idle) else ():
+            heard[message.source, message.partition, sums.bin] = int(sums.sums[0].sum())
+    assert sum(last.values()) + sum(told) == sum(heard.values())
+
+
+def test_after_a_warm_up_time_cells_and_revisions_start_where_the_log_ended() -> None:
+    fold = new_fold()
+    ends = [Cut(*place, 11, 10, 20, ended=True) for place in PLACES]
+    slabs_of([LISTED, cut(0, 10, 8, minute(10, a=1)), *others(10), *ends], fold)
+    fold.end_warm_up()
+    fold = reborn(fold)
+    assert fold.next_bin == 11
+    live = [LISTED, cut(0, 11, 3, minute(11, a=1, b=2), since=11), *others(11, 5)]
+    (slab,) = slabs_of(live, fold)
+    assert (slab.bin, slab.revision, units(slab, fold)) == (11, 0, {"a": 1, "b": 2})
+
+
+def test_live_events_of_bins_of_the_warm_up_are_told_as_too_late_and_counted_nowhere() -> None:
+    fold = new_fold()
+    slabs_of([LISTED, cut(0, 10, 8, minute(10, a=1)), *others(10)], fold)
+    fold.end_warm_up()
+    live = [LISTED, cut(0, 10, 3, minute(10, a=1)), *others(10, 5)]
+    assert [part for message in live for part in fold.step(message)] == []
+    made = [
+        part
+        for message in [cut(0, 11, 6, minute(11, a=1), since=11), *others(11, 7)]
+        for part in fold.step(message)
+    ]
+    assert isinstance(made[0], LateBins)
+    assert (made[0].bin, made[0].events) == (10, 1)
+    assert [(s.bin, s.revision) for s in made[1:] if isinstance(s, Slab)] == [(11, 0)]
+
+
+def test_time_comes_to_the_end_of_a_gap_without_a_slab() -> None:
+    fold = new_fold()
+    slabs_of([LISTED, cut(0, 10, 8, minute(10, a=1)), *others(10)], fold)
+    slabs_of([cut(0, 90_000, 9, since=11), *others(90_000, 901)], fold)
+    assert fold.next_bin == 90_001
 
 
 def test_memory_is_bounded_by_how_far_corrections_reach() -> None:
