@@ -166,10 +166,7 @@ class Shell:
         self._app.consumer.safe.update(await self._guarded(self._role.checkpoint()) or {})
 
     async def _idle(self) -> None:
-        consumer = self._app.consumer
-        known = {tp: consumer.highwater(tp) for tp in consumer.assignment()}
-        ends = {tp: end for tp, end in known.items() if end is not None}
-        await self._guarded(self._role.idle(ends))
+        await self._guarded(self._role.idle())
 
     async def _watch(self) -> None:
         """Tell the probes again and again how the worker fares."""

@@ -152,7 +152,7 @@ class ForecastRole:
         if closed.forecast is not None:
             self._metrics.weights(self._output.series, closed.forecast.weights)
 
-    async def idle(self, ends: dict[TP, int]) -> None:
+    async def idle(self) -> None:
         """Do nothing: silence decides nothing here."""
 
     async def checkpoint(self) -> dict[TP, int]:

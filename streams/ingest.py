@@ -61,6 +61,7 @@ class SourceFold:
             allowed_lateness=source.allowed_lateness,
             max_gap=source.max_gap,
             max_cells=ROOM * settings.limits.max_cells,
+            max_event_ids=settings.limits.max_event_ids if source.deduplicate else 0,
         )
         self._decoder = Decoder(settings, source)
 
@@ -259,7 +260,7 @@ class IngestRole:
                 value = encode_rejected(rejected, name, tp.topic, tp.partition)
                 await self._sender.send(topic, value)
 
-    async def idle(self, ends: dict[TP, int]) -> None:
+    async def idle(self) -> None:
         """Hold back who runs ahead; decide that who is silent, and read to its end, is idle."""
         await self._hold_ahead()
         before, self._looked = self._looked, self._clock()

@@ -47,8 +47,8 @@ class Role(Protocol):
         """
         ...
 
-    async def idle(self, ends: dict[TP, int]) -> None:
-        """Decide what only silence and the wall clock can; ``ends`` are as far as known."""
+    async def idle(self) -> None:
+        """Decide what only silence and the wall clock can."""
         ...
 
     async def checkpoint(self) -> dict[TP, int]:

@@ -108,7 +108,7 @@ class SinkRole:
             yield flying
         yield None
 
-    async def idle(self, ends: dict[TP, int]) -> None:
+    async def idle(self) -> None:
         """Do nothing: silence decides nothing here."""
 
     async def checkpoint(self) -> dict[TP, int]:

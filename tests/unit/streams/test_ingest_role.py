@@ -136,7 +136,7 @@ async def pass_time(role: IngestRole, source: Source, seconds: int, step: int = 
     """Let the role look every ``step`` seconds."""
     for _ in range(0, seconds, step):
         source.now += step
-        await role.idle({})
+        await role.idle()
 
 
 def running(
@@ -162,15 +162,16 @@ def test_a_silent_partition_read_to_its_end_is_idle_once_with_what_it_has_open(
     shelf: Shelf, source: Source
 ) -> None:
     async def work(role: IngestRole) -> None:
-        await take(role, WARM, 0)
-        source.end = 6
+        await take(role, [*WARM, *hours(1)], 0)
+        source.end = 7
         await pass_time(role, source, 200)
 
     running(work, shelf, source)
-    (idle,) = shelf.messages()
+    cut, idle = shelf.messages()
+    assert isinstance(cut, Cut)
     assert isinstance(idle, Idle)
-    assert idle.upto == 6
-    assert [sums_of(part)["north"][0] for part in idle.bins] == [6]
+    assert idle.upto == 7
+    assert [sums_of(part)["north"][0] for part in idle.bins] == [6, 1]
     assert source.asked == 1
 
 
@@ -208,7 +209,7 @@ def test_time_in_which_the_worker_slept_is_no_silence_of_the_source(
         await take(role, WARM, 0)
         source.end = 6
         source.now += 10_000
-        await role.idle({})
+        await role.idle()
 
     running(work, shelf, source)
     assert shelf.messages() == []
