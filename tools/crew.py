@@ -78,7 +78,7 @@ class Crew:
         program += ["-v"] if logging.getLogger().isEnabledFor(logging.INFO) else []
         options = [] if slot is None else ["--slot", slot]
         self._stopping = threading.Event()
-        self._members = [
+        self.members = [
             Member(
                 role,
                 [*program, "--settings", str(settings), "worker", role, *options],
@@ -106,7 +106,7 @@ class Crew:
 
     def _watch(self) -> int:
         while not self._stopping.is_set():
-            for member in self._members:
+            for member in self.members:
                 code = member.look(time.monotonic())
                 if code is not None:
                     logger.error("worker %s ended with %d: stopping all", member.role, code)
@@ -115,13 +115,13 @@ class Crew:
         return 0
 
     def _signal(self, number: signal.Signals) -> None:
-        for member in self._members:
+        for member in self.members:
             if member.process is not None and member.process.poll() is None:
                 member.process.send_signal(number)
 
     def _wait(self) -> None:
         deadline = time.monotonic() + STOP_SECONDS
-        for member in self._members:
+        for member in self.members:
             if member.process is None:
                 continue
             try:
