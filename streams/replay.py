@@ -23,18 +23,20 @@ TICK_BINS = 24  # how far logs may run ahead of each other: larger pieces decode
 
 @dataclass
 class Counts:
-    """What a replay has met so far; ``events`` = accepted + late + refused."""
+    """What a replay has met so far; ``events`` = accepted + late + refused + duplicates."""
 
     events: int = 0
     accepted: int = 0
     late: int = 0
     refused: int = 0
+    duplicates: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
 
     def add(self, outcome: Outcome) -> None:
         """Count one step of a partition."""
         self.accepted += outcome.accepted
         self.late += len(outcome.late)
+        self.duplicates += outcome.duplicates
         self.refused += len(outcome.refused)
         for rejected in outcome.refused:
             code = rejected.reason.partition(":")[0]

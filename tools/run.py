@@ -39,6 +39,8 @@ class Result:
             ("refused", f"{counts.refused:,}"),
         ]
         rows += [(f"  {code}", f"{n:,}") for code, n in sorted(counts.reasons.items())]
+        if counts.duplicates:
+            rows.append(("duplicates", f"{counts.duplicates:,}"))
         if overflowed := self.replay.fold.slabs.cells.overflowed:
             rows.append(("beyond max_cells", f"{overflowed:,}"))
         return [

@@ -82,6 +82,7 @@ class SourceSettings(Frozen):
 
     ``fields`` maps our names to the record's; a name that is not listed stands for itself.
     ``kinds`` maps our kinds to the record's words; ``defaults`` fills in what records lack.
+    ``deduplicate`` counts an event once however often a partition has it, by its ``event_id``.
     """
 
     name: Name
@@ -96,6 +97,7 @@ class SourceSettings(Frozen):
     idle_timeout: Duration = 60_000_000
     max_gap: Duration = Field(default=7 * DAY, gt=0)
     negative_units: Literal["refuse", "cancellation", "subtract"] = "refuse"
+    deduplicate: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -124,8 +126,9 @@ class SourceSettings(Frozen):
                 raise ValueError(
                     f"unknown kind {kind!r}: use one of {', '.join(KINDS[self.stream])}"
                 )
-        if "event_time" in self.defaults:
-            raise ValueError("event_time can have no default: every event needs its own")
+        for key in ("event_time", "event_id"):
+            if key in self.defaults:
+                raise ValueError(f"{key} can have no default: every event needs its own")
         if self.stream is not StreamKind.ORDER and self.negative_units != "refuse":
             raise ValueError("negative_units is for streams of orders only")
         return self

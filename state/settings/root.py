@@ -71,6 +71,7 @@ class LimitsSettings(Frozen):
 
     max_cells: int = Field(default=10_000, ge=1)
     max_ahead: int = Field(default=48, ge=1)  # bins
+    max_event_ids: int = Field(default=1_000_000, ge=1)  # of a partition
     record_bytes: int = Field(default=1_048_576, ge=64)
     not_before: AwareDatetime = datetime(2000, 1, 1, tzinfo=UTC)
     not_after: AwareDatetime = datetime(2100, 1, 1, tzinfo=UTC)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tidecast.streams.decode.ids import Ids
 from tidecast.streams.decode.rules import Rules
 
 __all__ = ["Batch", "addends"]
@@ -21,7 +22,8 @@ class Batch:
     """Some valid records of a batch.
 
     ``index`` is the place in the batch, ``time`` microseconds UTC; region, category and kind are
-    codes; ``numbers`` is (number, record), NaN where the record has none.
+    codes; ``numbers`` is (number, record), NaN where the record has none. ``ids`` are the hashes of
+    the events' ids, where these are read.
     """
 
     index: Longs
@@ -30,6 +32,7 @@ class Batch:
     category: Codes
     kind: Codes
     numbers: NDArray[np.float64]
+    ids: Ids | None = None
 
     def take(self, rows: NDArray[np.bool_] | Longs) -> Batch:
         """Return some of the records."""
@@ -40,6 +43,7 @@ class Batch:
             self.category[rows],
             self.kind[rows],
             self.numbers[:, rows],
+            None if self.ids is None else self.ids[rows],
         )
 
     @classmethod
@@ -55,6 +59,7 @@ class Batch:
             np.concatenate([batch.category for batch in batches]),
             np.concatenate([batch.kind for batch in batches]),
             np.concatenate([batch.numbers for batch in batches], axis=1),
+            None if batches[0].ids is None else np.concatenate([batch.ids for batch in batches]),
         )
         return whole.take(np.argsort(whole.index, kind="stable"))
 

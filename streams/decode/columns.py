@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tidecast.streams.decode.batch import Batch
 from tidecast.streams.decode.dictionaries import Dictionaries
+from tidecast.streams.decode.ids import Ids
 from tidecast.streams.decode.iso import IsoTimes
 from tidecast.streams.decode.names import UNSURE
 from tidecast.streams.decode.rules import LARGEST, PLACES, Rules
@@ -31,6 +32,9 @@ class Columns(Protocol):
 
     def floats(self, name: str) -> Floats:
         """Return each record's number, NaN where it has none."""
+
+    def ids(self) -> tuple[Ids, Flags]:
+        """Return the hash of each event's id, and which are sure."""
 
     def time_texts(self) -> tuple[NDArray[np.uint8], Longs, Longs]:
         """Return a buffer, and the start and length in it of each record's event time."""
@@ -57,7 +61,11 @@ class Settler:
             sure &= (region != UNSURE) & (category != UNSURE) & (kind != UNSURE)
             sure &= self._in_range(numbers)
             kind, numbers = self._signed(kind, numbers)
-        return Batch(index, time, region, category, kind, numbers), sure
+        ids = None
+        if self.rules.id_field is not None:
+            ids, is_id = columns.ids()
+            sure &= is_id
+        return Batch(index, time, region, category, kind, numbers, ids), sure
 
     def _times(self, columns: Columns) -> tuple[Longs, Flags]:
         time_format = self.rules.source.time.format

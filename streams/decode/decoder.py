@@ -16,6 +16,7 @@ from tidecast.state.settings import Settings, SourceSettings
 from tidecast.streams.decode.batch import Batch, addends
 from tidecast.streams.decode.cells import CellNumbers
 from tidecast.streams.decode.dictionaries import Dictionaries
+from tidecast.streams.decode.ids import Ids, hashed
 from tidecast.streams.decode.judge import Judge, Judged
 from tidecast.streams.decode.ndjson import MIN_ROWS
 from tidecast.streams.decode.reader import FrameReader, ShapeReader
@@ -60,7 +61,8 @@ class Decoder:
             self._forget()
         batch, refusals = self._read(records)
         cell = self._numbers(cells).of(batch.region, batch.category)
-        return Events(batch.index, batch.time, cell, addends(batch, self.rules)), refusals
+        terms = addends(batch, self.rules)
+        return Events(batch.index, batch.time, cell, terms, batch.ids), refusals
 
     def _numbers(self, cells: CellIndex) -> CellNumbers:
         if cells not in self._cells:
@@ -105,7 +107,13 @@ class Decoder:
             ),
             np.array([kinds.index(event.kind) for event in valid], np.int32),
             numbers.reshape(len(valid), len(self.rules.numbers)).T,
+            self._ids(valid),
         )
+
+    def _ids(self, valid: list[Judged]) -> Ids | None:
+        if self.rules.id_field is None:
+            return None
+        return hashed(event.event_id.encode("utf-8", "surrogatepass") for event in valid)
 
 
 def _lines(records: Sequence[bytes | None]) -> Sequence[bytes]:

@@ -7,6 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tidecast.streams.decode.dictionaries import Dictionaries
+from tidecast.streams.decode.ids import Ids, column_ids
 from tidecast.streams.decode.names import UNSURE
 from tidecast.streams.decode.rules import Rules
 
@@ -19,6 +20,8 @@ def frame_schema(rules: Rules) -> dict[str, pl.DataType]:
     """Return the fields of the record that are needed, and as what polars must read them."""
     field = rules.source.field
     schema: dict[str, pl.DataType] = {field(name): pl.String() for name in rules.texts}
+    if rules.id_field is not None:
+        schema[rules.id_field] = pl.String()
     return schema | {field(name): pl.Float64() for name in rules.floats}
 
 
@@ -51,6 +54,10 @@ class FrameColumns:
     def floats(self, name: str) -> NDArray[np.float64]:
         """Return each record's number, NaN where it has none."""
         return self._column(name).fill_null(float("nan")).to_numpy()
+
+    def ids(self) -> tuple[Ids, NDArray[np.bool_]]:
+        """Return the hash of each event's id, and which are sure."""
+        return column_ids(self._frame[str(self._rules.id_field)])
 
     def time_texts(self) -> tuple[NDArray[np.uint8], Longs, Longs]:
         """Return a buffer, and the start and length in it of each record's event time."""

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from tidecast.state.bins import iso
 from tidecast.state.errors import ContractError
+from tidecast.streams.decode.ids import as_id
 from tidecast.streams.decode.rules import LARGEST, MAX_DEPTH, PLACES, Rules
 from tidecast.streams.decode.times import time_parser
 from tidecast.streams.schemas.events import EVENT_MODELS, Event, SignedOrderEvent, as_text
@@ -35,7 +36,8 @@ class Judged(NamedTuple):
     """What a valid record says.
 
     ``time`` is microseconds UTC, ``numbers`` those of the stream in the order of its contract;
-    NaN stands for a number that the record lacks.
+    NaN stands for a number that the record lacks. ``event_id`` is empty where the record has none,
+    or the source is not de-duplicated.
     """
 
     time: int
@@ -43,6 +45,7 @@ class Judged(NamedTuple):
     category: str
     kind: str
     numbers: tuple[float, ...]
+    event_id: str = ""
 
 
 class Judge:
@@ -69,7 +72,8 @@ class Judge:
         ContractError
             When it breaks the contract: a short stable code, a colon and a sentence.
         """
-        fields = self._mapped(self._parsed(record))
+        parsed = self._parsed(record)
+        fields = self._mapped(parsed)
         time = self._time(fields["event_time"])
         self._apply_kind(fields)
         self._apply_signs(fields)
@@ -77,7 +81,9 @@ class Judge:
         region = event.region
         if self.rules.locator is not None:
             region = self.rules.locator.name(*(float(getattr(event, name)) for name in PLACES))
-        return Judged(time, region, event.category, fields["kind"], self._numbers(event))
+        numbers, kind = self._numbers(event), fields["kind"]
+        event_id = as_id(parsed.get(self.rules.id_field)) if self.rules.id_field else ""
+        return Judged(time, region, event.category, kind, numbers, event_id)
 
     def _parsed(self, record: bytes | None) -> dict[str, Any]:
         if record is None:

@@ -41,6 +41,8 @@ class Rules:
 
     def __post_init__(self) -> None:
         texts = {self.source.field(name) for name in self.texts}
+        if self.id_field is not None:
+            texts.add(self.id_field)
         both = texts & {self.source.field(name) for name in self.floats}
         if both:
             raise SettingsError(
@@ -90,6 +92,11 @@ class Rules:
         """The fields read as text."""
         time = () if self.source.time.format in UNITS else ("event_time",)
         return (*time, *(("region",) if self.locator is None else ()), "category", "kind")
+
+    @cached_property
+    def id_field(self) -> str | None:
+        """The record's field with the event's id, or None where it is not read."""
+        return self.source.field("event_id") if self.source.deduplicate else None
 
     @cached_property
     def floats(self) -> tuple[str, ...]:

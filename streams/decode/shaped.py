@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tidecast.state.event_ids import NO_ID
 from tidecast.streams.decode.dictionaries import Dictionaries
 from tidecast.streams.decode.digits import read_numbers
+from tidecast.streams.decode.ids import Ids, number_ids, text_ids
 from tidecast.streams.decode.iso import windows
 from tidecast.streams.decode.lines import Lines
 from tidecast.streams.decode.rules import Rules
@@ -134,6 +136,16 @@ class ShapeColumns:
             return numbers
         default = self._rules.source.defaults.get(name, np.nan)
         return np.full(self._count, float(default))
+
+    def ids(self) -> tuple[Ids, Flags]:
+        """Return the hash of each event's id, and which are sure."""
+        name = str(self._rules.id_field)
+        sure = np.ones(self._count, np.bool_)
+        if name not in self._spans:
+            return np.full(self._count, NO_ID, np.uint64), sure
+        if name in self._numbers:
+            return number_ids(self._buffer, *self._spans[name])
+        return text_ids(self._buffer, *self._spans[name]), sure
 
     def time_texts(self) -> tuple[Bytes, Longs, Longs]:
         """Return a buffer, and the start and length in it of each record's event time."""

@@ -96,7 +96,9 @@ class Event(BaseModel):
         description="what: the second key of a cell; a number is taken as its digits"
     )
     event_id: JsonValue = Field(
-        default=None, description="the producer's name of the event; not read"
+        default=None,
+        description="the producer's name of the event, a text or a whole number; "
+        "read where the source's settings say deduplicate = true",
     )
     lat: Latitude | None = Field(
         default=None, description="needed where regions are computed from positions"

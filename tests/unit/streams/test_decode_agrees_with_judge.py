@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import pytest
+import xxhash
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from shops import shop
@@ -25,6 +26,8 @@ SHOPS: dict[str, Settings] = {
         defaults={"category": "all", "value": 2.5},
     ),
     "clicks in ms": shop("click", time={"format": "ms"}, fields={"region": "category"}),
+    "clicks with ids": shop("click", deduplicate=True, defaults={"value": 1}),
+    "clicks with ids elsewhere": shop("click", deduplicate=True, fields={"event_id": "category"}),
     "clicks in s": shop("click", time={"format": "s"}),
     "clicks of a pattern": shop(
         "click", time={"format": "%d/%m/%Y %H:%M", "zone": "America/New_York"}
@@ -148,6 +151,7 @@ VALUES = {
     "hours": NUMBERS,
     "lat": PLACES,
     "lng": PLACES,
+    "event_id": [*NAMES, *OTHERS],
     "other": OTHERS,
 }
 
@@ -163,6 +167,7 @@ def valid_fields(draw: st.DrawFn, rules: Rules) -> dict[str, str]:
         "region": draw(st.sampled_from(NAMES[:2])),
         "category": draw(st.sampled_from(NAMES[:2])),
         "kind": f'"{word}"',
+        "event_id": draw(st.sampled_from(['"a"', '"b-7"', "7"])),
         "lat": draw(st.sampled_from(PLACES[:2])),
         "lng": draw(st.sampled_from(PLACES[:2])),
     }
@@ -230,6 +235,14 @@ def added(event: Judged, rules: Rules) -> list[int]:
     return row
 
 
+def hashes(rules: Rules, ids: Sequence[str]) -> list[int] | None:
+    """Return the hashes of the events' ids; None where they are not read."""
+    if not rules.source.deduplicate:
+        return None
+    texts = [text.encode("utf-8", "surrogatepass") for text in ids]
+    return [xxhash.xxh3_64_intdigest(text) if text else 0 for text in texts]
+
+
 def check(shop_settings: Settings, batches: Sequence[Sequence[bytes | None]]) -> None:
     """Decode the batches with one decoder and hold every record against the judge."""
     quick = Decoder(shop_settings, shop_settings.sources[0])
@@ -244,6 +257,8 @@ def check(shop_settings: Settings, batches: Sequence[Sequence[bytes | None]]) ->
         }
         assert events.index.tolist() == list(valid)
         assert events.time.tolist() == [event.time for event in valid.values()]
+        ids = None if events.ids is None else events.ids.tolist()
+        assert ids == hashes(quick.rules, [event.event_id for event in valid.values()])
         cells = [expected.add(Cell(event.region, event.category)) for event in valid.values()]
         assert events.cell.tolist() == cells
         assert events.terms.tolist() == [added(event, quick.rules) for event in valid.values()]
@@ -275,6 +290,10 @@ BYTES = [bytes([byte]) for byte in b'"\\{}[]:, \t\n\r069-+.eExnul\x00\x7f\xff\xc
 ALIKE = {
     "clicks": b'{"id":7,"event_time":"2026-01-31T12:00:00.5Z","region":"n","ok":true,'
     b'"value":1.25,"category":"b\xc3\xa9","kind":"view"}',
+    "clicks with ids": b'{"event_id":17,"event_time":"2026-01-31T12:00:00Z","region":"n",'
+    b'"category":"b","kind":"view"}',
+    "clicks with ids elsewhere": b'{"event_time":"2026-01-31T12:00:00Z","region":"n",'
+    b'"category":"b-7","kind":"view"}',
     "clicks of a zone": b'{"event_time":"2026-03-29T01:30:00","region":5,"kind":"pv","value":true}',
     "clicks in ms": b'{"event_time": 1769860800000, "category": "b", "kind": "view"}',
     "clicks on a grid": b'{"lng":-0.5,"lat":51.5,"event_time":"2026-01-31T12:00Z","kind":"view",'
