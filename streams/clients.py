@@ -17,6 +17,7 @@ from kafka.net.compat import KafkaNetClient
 from tidecast.state.errors import ServiceError
 from tidecast.state.settings import KafkaSettings
 from tidecast.streams.reach import obstacle, refusal
+from tidecast.streams.secrets import revealed
 from tidecast.streams.tls import tls_context
 
 __all__ = [
@@ -66,7 +67,7 @@ def faust_options(settings: KafkaSettings) -> dict[str, Any]:
     if settings.sasl is not None:
         options["broker_credentials"] = SASLCredentials(
             username=settings.sasl.user,
-            password=settings.sasl.password.get_secret_value(),
+            password=revealed(settings.sasl.password),
             mechanism=settings.sasl.mechanism,
             ssl_context=context,
         )
@@ -144,5 +145,5 @@ def _sasl(settings: KafkaSettings) -> dict[str, Any]:
     return {
         "sasl_mechanism": settings.sasl.mechanism,
         "sasl_plain_username": settings.sasl.user,
-        "sasl_plain_password": settings.sasl.password.get_secret_value(),
+        "sasl_plain_password": revealed(settings.sasl.password),
     }

@@ -15,6 +15,7 @@ from typing import Any
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource
+from kafka.errors import TopicAuthorizationFailedError
 
 from tidecast.state.errors import ServiceError
 from tidecast.state.settings import KafkaSettings, Settings
@@ -227,7 +228,11 @@ def _request(
 
 
 def _partitions(admin: KafkaAdminClient, topic: str) -> int:
-    return len(admin.describe_topics([topic])[0]["partitions"])
+    """Return how many partitions a topic has; 0 when it does not exist."""
+    found = admin.describe_topics([topic])[0]
+    if found["error_code"] == TopicAuthorizationFailedError.errno:
+        raise TopicAuthorizationFailedError(topic)
+    return len(found["partitions"])
 
 
 def _report(admin: KafkaAdminClient, plan: TopicPlan, created: bool) -> TopicReport:

@@ -21,6 +21,7 @@ from clickhouse_driver.errors import (
 
 from tidecast.state.errors import ServiceError, StoreAwayError, StoreError, StoreRowsError
 from tidecast.state.settings import ClickHouseSettings
+from tidecast.streams.secrets import revealed
 from tidecast.streams.store.base import Column, Columns, QueryResult
 from tidecast.streams.store.binding import bind, quote_name
 from tidecast.streams.store.migrations import apply_migrations
@@ -210,7 +211,7 @@ def _client(settings: ClickHouseSettings, database: str, answer_seconds: int) ->
         host=settings.host,
         port=settings.port,
         user=settings.user,
-        password=settings.password.get_secret_value(),
+        password=revealed(settings.password),
         database=database,
         client_name="tidecast",
         connect_timeout=CONNECT_SECONDS,
