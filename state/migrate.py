@@ -33,7 +33,8 @@ def migrated_partition(
 ) -> Arrays:
     """Return the arrays of a source partition's snapshot under the new settings.
 
-    An added series counts nothing in bins that are open, but all of what the gate holds.
+    An added series counts nothing in bins that are open, but all of what the gate holds. Where
+    de-duplication begins, no event is known of before.
     """
     rows = change.rows(source)
     result = {

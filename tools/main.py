@@ -40,6 +40,9 @@ COMMANDS = {
     "query": Entry("tidecast.tools.query", "query", "Ask the store a question in SQL."),
     "topics": Entry("tidecast.tools.topics", "topics", "Create and list the Kafka topics."),
     "worker": Entry("tidecast.tools.worker", "worker", "Run the live workers."),
+    "migrate": Entry(
+        "tidecast.tools.migrate", "migrate", "Carry what was learnt over to other settings."
+    ),
     "doctor": Entry(
         "tidecast.tools.doctor.command", "doctor", "Look at all that a live run needs."
     ),

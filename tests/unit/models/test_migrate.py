@@ -72,8 +72,8 @@ def migrated(old: Settings, new: Settings, model: Forecaster) -> Forecaster:
 
 def of_series(forecasts: list[Forecast], number: int) -> list[Any]:
     return [
-        (f.mean[number].tolist(), f.quantiles[number].tolist(), [*f.weights])
-        + tuple(weight[number].tolist() for weight in f.weights.values())
+        [f.mean[number].tolist(), f.quantiles[number].tolist()]
+        + [(expert, weight[number].tolist()) for expert, weight in f.weights.items()]
         for f in forecasts
     ]
 
