@@ -33,6 +33,8 @@ class RecordReader:
         self._parse_time = time_parser(source.time)
         self._limit = settings.limits.record_bytes
         self._known: set[str] = set()
+        # Regions of positions, and the texts of ids, are the judge's alone.
+        self._may_be_plain = self.rules.locator is None and not self.rules.id_field
         self._fields = {name: source.field(name) for name in source.names}
         self._defaults = source.defaults
 
@@ -44,7 +46,7 @@ class RecordReader:
         ContractError
             When it breaks the contract, with the judge's reason.
         """
-        plain = self._plain(record) if record and self.rules.locator is None else None
+        plain = self._plain(record) if record and self._may_be_plain else None
         return plain or self._judge.judge(record)
 
     def _plain(self, record: bytes) -> Judged | None:

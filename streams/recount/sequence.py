@@ -20,6 +20,7 @@ from tidecast.streams.recount.sums import Sums, bin_sums
 
 __all__ = ["Cover", "PartitionRecount", "Totals"]
 
+NEVER = 2**62  # beyond every offset
 NO_TERMS = np.zeros(0, np.int64)
 Longs = NDArray[np.int64]
 
@@ -32,7 +33,7 @@ class Cover:
     correction.
     """
 
-    upto: int = 2**62
+    upto: int = NEVER
     boundary: int = -1
 
 
@@ -75,6 +76,7 @@ class PartitionRecount:
         self._grid = BinGrid(settings.bins.width, settings.shop.time_zone)
         width = self._grid.nominal_width
         self._gate = Gate(source.max_gap, source.max_disorder, width)
+        self._seen: dict[str, int] = {}
         self._held: dict[int, Judged] = {}
         self._high: int | None = None
         self._through = -1
@@ -113,7 +115,7 @@ class PartitionRecount:
 
     def end(self) -> None:
         """Close the log where its file ends."""
-        self._settle(self._finish(2**62))
+        self._settle(self._finish(NEVER - 1))
 
     def _pass_gate(self, valid: list[tuple[int, bytes | None, Judged]]) -> list[Acted]:
         """Return the records that the gate lets through, in the order of acting."""
@@ -168,8 +170,43 @@ class PartitionRecount:
         for bin_, cover in self._bin_covers.items():
             outside = (bins == bin_) & ~_reach(cover, at, through)
             late, covered = late | outside, covered & ~outside
-        self._add(acted, bins, {"late": late, "counted": ~late & covered, "open": ~late & ~covered})
+        again = self._repeated(acted, bins, late, through, watermarks)
+        fresh = ~late & ~again
+        self.totals.fates["duplicate"] += int(again.sum())
+        self._add(acted, bins, {"late": late, "counted": fresh & covered, "open": fresh & ~covered})
         self._high, self._through = int(highs[-1]), int(through[-1])
+
+    def _repeated(
+        self,
+        acted: list[Acted],
+        bins: Longs,
+        late: NDArray[np.bool_],
+        through: Longs,
+        watermarks: Longs,
+    ) -> NDArray[np.bool_]:
+        """Tell which records repeat an event that was counted and is still remembered."""
+        again = np.zeros(len(acted), np.bool_)
+        if not self._source.deduplicate:
+            return again
+        reached = self._through
+        for place, each in enumerate(acted):
+            if through[place] > reached:
+                reached = int(through[place])
+                self._forget(reached, int(watermarks[place]))
+            name = each.record.event_id
+            if late[place] or not name:
+                continue
+            if name in self._seen:
+                again[place] = True
+            elif len(self._seen) < self._settings.limits.max_event_ids:
+                self._seen[name] = int(bins[place])
+        return again
+
+    def _forget(self, through: int, watermark: int) -> None:
+        """Forget the events of bins that are closed for good."""
+        limit = watermark - self._source.allowed_lateness
+        kept = {b for b in set(self._seen.values()) if b > through or self._grid.end(b) > limit}
+        self._seen = {name: bin_ for name, bin_ in self._seen.items() if bin_ in kept}
 
     def _ends(self, bins: Longs) -> Longs:
         numbers, places = np.unique(bins, return_inverse=True)
@@ -191,6 +228,7 @@ class PartitionRecount:
         if self._high is not None:
             reached = int(self._grid.index(np.array([self._high]))[0])
             self._through = max(self._through, reached)
+            self._forget(self._through, self._high - self._source.max_disorder)
 
 
 def _reach(cover: Cover, at: Longs, through: Longs) -> NDArray[np.bool_]:
