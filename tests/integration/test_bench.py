@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from tidecast.tools.bench import bench
+from tidecast.tools.bench.recovery import measure_recovery
 
 NAMES = ["fetch", "tidecast", "tidecast-windows", "faust"]
 
@@ -25,3 +26,9 @@ def test_the_race_prints_one_object_with_verified_rates_and_ratios(
     assert found["ratio"] == {
         name: rates["tidecast"] / rates[name] for name in NAMES if name != "tidecast"
     }
+
+
+def test_a_forecaster_comes_back_as_it_was_saved(kafka_bootstrap: str) -> None:
+    run = measure_recovery(kafka_bootstrap, cells=20, bins=15)
+    assert (run.cells, run.bins) == (20, 15)
+    assert run.megabytes > 0
