@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -207,6 +208,7 @@ def test_the_whole_pipeline_runs_by_tls_and_tells_no_password(
     said.append(scraped(guarded))
     said += [Path(f"/proc/{w.process.pid}/cmdline").read_text() for w in workers]
     assert [worker.stop() for worker in workers] == [0, 0, 0]
+    guarded.workers.clear()
     restarted = start_loudly(guarded, "ingest")  # reads its checkpoint by TLS
     guarded.wait(lambda: "assigned" in restarted.log.read_text(), "the second start")
     restarted.stop()
@@ -238,9 +240,9 @@ def ours() -> dict[str, str]:
 
 
 def start_loudly(pipeline: Live, role: str) -> Worker:
-    log = pipeline.settings_path.with_name(f"{role}-{len(list(pipeline.workers))}.log")
+    log = pipeline.settings_path.with_name(f"{role}-{time.monotonic_ns()}.log")
     metrics = {} if role == "ingest" else {"TIDECAST_METRICS__PORT": "0"}
-    with log.open("ab") as output:
+    with log.open("wb") as output:
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "tidecast.tools.main", "-vv"),
@@ -250,8 +252,8 @@ def start_loudly(pipeline: Live, role: str) -> Worker:
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    pipeline.workers[f"{role}-{len(list(pipeline.workers))}"] = Worker(role, process, log)
-    return list(pipeline.workers.values())[-1]
+    pipeline.workers[role] = Worker(role, process, log)
+    return pipeline.workers[role]
 
 
 def stored_origins(pipeline: Live) -> int:
