@@ -34,12 +34,16 @@ RULES = PartitionRules(
 
 
 class Row(NamedTuple):
-    """One record: seconds after START, region, units; or one that the contract refuses."""
+    """One record: seconds after START, region, units; or one that the contract refuses.
+
+    ``event_id`` is the hash of its id, 0 for none.
+    """
 
     at: float
     region: str = "a"
     units: int = 1
     is_broken: bool = False
+    event_id: int = 0
 
     @property
     def time(self) -> int:
@@ -71,6 +75,7 @@ def step(state: Partition, rows: Sequence[Row]) -> Outcome:
         np.array([row.time for _, row in kept], np.int64),
         np.array([state.cells.add(Cell(row.region, "x")) for _, row in kept], np.int32),
         np.array([row.units for _, row in kept], np.int64)[:, None],
+        np.array([row.event_id for _, row in kept], np.uint64),
     )
     refusals = [Refusal(n, "broken: it is") for n, row in enumerate(rows) if row.is_broken]
     return state.step(Batch(np.arange(first, first + len(rows)), raw), events, refusals)

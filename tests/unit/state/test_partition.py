@@ -298,3 +298,120 @@ def test_more_lateness_after_a_restart_opens_no_bin_again_that_was_dropped() -> 
     outcome = step(lenient, [Row(0), Row(120), Row(400)])
     assert [rejected.offset for rejected in outcome.late] == [7]
     assert [part.bin for cut in outcome.cuts for part in cut.bins] == [bin_at(120), bin_at(300)]
+
+
+def ids_of(*ids: int, at: float = 0) -> list[Row]:
+    return [Row(at, event_id=id_) for id_ in ids]
+
+
+@st.composite
+def logs_with_ids(draw: st.DrawFn) -> list[Row]:
+    """Draw a log in which events come twice, soon or late, with the same time or another."""
+    ids = draw(st.lists(st.integers(0, 9), min_size=60, max_size=60))
+    return [row._replace(event_id=id_) for row, id_ in zip(draw(logs()), ids, strict=False)]
+
+
+ID_LIMITS = st.sampled_from([1, 3, 1_000])
+
+
+@given(logs_with_ids(), stops_, ID_LIMITS)
+def test_duplicates_are_the_same_whatever_the_batches_and_restarts(
+    rows: list[Row], stops: list[int], limit: int
+) -> None:
+    stops = [min(stop, len(rows)) for stop in stops]
+    whole = shown(fold(rows, max_event_ids=limit))
+    assert shown(fold(rows, stops, max_event_ids=limit)) == whole
+    assert shown(fold(rows, range(1, len(rows)), max_event_ids=limit)) == whole
+    assert shown(fold(rows, stops, reborn=True, max_event_ids=limit)) == whole
+
+
+@given(logs_with_ids())
+def test_every_record_is_accepted_or_late_or_refused_or_a_duplicate(rows: list[Row]) -> None:
+    outcome = fold(rows, max_event_ids=5)
+    out = len(outcome.late) + len(outcome.refused)
+    assert outcome.accepted + outcome.duplicates + out == len(rows)
+    counted = sum(int(part.sums[0].sum()) for _, part in last_versions(outcome.cuts))
+    assert counted == outcome.accepted
+
+
+def test_an_event_that_comes_twice_is_counted_once_and_in_no_topic() -> None:
+    rows = [*ids_of(1, 2, 3, 4, 5, 6, 2), *ids_of(6, at=75)]
+    outcome = fold(rows, max_event_ids=100)
+    assert (outcome.accepted, outcome.duplicates) == (6, 2)
+    assert outcome.late == outcome.refused == []
+    assert {b: sums_of(p) for b, p in last_versions(outcome.cuts)} == {bin_at(0): {"a": (6, 6)}}
+
+
+def test_a_duplicate_moves_the_watermark_as_any_record() -> None:
+    outcome = fold([*ids_of(1, 2, 3, 4, 5, 6), *ids_of(6, at=75)], max_event_ids=100)
+    assert cut_at(outcome, bin_at(0)).upto == 6
+
+
+def test_without_deduplication_events_that_come_twice_count_twice() -> None:
+    assert fold(ids_of(1, 1, 1, 1, 1, 1)).accepted == 6
+
+
+def test_an_id_is_forgotten_once_its_bin_takes_no_more_records() -> None:
+    # the bin of 0 s may be corrected until the watermark is at 240 s
+    head = [*ids_of(1, 2, 3, 4, 5, 6), Row(75)]
+    known = fold([*head, Row(249), *ids_of(6, at=249)], max_event_ids=100)
+    forgotten = fold([*head, Row(250), *ids_of(6, at=250)], max_event_ids=100)
+    assert (known.duplicates, forgotten.duplicates) == (1, 0)
+
+
+def test_ids_beyond_the_limit_are_not_remembered_and_counted() -> None:
+    state = partition(max_event_ids=2)
+    outcome = step(state, [*ids_of(1, 2, 3, 3, 1), Row(60)])
+    assert (outcome.accepted, outcome.duplicates, state.unremembered) == (5, 1, 2)
+    saved = partition(max_event_ids=2)
+    saved.restore(*unpack(pack(*state.snapshot())))
+    assert saved.unremembered == 2
+
+
+def test_a_held_record_keeps_its_id() -> None:
+    state = partition(max_event_ids=100)
+    step(state, ids_of(1, 2, 1))
+    saved = partition(max_event_ids=100)
+    saved.restore(*unpack(pack(*state.snapshot())))
+    outcome = step(saved, [*ids_of(3, 4, 5), Row(60)])
+    assert (outcome.accepted, outcome.duplicates) == (6, 1)
+
+
+def test_a_topic_made_anew_is_read_from_its_first_record_and_its_cuts_rank_higher() -> None:
+    state = partition()
+    before = step(state, [*warm(0), Row(75, "b"), Row(100, "b")])
+    state.begin_anew()
+    assert (state.next_offset, state.base) == (0, 8)
+    saved = partition()
+    saved.restore(*unpack(pack(*state.snapshot())))
+    after = step(saved, [Row(110, "c"), Row(20, "c"), Row(10_000), Row(131, is_broken=True)])
+    assert after.refused[0].offset == 3  # its own offset in the new topic
+    assert [cut.upto for cut in before.cuts] == [6]
+    assert saved.idle().upto == 12
+    after.add(step(saved, [Row(135), Row(140)]))
+    after.add(saved.end(saved.next_offset))
+    assert [cut.upto for cut in after.cuts] == sorted(cut.upto for cut in after.cuts)
+    assert min(cut.upto for cut in after.cuts) >= 8
+    latest = dict(last_versions([*before.cuts, *after.cuts]))
+    assert sums_of(latest[bin_at(0)]) == {"a": (6, 6), "c": (1, 1)}
+    assert sums_of(latest[bin_at(75)]) == {"b": (2, 2), "c": (1, 1)}
+
+
+def test_what_is_held_is_not_in_an_idle_decision_and_is_counted_later() -> None:
+    state = partition()
+    week = 7 * 86_400
+    outcome = step(state, [*warm(0), Row(75), *[Row(week + n, "b") for n in range(50)]])
+    assert bin_at(week) not in {part.bin for part in state.idle().bins}
+    outcome.add(step(state, [Row(week + n, "b") for n in range(50, 130)]))
+    assert outcome.accepted == 7 + 130
+    assert outcome.refused == []
+
+
+def test_a_burst_from_a_wrong_clock_between_good_records_changes_no_cut() -> None:
+    good = [*warm(0), *(Row(5 * n, "ab"[n % 2]) for n in range(80))]
+    burst = [YEAR_2099._replace(units=n) for n in range(1_000)]
+    poisoned, clean = fold([*good[:40], *burst, *good[40:]]), fold(good)
+    assert len(poisoned.refused) == 1_000
+    assert [(c.boundary, [sums_of(p) for p in c.bins]) for c in poisoned.cuts] == [
+        (c.boundary, [sums_of(p) for p in c.bins]) for c in clean.cuts
+    ]
