@@ -11,6 +11,7 @@ from rich.console import Console
 from tidecast.models.fold import Closed
 from tidecast.state.bins import BinGrid
 from tidecast.state.settings import Settings
+from tidecast.state.slabs import SlabRules
 from tidecast.streams.replay import Replay
 from tidecast.streams.store import Store
 from tidecast.streams.store.blocks import forecast_block, scores_block, slab_block
@@ -66,7 +67,7 @@ def run_replay(settings: Settings, replayed: Replay, store: Store) -> Result:
     series = [each.name for each in settings.series]
     levels = settings.forecast.quantile_levels
     grid = BinGrid(settings.bins.width, settings.shop.time_zone)
-    tally = Tally(series)
+    tally = Tally(series, SlabRules.of(settings).reach // grid.nominal_width + 1)
     writer = StoreWriter(store)
     started = time.perf_counter()
     try:

@@ -16,9 +16,12 @@ BASELINE = "seasonal_naive"
 
 
 class Tally:
-    """Adds up the scores of closed bins, over all leads."""
+    """Adds up the scores of closed bins, over all leads; those of a corrected bin once.
 
-    def __init__(self, series: Sequence[str]) -> None:
+    A correction comes at most ``reach`` bins after its bin has closed.
+    """
+
+    def __init__(self, series: Sequence[str], reach: int) -> None:
         self.series = tuple(series)
         self.bins = 0
         self.cells = 0
@@ -27,25 +30,34 @@ class Tally:
         self._actual: dict[str, np.ndarray] = {}
         self._n = np.zeros(len(self.series))
         self._covered: np.ndarray = np.zeros((0, len(self.series)))
+        self._reach = reach
+        self._revisable: dict[int, Scores] = {}
 
     def note(self, closed: Closed) -> None:
         """Count a closed bin, and add its scores."""
         self.bins += closed.slab.revision == 0
         self.cells = len(closed.cells)
         if closed.scores is not None:
-            self._add(closed.scores)
+            self._replace(closed.scores)
 
-    def _add(self, scores: Scores) -> None:
+    def _replace(self, scores: Scores) -> None:
+        if (earlier := self._revisable.get(scores.bin)) is not None:
+            self._add(earlier, -1)
+        self._add(scores)
+        self._revisable[scores.bin] = scores
+        newest = max(self._revisable)
+        for bin_ in [bin_ for bin_ in self._revisable if bin_ < newest - self._reach]:
+            del self._revisable[bin_]
+
+    def _add(self, scores: Scores, sign: int = 1) -> None:
         zeros = np.zeros(len(self.series))
         for number, expert in enumerate(scores.experts):
-            self._error[expert] = self._error.get(expert, zeros) + _by_series(
-                scores.abs_error[number]
-            )
-            self._actual[expert] = self._actual.get(expert, zeros) + _by_series(
-                scores.actual[number]
-            )
-        self._n = self._n + scores.n[0].sum(axis=-1)
-        covered = scores.covered.sum(axis=-1)  # (interval, series)
+            error = self._error.get(expert, zeros)
+            self._error[expert] = error + sign * _by_series(scores.abs_error[number])
+            actual = self._actual.get(expert, zeros)
+            self._actual[expert] = actual + sign * _by_series(scores.actual[number])
+        self._n = self._n + sign * scores.n[0].sum(axis=-1)
+        covered = sign * scores.covered.sum(axis=-1)  # (interval, series)
         self._covered = covered + (self._covered if self.intervals else 0)
         self.intervals = scores.intervals
 

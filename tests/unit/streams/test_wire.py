@@ -10,25 +10,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from partitions import plain
+from pydantic import ValidationError
 
 from tidecast.models.forecaster import Forecast
 from tidecast.models.scores import Scores
 from tidecast.state.bins import BinGrid
 from tidecast.state.cells import Cell, CellIndex
-from tidecast.state.cuts import BinSums, Cut, Idle, InputMessage, PartitionList
+from tidecast.state.cuts import BinSums, Cut, Idle, InputMessage, Join, PartitionList
 from tidecast.state.errors import ContractError
 from tidecast.state.partition import Rejected
-from tidecast.state.slabs import Slab
+from tidecast.state.slabs import LateBins, Slab
 from tidecast.streams.schemas.records import (
     DeadLetterRecord,
+    LateBinsRecord,
     LateRecord,
     PredictionRecord,
+    ProgressRecord,
     ScoreRecord,
     WindowRecord,
+    late_adapter,
 )
 from tidecast.streams.wire import (
     encode_input,
+    encode_late_bins,
     encode_predictions,
+    encode_progress,
     encode_rejected,
     encode_scores,
     encode_window,
@@ -78,6 +84,10 @@ def test_a_list_of_partitions_survives_the_way() -> None:
     assert parse_input(encode_input(listed, OURS), OURS) == listed
 
 
+def test_a_join_survives_the_way() -> None:
+    assert parse_input(encode_input(Join("clicks", 4), OURS), OURS) == Join("clicks", 4)
+
+
 @pytest.mark.parametrize(
     "message",
     [Cut("clicks", 0, 1, 2, 3), Idle("clicks", 0, 3), PartitionList((("clicks", 0),))],
@@ -110,8 +120,16 @@ def test_a_window_record_says_its_slab_with_null_for_missing() -> None:
     record = WindowRecord.model_validate_json(encode_window(slab, CELLS, ["a", "b"], GRID))
     assert record.values == [[1.0, 2.5], [None, 0.0]]  # (series, cell)
     assert record.bin_end.isoformat() == "2024-10-04T01:00:00+00:00"
-    assert (record.revision, record.events) == (2, 7)
+    assert (record.revision, record.events, record.learnt) == (2, 7, False)
     assert list(zip(record.regions, record.categories, strict=True)) == CELLS
+
+
+@pytest.mark.parametrize(("revision", "learnt"), [(0, True), (1, False)])
+def test_a_window_record_says_whether_models_learnt_from_it(revision: int, learnt: bool) -> None:
+    value = encode_window(Slab(1, np.zeros((2, 1)), revision=revision), CELLS, ["a"], GRID)
+    assert WindowRecord.model_validate_json(value).learnt is learnt
+    older = {name: part for name, part in json.loads(value).items() if name != "learnt"}
+    assert WindowRecord.model_validate(older).learnt is learnt
 
 
 def test_every_cell_and_series_has_a_prediction_record() -> None:
@@ -146,11 +164,13 @@ def test_a_score_record_holds_all_sums() -> None:
         pinball=np.where(sums > 3, np.nan, sums),
         intervals=(0.8,),
         covered=np.ones((1, 1, 3), np.int64),
+        revision=4,
     )
     record = ScoreRecord.model_validate_json(encode_scores(scores, ["a"], GRID))
     assert record.abs_error == sums.tolist()
     assert record.pinball == [[[0, 1, 2]], [[3, None, None]]]
     assert record.experts == ["tidecast", "naive"]
+    assert record.revision == 4
     assert record.valid_time.isoformat() == "2024-10-04T01:00:00+00:00"
 
 
@@ -164,3 +184,29 @@ def test_rejected_records_keep_their_bytes(
     assert record.value == raw
     place = (record.source, record.topic, record.partition, record.offset, record.reason)
     assert place == ("clicks", "shop.clicks", 3, 9, "late: it is")
+
+
+def test_the_two_kinds_of_the_late_topic_are_told_apart() -> None:
+    one = encode_rejected(Rejected(9, "late: it is", b"{}"), "clicks", "shop.clicks", 3)
+    bins = LateBins("clicks", 3, 480_000, 99, 7, tuple(CELLS))
+    other = late_adapter.validate_json(encode_late_bins(bins, GRID))
+    assert isinstance(late_adapter.validate_json(one), LateRecord)
+    assert isinstance(other, LateBinsRecord)
+    assert (other.source, other.partition, other.bin, other.upto, other.events) == (
+        *("clicks", 3, 480_000, 99, 7),
+    )
+    assert other.bin_start.isoformat() == "2024-10-04T00:00:00+00:00"
+    assert other.bin_end.isoformat() == "2024-10-04T01:00:00+00:00"
+    assert list(zip(other.regions, other.categories, strict=True)) == CELLS
+    assert other.reason.startswith("late_bins: ")
+
+
+def test_what_is_no_record_of_the_late_topic_is_refused() -> None:
+    with pytest.raises(ValidationError, match="late_bins"):
+        late_adapter.validate_json(b'{"type": "cat"}')
+
+
+def test_a_progress_record_says_the_first_bin_not_closed() -> None:
+    record = ProgressRecord.model_validate_json(encode_progress(0, 480_001, 77, GRID))
+    assert (record.shard, record.next_bin, record.position) == (0, 480_001, 77)
+    assert record.time.isoformat() == "2024-10-04T01:00:00+00:00"

@@ -59,6 +59,7 @@ def scores() -> Scores:
         actual=np.arange(30.0, 38.0).reshape(shape),
         pinball=pinball,
         covered=np.arange(8).reshape(shape),
+        revision=3,
     )
 
 

@@ -1,0 +1,149 @@
+"""What a forecast worker sends and keeps, without a broker."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from faust.types import TP
+from slabs import LISTED, PLACES, SETTINGS
+
+from tidecast.models.fold import ForecastFold
+from tidecast.state.cells import Cell, CellIndex
+from tidecast.state.cuts import BinSums, Cut, Idle, InputMessage, PartitionList
+from tidecast.state.partition import Batch
+from tidecast.streams import forecast
+from tidecast.streams.checkpoints import Checkpoint, CheckpointLog, Owner
+from tidecast.streams.forecast import ForecastRole
+from tidecast.streams.wire import encode_input, parse_input
+
+PLACE = TP("tidecast.cuts", 0)
+FINGERPRINT = SETTINGS.fingerprint()
+
+
+class Shelf:
+    """Stands for the broker's topics: keeps what is sent, and checkpoints in memory."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.sent: list[tuple[str, bytes]] = []
+        self.kept: dict[Owner, Checkpoint] = {}
+        monkeypatch.setattr(CheckpointLog, "read", self._read)
+        monkeypatch.setattr(CheckpointLog, "write", self._write)
+        monkeypatch.setattr(forecast, "partition_counts", lambda *_: {"c": 2, "o": 1})
+
+    async def send(self, topic: str, value: bytes, *_: Any, **__: Any) -> asyncio.Future[None]:
+        self.sent.append((topic, value))
+        done = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
+
+    async def delivered(self) -> None: ...
+
+    async def _read(self, owners: list[Owner]) -> dict[Owner, Checkpoint]:
+        return {owner: self.kept[owner] for owner in owners if owner in self.kept}
+
+    async def _write(self, sender: Any, owner: Owner, checkpoint: Checkpoint) -> None:
+        self.kept[owner] = checkpoint
+
+    def values(self, topic: str) -> list[Any]:
+        return [json.loads(value) for name, value in self.sent if name == f"tidecast.{topic}"]
+
+    def run(self, *messages: InputMessage, first: int = 0) -> None:
+        """Start a worker, let it take the messages, and stop it after a checkpoint."""
+        asyncio.run(self._run(messages, first))
+
+    async def _run(self, messages: Sequence[InputMessage], first: int) -> None:
+        role = ForecastRole(SETTINGS, self)  # type: ignore[arg-type]
+        await role.open([PLACE])
+        values = [encode_input(message, FINGERPRINT) for message in messages]
+        offsets = np.arange(first, first + len(values))
+        async for _ in role.take(PLACE, Batch(offsets, values)):
+            pass
+        await role.checkpoint()
+
+
+@pytest.fixture
+def shelf(monkeypatch: pytest.MonkeyPatch) -> Shelf:
+    return Shelf(monkeypatch)
+
+
+def minute(bin_: int, *regions: str) -> BinSums:
+    """Return a bin with one event of one unit in each region."""
+    cells = CellIndex(9, [Cell(region, "x") for region in regions])
+    return BinSums.of(bin_, cells, np.ones((2, len(regions)), np.int64))
+
+
+def passed(bin_: int, upto: int, *bins: BinSums, places: Sequence[int] = (0, 1, 2)) -> list[Cut]:
+    """Return cuts that let partitions pass ``bin_``; ``bins`` are what the first one adds."""
+    parts = {places[0]: bins}
+    return [Cut(*PLACES[n], 10, bin_, upto, parts.get(n, ())) for n in places]
+
+
+def test_progress_is_told_whenever_the_next_bin_moves(shelf: Shelf) -> None:
+    shelf.run(LISTED, *passed(10, 5, minute(10, "a")), *passed(12, 6))
+    told = [(record["next_bin"], record["position"]) for record in shelf.values("progress")]
+    assert told == [(11, 4), (13, 7)]
+    assert shelf.values("progress")[0]["time"] == "1970-01-01T00:11:00Z"
+
+
+def test_progress_comes_to_the_end_of_a_gap_that_has_no_slab(shelf: Shelf) -> None:
+    shelf.run(LISTED, *passed(10, 5, minute(10, "a")), *passed(90_000, 6), *passed(99_000, 7))
+    assert [record["next_bin"] for record in shelf.values("progress")] == [11, 90_001, 99_001]
+    assert [record["bin"] for record in shelf.values("windows")] == [10, 11, 12, 13]
+
+
+def test_a_worker_that_starts_again_tells_how_far_time_has_come(shelf: Shelf) -> None:
+    shelf.run(LISTED, *passed(10, 5, minute(10, "a")))
+    shelf.sent.clear()
+    shelf.run(first=4)
+    assert [(r["next_bin"], r["position"]) for r in shelf.values("progress")] == [(11, 4)]
+
+
+def test_what_comes_too_late_for_slabs_goes_to_the_late_topic(shelf: Shelf) -> None:
+    quiet = Idle(*PLACES[0], 6)
+    woken = [Cut(*PLACES[0], 11, 41, 9, (minute(11, "a", "b"),))]
+    messages = [*passed(10, 5, minute(10, "a")), quiet, *passed(40, 7, places=(1, 2))]
+    shelf.run(LISTED, *messages, *woken, *passed(41, 10, places=(1, 2)))
+    (late,) = shelf.values("late")
+    assert (late["type"], late["source"], late["partition"]) == ("late_bins", *PLACES[0])
+    assert (late["bin"], late["upto"], late["events"]) == (11, 9, 2)
+
+
+def test_a_corrected_bin_has_its_window_and_scores_sent_again(shelf: Shelf) -> None:
+    opening = [*passed(10, 5, minute(10, "a")), *passed(11, 6, minute(11, "a"))]
+    shelf.run(LISTED, *opening, *passed(12, 7, minute(11, "a", "b"), minute(12, "a")))
+    sent = [(r["bin"], r["revision"], r["learnt"]) for r in shelf.values("windows")]
+    assert sent == [(10, 0, True), (11, 0, True), (11, 1, False), (12, 0, True)]
+    scores = [(r["valid_time"], r["revision"]) for r in shelf.values("scores")]
+    twelve, thirteen = "1970-01-01T00:12:00Z", "1970-01-01T00:13:00Z"
+    assert scores == [(twelve, 0), (twelve, 1), (thirteen, 0)]
+
+
+def test_a_worker_without_a_checkpoint_lists_the_partitions_to_wait_for(shelf: Shelf) -> None:
+    shelf.run()
+    (listed,) = [parse_input(v, FINGERPRINT) for t, v in shelf.sent if t == "tidecast.cuts"]
+    assert listed == PartitionList((("clicks", 0), ("clicks", 1), ("orders", 0)))
+
+
+def test_a_worker_that_starts_from_a_warm_up_lists_them_too(shelf: Shelf) -> None:
+    fold = ForecastFold(SETTINGS)
+    for message in (LISTED, *passed(10, 5, minute(10, "a"))):
+        list(fold.step(message))
+    fold.end_warm_up()
+    shelf.kept[Owner.shard(0)] = Checkpoint(0, fold.snapshot())
+    shelf.run()
+    assert [type(parse_input(v, FINGERPRINT)) for t, v in shelf.sent if t == "tidecast.cuts"] == [
+        PartitionList
+    ]
+    assert [record["next_bin"] for record in shelf.values("progress")] == [11]
+
+
+def test_a_worker_that_has_its_list_writes_none(shelf: Shelf) -> None:
+    shelf.run(LISTED, *passed(10, 5, minute(10, "a")))
+    shelf.sent.clear()
+    shelf.run(first=4)
+    assert "tidecast.cuts" not in dict(shelf.sent)
