@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import aiokafka
@@ -137,14 +138,14 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         if records is None or self.should_stop:
             return
         if not self.flow_active:
-            await self.perform_seek()
+            with suppress(KafkaError, TimeoutError):  # lost meanwhile: the next owner seeks
+                await self.perform_seek()
             return
         for place, fetched in records.items():
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 return
             tp = TP(place.topic, place.partition)
             if fetched and (active is None or tp in active or tp in self._buffered_partitions):
-                self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
                 yield tp, _message(tp, _join(fetched), generation)
 
     async def perform_seek(self) -> None:

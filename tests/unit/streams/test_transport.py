@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
 import aiokafka
 import faust
 import numpy as np
 import pytest
 from aiokafka.consumer import fetcher
+from aiokafka.errors import IllegalStateError
 from aiokafka.structs import ConsumerRecord
 from faust.transport.drivers import aiokafka as driver
 from faust.types import ConsumerMessage
@@ -27,10 +32,19 @@ OVERRIDDEN = [
     for name in vars(ours)
     if callable(vars(ours)[name]) and not name.startswith("__")
 ]
-OWN = {(WholeBatches, "_wanted"), (WholeBatches, "_is_skipped")}
+OWN = {
+    (WholeBatches, "_wanted"),
+    (WholeBatches, "_is_skipped"),
+    *((BatchThread, name) for name in ("committed", "reach", "_reach", "pause", "_pause")),
+    *((BatchConsumer, name) for name in ("committed", "reach", "hold", "release")),
+}
 USED = [
-    (driver.Consumer, ("_wait_next_records", "highwater", "assignment", "commit", "perform_seek")),
-    (driver.AIOKafkaConsumerThread, ("seek_wait",)),
+    (driver.Consumer, ("_wait_next_records", "assignment", "commit", "perform_seek")),
+    (driver.Consumer, ("earliest_offsets", "highwaters")),
+    (driver.AIOKafkaConsumerThread, ("seek_wait", "call_thread", "_ensure_consumer")),
+    (driver.Producer, ("_ensure_producer",)),
+    (aiokafka.AIOKafkaProducer, ("partitions_for",)),
+    (aiokafka.client.AIOKafkaClient, ("force_metadata_update",)),
     (fetcher.PartitionRecords, ("_consume_aborted_up_to", "_contains_abort_marker")),
     (ConsumerMessage, ("generation_id",)),
     (faust.App, ("consumer_generation_id", "crash", "on_rebalance_complete")),
@@ -69,3 +83,24 @@ def test_both_forms_of_a_fetch_become_the_same_batch() -> None:
     np.testing.assert_array_equal(plain.offsets, fast.offsets)
     assert plain.offsets.tolist() == [3, 4, 5, 9, 11]
     assert list(plain.records) == list(fast.records) == [b"3", b"4", None, b"9", b"11"]
+
+
+class Fetched:
+    """A consumer whose fetch comes back while its partitions are taken away."""
+
+    should_stop = False
+    flow_active = False
+    app = SimpleNamespace(consumer_generation_id=1)
+
+    async def _wait_next_records(self, timeout: float) -> tuple[dict[Any, Any], set[Any]]:
+        return {}, set()
+
+    async def perform_seek(self) -> None:
+        raise IllegalStateError("No current assignment for partition 0")
+
+
+def test_partitions_taken_away_during_a_fetch_end_no_worker() -> None:
+    async def fetch() -> list[Any]:
+        return [message async for message in BatchConsumer.getmany(Fetched(), 1.0)]
+
+    assert asyncio.run(fetch()) == []
