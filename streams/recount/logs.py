@@ -77,9 +77,7 @@ class TopicReader:
     ) -> Iterator[tuple[int, list[int], list[bytes | None]]]:
         """Yield (partition, offsets, records) of what ``spans`` reach, in order by partition."""
         places = {TopicPartition(topic, n): span for n, span in spans.items() if span[0] < span[1]}
-        self._consumer.assign(list(places))
-        for place, (first, _) in places.items():
-            self._consumer.seek(place, first)
+        self._wait(self._go_to({place: first for place, (first, _) in places.items()}))
         while places:
             fetched = self._wait(
                 self._consumer.getmany(*places, timeout_ms=POLL_MS, max_records=FETCH_RECORDS)
@@ -100,6 +98,12 @@ class TopicReader:
 
     def _position(self, place: TopicPartition) -> int:
         return int(self._wait(self._consumer.position(place)))
+
+    async def _go_to(self, positions: dict[TopicPartition, int]) -> None:
+        """Read from ``positions`` on; the client wants to be told so inside the loop."""
+        self._consumer.assign(list(positions))
+        for place, position in positions.items():
+            self._consumer.seek(place, position)
 
     async def _connected(self) -> AIOKafkaConsumer:
         consumer = AIOKafkaConsumer(
