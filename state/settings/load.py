@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from tidecast.state.errors import SettingsError
 from tidecast.state.settings.root import Settings
+from tidecast.state.settings.services import TlsSettings
 
 __all__ = ["load_settings", "parse_settings"]
 
@@ -24,7 +25,7 @@ SHOWN = {"mechanism", "host", "port", "user", "database", "ca", "certificate", "
 def load_settings(path: Path, environment: Mapping[str, str]) -> Settings:
     """Read ``path`` and overlay ``TIDECAST_TABLE__KEY`` variables.
 
-    Relative paths in the file are relative to the file.
+    Relative paths in the file are relative to the file, and must not leave its folder.
 
     Raises
     ------
@@ -152,7 +153,42 @@ def _shown(path: list[Any], tables: Any) -> str:
 
 
 def _absolute(settings: Settings, folder: Path) -> Settings:
-    if settings.regions.table is None:
-        return settings
-    regions = settings.regions.model_copy(update={"table": folder / settings.regions.table})
-    return settings.model_copy(update={"regions": regions})
+    """Return ``settings`` with every relative path made one below ``folder``."""
+    regions = settings.regions.model_copy(
+        update={"table": _below(folder, "regions.table", settings.regions.table)}
+    )
+    kafka = settings.kafka.model_copy(
+        update={"tls": _tls_below(folder, "kafka.tls", settings.kafka.tls)}
+    )
+    clickhouse = settings.clickhouse.model_copy(
+        update={"tls": _tls_below(folder, "clickhouse.tls", settings.clickhouse.tls)}
+    )
+    return settings.model_copy(
+        update={"regions": regions, "kafka": kafka, "clickhouse": clickhouse}
+    )
+
+
+def _tls_below(folder: Path, table: str, tls: TlsSettings | None) -> TlsSettings | None:
+    if tls is None:
+        return None
+    keys = ("ca", "certificate", "key")
+    return tls.model_copy(
+        update={key: _below(folder, f"{table}.{key}", getattr(tls, key)) for key in keys}
+    )
+
+
+def _below(folder: Path, key: str, path: Path | None) -> Path | None:
+    """Return a path of the settings; a relative one must stay in ``folder``, links followed.
+
+    So settings that somebody else wrote read nothing beyond their folder unless they say so in
+    full, where one can see it.
+    """
+    if path is None or path.is_absolute():
+        return path
+    found = folder / path
+    if not found.resolve().is_relative_to(folder.resolve()):
+        raise SettingsError(
+            f"{key} = {str(path)!r} leads out of {folder.resolve()}: write the whole path, or move "
+            "the file beside the settings"
+        )
+    return found

@@ -288,3 +288,39 @@ def test_defaults_suit_a_shop_of_hourly_bins() -> None:
     assert settings.forecast.horizon == 12
     assert settings.limits.not_before == datetime(2000, 1, 1, tzinfo=UTC)
     assert [s.name for s in settings.sources_of(StreamKind.ORDER)] == ["orders"]
+
+
+def with_paths(table: str, ca: str) -> str:
+    return f'{TEXT}\n[regions]\ntable = "{table}"\n[kafka.tls]\nca = "{ca}"\n'
+
+
+def test_relative_paths_are_those_beside_the_settings(tmp_path: Path) -> None:
+    path = tmp_path / "tidecast.toml"
+    path.write_text(with_paths("tables/regions.csv", "ca.pem"))
+    settings = load_settings(path, {"TIDECAST_CLICKHOUSE__TLS__CA": "/etc/ssl/ca.pem"})
+    assert settings.regions.table == tmp_path / "tables" / "regions.csv"
+    assert settings.kafka.tls is not None
+    assert settings.kafka.tls.ca == tmp_path / "ca.pem"
+    assert settings.clickhouse.tls is not None
+    assert settings.clickhouse.tls.ca == Path("/etc/ssl/ca.pem")
+
+
+@pytest.mark.parametrize(
+    ("table", "ca", "key"),
+    [
+        ("../regions.csv", "ca.pem", "regions.table"),
+        ("tables/../../regions.csv", "ca.pem", "regions.table"),
+        ("link/regions.csv", "ca.pem", "regions.table"),
+        ("regions.csv", "../ca.pem", "kafka.tls.ca"),
+    ],
+)
+def test_a_relative_path_that_leads_out_of_the_folder_is_refused(
+    table: str, ca: str, key: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "link").symlink_to(tmp_path)
+    path = folder / "tidecast.toml"
+    path.write_text(with_paths(table, ca))
+    with pytest.raises(SettingsError, match=rf"{key} = .* leads out of .*write the whole path"):
+        load_settings(path, {})
