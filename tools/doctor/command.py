@@ -39,7 +39,7 @@ def doctor(settings_file: SettingsFile, as_json: bool) -> None:
         sys.stdout.flush()  # some checks take seconds
     click.echo(f"{levels['fail']} failed, {levels['warn']} warned, {levels['ok']} ok", err=True)
     if levels["fail"]:
-        raise SystemExit(code)
+        click.get_current_context().exit(code)
 
 
 def line(finding: Finding) -> str:
