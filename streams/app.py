@@ -149,13 +149,16 @@ class Shell:
 
     async def finish(self, seconds: float) -> None:
         """Take a last checkpoint and commit it, if that can be done in time."""
-        try:
-            async with asyncio.timeout(seconds), self._turn:
-                if self._is_open:
-                    await self._close()
-                    await self._app.consumer.commit()
-        except TimeoutError:
+        last = asyncio.create_task(self._finish())
+        done, _ = await asyncio.wait({last}, timeout=seconds)  # Faust's commit resists cancelling
+        if not done:
             logger.warning("no last checkpoint within %.0f s: the one before counts", seconds)
+
+    async def _finish(self) -> None:
+        async with self._turn:
+            if self._is_open:
+                await self._close()
+                await self._app.consumer.commit()
 
     async def _close(self) -> None:
         if self._is_open:

@@ -30,8 +30,8 @@ BY_SIGNAL = 128  # shells report a process that a signal ended by this plus the 
 LOST = (ClientError, KafkaError, ProducerSendError, ConnectionError)
 
 
-def run_worker(app: Any) -> None:
-    """Run ``app`` until it is stopped; logging is set up by the caller.
+def run_worker(app: Any) -> NoReturn:
+    """Run ``app`` until it is stopped, and end the process; logging is set up by the caller.
 
     Raises
     ------
@@ -42,10 +42,13 @@ def run_worker(app: Any) -> None:
     worker = RoleWorker(app)
     try:
         worker.execute_from_commandline()
-    except SystemExit:
+    except SystemExit as ended:
         failure = worker.failure()
         if failure is not None:
             raise failure from None
+        if ended.code:
+            raise
+    _leave(0)  # taking the interpreter apart can take seconds, and saves nothing
 
 
 class RoleWorker(faust.Worker):  # type: ignore[misc]
