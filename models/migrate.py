@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -64,10 +65,12 @@ def migrated_fold(
     data: bytes,
     whole_from: Mapping[str, int],
     joining: Iterable[tuple[str, int]] = (),
+    counts: Mapping[str, int] = MappingProxyType({}),
 ) -> bytes:
     """Return the snapshot ``data`` of a forecaster's fold under the new settings.
 
-    ``whole_from`` and ``joining`` are those of `tidecast.state.migrate.migrated_slabs`.
+    ``whole_from``, ``joining`` and ``counts`` are those of
+    `tidecast.state.migrate.migrated_slabs`.
 
     Raises
     ------
@@ -76,7 +79,7 @@ def migrated_fold(
     """
     old, new = ForecastFold(change.old), ForecastFold(change.new)
     old.restore(data)
-    new.slabs = migrated_slabs(change, old.slabs, whole_from, joining)
+    new.slabs = migrated_slabs(change, old.slabs, whole_from, joining, counts)
     new.forecaster.restore(migrated_arrays(change, old.forecaster.snapshot()))
     return new.snapshot()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from tidecast.state.cells import CellIndex
 from tidecast.state.changes import Change, moved
 from tidecast.state.checkpoint import Arrays
 from tidecast.state.events import Events
-from tidecast.state.inputs import Input
+from tidecast.state.inputs import NEVER, Input
 from tidecast.state.settings import SeriesSettings
 from tidecast.state.slabs import SlabFold, SlabRules
 
@@ -63,12 +64,14 @@ def migrated_slabs(
     slabs: SlabFold,
     whole_from: Mapping[str, int],
     joining: Iterable[tuple[str, int]] = (),
+    counts: Mapping[str, int] = MappingProxyType({}),
 ) -> SlabFold:
     """Return ``slabs`` under the new settings.
 
     ``whole_from`` has, by kept source, the first bin of which no event was read; ``joining`` are
-    the partitions of added sources, which slabs wait for from now on. Where a source is dropped,
-    bins closed with it are not corrected any more: its share of them is not known after.
+    the partitions of added sources, which slabs wait for from now on. ``counts`` are the partitions
+    that sources have left, where there may be fewer: the others hold nobody back. Where a source is
+    dropped, bins closed with it are not corrected any more: its share of them is not known after.
     """
     result = copy.copy(slabs)
     result.rules = rules = SlabRules.of(change.new)
@@ -81,6 +84,7 @@ def migrated_slabs(
             place,
             columns=rules.columns(key[0]),
             told=dict(place.told),
+            through=NEVER if key[1] >= counts.get(key[0], NEVER) else place.through,
             pending=[
                 (boundary, upto, replace(sums, sums=moved(sums.sums, rows[key[0]], axis=0)))
                 for boundary, upto, sums in place.pending

@@ -316,9 +316,10 @@ class IngestRole:
         values, arrays = reading.state.snapshot()
         values[TOPIC_ID] = reading.topic_id
         position, reading.is_changed = reading.state.next_offset, False
+        rank = reading.state.base + position  # of a topic made anew the larger one is the later
         data = await self._thread.run(pack, values, arrays)
         owner = Owner.source(self._settings, reading.name, tp.partition)
-        await self._log.write(self._sender, owner, Checkpoint(position, data))
+        await self._log.write(self._sender, owner, Checkpoint(rank, data))
         return tp, position
 
 

@@ -20,13 +20,13 @@ from kafka import KafkaAdminClient, TopicPartition
 
 from tidecast.models.migrate import migrated_fold
 from tidecast.state.changes import Change
-from tidecast.state.errors import CheckpointError, ServiceError
+from tidecast.state.errors import CheckpointError, ServiceError, SettingsError
 from tidecast.state.settings import KafkaSettings
 from tidecast.streams.checkpoints import Checkpoint, CheckpointLog, Owner
 from tidecast.streams.clients import admin_client, connect_consumer, translated
-from tidecast.streams.migration import migrated_source, whole_from
+from tidecast.streams.migration import Origin, begun_anew, migrated_source, whole_from
 from tidecast.streams.outbox import outbox
-from tidecast.streams.topics import ensure_partitions, partition_counts, topic_names
+from tidecast.streams.topics import ensure_partitions, partition_counts, topic_ids, topic_names
 
 __all__ = ["Migrator", "Move", "cuts_end", "refuse_running"]
 
@@ -52,10 +52,23 @@ class Found:
 
 
 class Migrator:
-    """Carries the states of all workers over a change of settings."""
+    """Carries the states of all workers over a change of settings.
 
-    def __init__(self, change: Change) -> None:
+    Sources in ``anew`` have a topic that was deleted and made again, or that lost its last records.
+
+    Raises
+    ------
+    SettingsError
+        When a source in ``anew`` is none of both settings.
+    """
+
+    def __init__(self, change: Change, anew: Sequence[str] = ()) -> None:
+        for name in anew:
+            if name not in change.kept_sources:
+                known = ", ".join(change.kept_sources)
+                raise SettingsError(f"--anew {name}: there is no such source; use one of {known}")
         self._change = change
+        self._anew = anew
         self._kafka = change.new.kafka
         self._topics = topic_names(self._kafka.topic_prefix)
         self._old, self._new = CheckpointLog(change.old), CheckpointLog(change.new)
@@ -72,17 +85,25 @@ class Migrator:
         """
         await refuse_running([self._change.old.kafka, self._kafka])
         kept, joining = await asyncio.to_thread(self._places)
+        room = await asyncio.to_thread(self._room)
+        former = {place: Owner.source(self._change.old, *place) for place in kept}
+        fresh = {place: Owner.source(self._change.new, *place) for place in joining}
         try:
-            found = await self._read({place: self._former(place) for place in kept})
+            found = await self._read({p: o for p, o in former.items() if o.partition < room})
             forecaster = (await self._read({("", 0): SHARD})).get(("", 0))
-            await self._refuse_leftovers(joining)
+            await self._refuse_leftovers({p: o for p, o in fresh.items() if o.partition < room})
         except KafkaError as error:
             raise ServiceError(f"Kafka refuses ({error!r}): try again") from error
         if forecaster is not None and forecaster.is_done:
             return []
         checkpoint = await asyncio.to_thread(self._ready, forecaster, bool(found))
-        moves = [self._move(place, each.checkpoint) for place, each in found.items()]
-        return [*moves, self._last(checkpoint, found, joining)]
+        origins = await asyncio.to_thread(self._origins, kept)
+        moves = [
+            self._move(place, each.checkpoint, origins.get(place))
+            for place, each in found.items()
+            if not each.is_done
+        ]
+        return [*moves, self._last(checkpoint, found, kept, joining)]
 
     async def write(self, moves: Sequence[Move]) -> None:
         """Write what was planned, and forget how far dropped sources were read.
@@ -115,8 +136,20 @@ class Migrator:
 
         return places(self._change.kept_sources), places(self._change.added_sources)
 
-    def _former(self, place: Place) -> Owner:
-        return Owner.source(self._change.old, *place)
+    def _origins(self, kept: Sequence[Place]) -> dict[Place, Origin]:
+        """Return where the topics of sources in ``anew`` are by now."""
+        topics = {each.name: each.topic for each in self._change.new.sources}
+        places = {p: TopicPartition(topics[p[0]], p[1]) for p in kept if p[0] in self._anew}
+        if not places:
+            return {}
+        ids = topic_ids(self._kafka, sorted({place.topic for place in places.values()}))
+        with translated(self._kafka), connect_consumer(self._kafka) as consumer:
+            ends = consumer.end_offsets(list(places.values()))
+        return {place: Origin(ids[tp.topic], ends[tp]) for place, tp in places.items()}
+
+    def _room(self) -> int:
+        """Return how many partitions the checkpoints topic has: there is nothing beyond them."""
+        return partition_counts(self._kafka, [self._topics.checkpoints])[self._topics.checkpoints]
 
     async def _read(self, owners: dict[Place, Owner]) -> dict[Place, Found]:
         """Return the best checkpoint of each that has one, under the old or the new settings."""
@@ -133,11 +166,11 @@ class Migrator:
                 found[place] = Found(best, is_done)
         return found
 
-    async def _refuse_leftovers(self, joining: Sequence[Place]) -> None:
+    async def _refuse_leftovers(self, owners: dict[Place, Owner]) -> None:
         """Refuse to add a source of a name that had another meaning before."""
-        for place in joining:
+        for place, owner in owners.items():
             try:
-                await self._new.read([Owner.source(self._change.new, *place)])
+                await self._new.read([owner])
             except CheckpointError as error:
                 raise CheckpointError(
                     f"there was a source {place[0]!r} before, under other settings: give the new "
@@ -161,19 +194,28 @@ class Migrator:
             )
         return forecaster.checkpoint
 
-    def _move(self, place: Place, checkpoint: Checkpoint) -> Move:
+    def _move(self, place: Place, checkpoint: Checkpoint, origin: Origin | None) -> Move:
         data = migrated_source(self._change, place[0], checkpoint.data)
-        owner, former = Owner.source(self._change.new, *place), self._former(place)
+        if origin is not None:
+            data = begun_anew(self._change.new, place, data, origin)
+        owner, former = (Owner.source(s, *place) for s in (self._change.new, self._change.old))
         # Where it was too: nobody may go on there under the old settings.
         owners = (owner,) if owner == former else (owner, former)
         return Move(Checkpoint(checkpoint.position, data), owners)
 
     def _last(
-        self, checkpoint: Checkpoint, found: dict[Place, Found], joining: Sequence[Place]
+        self,
+        checkpoint: Checkpoint,
+        found: dict[Place, Found],
+        kept: Sequence[Place],
+        joining: Sequence[Place],
     ) -> Move:
         states = [(source, each.checkpoint.data) for (source, _), each in found.items()]
         whole = whole_from(self._change, states)
-        data = migrated_fold(self._change, checkpoint.data, whole, joining)
+        there = dict.fromkeys(self._anew, 0)
+        for source, _ in (place for place in kept if place[0] in there):
+            there[source] += 1
+        data = migrated_fold(self._change, checkpoint.data, whole, joining, there)
         return Move(Checkpoint(checkpoint.position, data), (SHARD,))
 
     def _forget_offsets(self) -> None:

@@ -22,24 +22,35 @@ __all__ = ["migrate"]
     "--from",
     "old_path",
     type=click.Path(path_type=Path, dir_okay=False),
-    required=True,
     help="The settings that the checkpoints were made under.",
+)
+@click.option(
+    "--anew",
+    multiple=True,
+    metavar="SOURCE",
+    help="Its topic was deleted and made again, or lost records: go on with what it holds now.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
 @pass_settings_file
-def migrate(settings_file: SettingsFile, old_path: Path, dry_run: bool) -> None:
+def migrate(
+    settings_file: SettingsFile, old_path: Path | None, anew: Sequence[str], dry_run: bool
+) -> None:
     """Carry checkpoints over to the settings of now: series, sources or levels come and go.
 
     Stop the workers of ingest and forecast first. What cannot be carried over is refused by name,
     with the reason.
     """
-    change = Change.between(load_settings(old_path, os.environ), settings_file.load())
+    if old_path is None and not anew:
+        raise click.UsageError("say which settings it was: --from OLD.toml; or --anew SOURCE")
+    new = settings_file.load()
+    old = new if old_path is None else load_settings(old_path, os.environ)
+    change = Change.between(old, new)
     for line in change.says():
         click.echo(line)
-    if change.old.fingerprint() == change.new.fingerprint():
+    if old.fingerprint() == new.fingerprint() and not anew:
         click.echo("these settings mean the same: there is nothing to migrate")
         return
-    moves = asyncio.run(_migrate(change, dry_run))
+    moves = asyncio.run(_migrate(Migrator(change, anew), dry_run))
     for move in moves:
         _show(move)
     if not moves:
@@ -48,8 +59,7 @@ def migrate(settings_file: SettingsFile, old_path: Path, dry_run: bool) -> None:
         click.echo("nothing was written: run it without --dry-run")
 
 
-async def _migrate(change: Change, dry_run: bool) -> Sequence[Move]:
-    migrator = Migrator(change)
+async def _migrate(migrator: Migrator, dry_run: bool) -> Sequence[Move]:
     moves = await migrator.plan()
     if moves and not dry_run:
         await migrator.write(moves)

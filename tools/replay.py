@@ -31,6 +31,9 @@ __all__ = ["replay"]
 @click.option("--key", help="Field that deals records out; default: the region's field.")
 @click.option("--partition-field", help="Field that holds the recorded partition.")
 @click.option("--report", type=click.Path(path_type=Path), help="Write an HTML page of pictures.")
+@click.option(
+    "--into-checkpoint", is_flag=True, help="Let the live forecaster begin with what was learnt."
+)
 @pass_settings_file
 def replay(
     settings_file: SettingsFile,
@@ -41,12 +44,15 @@ def replay(
     key: str | None,
     partition_field: str | None,
     report: Path | None,
+    into_checkpoint: bool,
 ) -> None:
     """Forecast recorded LOGs (NDJSON, plain, gzip or zstd, or Parquet), without a broker.
 
     A LOG is a path, or SOURCE=PATH where the file is not named after its source.
     """
     settings = settings_file.load()
+    if into_checkpoint:
+        _refuse_begun(settings)
     replayed = Replay(settings, parse_log_specs(logs, settings), partitions, key, partition_field)
 
     kept = open_server(settings.clickhouse) if server else open_embedded(store)
@@ -56,10 +62,25 @@ def replay(
         result.show()
         if report is not None:
             _write_report(kept, settings, report, result)
+        if into_checkpoint:
+            _begin_live(settings, replayed)
     finally:
         kept.close()
     if not server:
         click.echo(f'\nstored in {store}; ask it: tidecast query --store {store} "SELECT ..."')
+
+
+def _refuse_begun(settings: Settings) -> None:
+    from tidecast.streams.warm_up import refuse_begun  # a replay needs no broker
+
+    refuse_begun(settings)
+
+
+def _begin_live(settings: Settings, replayed: Replay) -> None:
+    from tidecast.streams.warm_up import begin_live
+
+    size = begin_live(settings, replayed.fold)
+    click.echo(f"the live forecaster begins with what was learnt: a checkpoint of {size:,} bytes")
 
 
 def _write_report(store: Store, settings: Settings, path: Path, result: Result) -> None:
