@@ -80,7 +80,15 @@ def source_of(pipeline: Live) -> str:
 def send(
     pipeline: Live, partitions: dict[int, list[bytes]], transactional_id: str | None = None
 ) -> None:
-    """Send records to partitions of the source topic, and wait for their arrival."""
+    """Send records to partitions of the source topic, one after another."""
+    pairs = [(partition, value) for partition, values in partitions.items() for value in values]
+    send_in_order(pipeline, pairs, transactional_id)
+
+
+def send_in_order(
+    pipeline: Live, pairs: list[tuple[int, bytes]], transactional_id: str | None = None
+) -> None:
+    """Send (partition, value) to the source topic in this order, and wait for their arrival."""
     options: dict[str, Any] = {"transactional_id": transactional_id} if transactional_id else {}
     producer = KafkaProducer(bootstrap_servers=pipeline.bootstrap, acks="all", **options)
     try:
@@ -89,8 +97,7 @@ def send(
             producer.begin_transaction()
         sent = [
             producer.send(source_of(pipeline), value, b"key", partition=partition)
-            for partition, values in partitions.items()
-            for value in values
+            for partition, value in pairs
         ]
         for future in sent:
             future.get(60)
@@ -152,10 +159,9 @@ def test_partitions_added_while_running_are_read_and_nothing_of_them_is_lost(
     topic, sent = source_of(pipeline), []
 
     def trade(first: int, last: int, partitions: int) -> None:
-        for minute in range(first, last):
-            values = {n: minutes(minute, minute + 1) for n in range(partitions)}
-            sent.extend(value for part in values.values() for value in part)
-            send(pipeline, values)
+        pairs = [(n, value) for value in minutes(first, last) for n in range(partitions)]
+        sent.extend(value for _, value in pairs)
+        send_in_order(pipeline, pairs)
 
     pipeline.start("ingest")
     pipeline.start("ingest", "1")
