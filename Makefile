@@ -4,13 +4,23 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint typing bench clean
+.PHONY: demo test fuzz lint typing bench clean
 
 demo: $(STAMP)
 	$(BIN)/tidecast demo
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
+
+# A million broken records: the columnar decoder against the contract, some minutes.
+fuzz: $(STAMP)
+	TIDECAST_FUZZ_RECORDS=1000000 $(BIN)/python -m pytest tests/fuzz
+
+# Real servers under load, workers and servers killed and frozen; then every count is checked.
+MINUTES ?= 10
+SEED ?= 1
+chaos: $(STAMP)
+	$(BIN)/python tests/chaos/run.py --minutes $(MINUTES) --seed $(SEED)
 
 lint: $(STAMP) typing
 	$(BIN)/ruff check .

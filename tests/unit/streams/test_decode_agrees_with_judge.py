@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-
 import pytest
-import xxhash
+from agreement import assert_agreement
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from oddities import DAMAGE, NAMES, NO_RECORDS, PLACES, TIMES, VALUES
 from shops import shop
 
-from tidecast.state.cells import Cell, CellIndex
-from tidecast.state.errors import ContractError
 from tidecast.state.settings import Settings
-from tidecast.streams.decode import Decoder, Judge, Judged, decoder, ndjson, reader
+from tidecast.streams.decode import decoder, ndjson, reader
 from tidecast.streams.decode.rules import Rules
 
 SHOPS: dict[str, Settings] = {
@@ -39,120 +35,6 @@ SHOPS: dict[str, Settings] = {
     "orders with cancellations": shop("order", negative_units="cancellation"),
     "orders with subtractions": shop("order", negative_units="subtract", defaults={"units": 1}),
     "logistics": shop("logistics", limits={"record_bytes": 200}),
-}
-
-TIMES = [
-    '"2026-01-31T12:00:00Z"',
-    '"2026-01-31T12:00:00.123456789Z"',
-    '"2026-03-29T01:30:00"',
-    '"2026-10-25 01:30"',
-    '"2026-02-29T00:00:00Z"',
-    '"2024-02-29T23:59:59+02:00"',
-    '"2026-01-31T12:00:60Z"',
-    '"2026-01-31T12:00:00-0130"',
-    '"2026-01-31T12:00:00+24:00"',
-    '"2026-01-31T12:00:00z"',
-    '"2026-13-31T12:00:00Z"',
-    '"1970-01-01T00:00:00Z"',
-    '"2100-01-01T00:00:00Z"',
-    '"2099-12-31T23:59:59.999999Z"',
-    '"\\u0032026-01-31T12:00:00Z"',
-    '"31/01/2026 12:00"',
-    '"1/1/2026 2:03"',
-    '"08/03/2026 02:30"',
-    '"20260131"',
-    "20260131",
-    "20260131.0",
-    "1769860800",
-    "1769860800.25",
-    "1769860800000",
-    "1769860800000.5",
-    "1e12",
-    "1e308",
-    "-1",
-    '"1769860800"',
-]
-NAMES = [
-    '"north"',
-    '"south"',
-    '"true"',
-    "true",
-    '"5"',
-    "5",
-    "5.0",
-    '"5.0"',
-    "-0",
-    "-0.0",
-    '"-0"',
-    '"007"',
-    "1234567890123456",
-    "1e3",
-    "1.5",
-    '"1.5"',
-    "1e300",
-    '""',
-    '"null"',
-    "{}",
-    '"{}"',
-    '{"a": 1}',
-    '"{\\"a\\": 1}"',
-    "[]",
-    '["north"]',
-    '"\\u0000"',
-    '"\\ud800"',
-    '"\\ud83d\\ude00"',
-    '"\\udc00\\ud800"',
-    '"caf\u00e9"',
-    '"a\\nb"',
-    '"\x7f"',
-    '"(overflow)"',
-    '"' + "x" * 128 + '"',
-    '"' + "x" * 129 + '"',
-    '" north"',
-    '"nor\\u0074h"',
-]
-KINDS = ['"view"', '"order"', '"delivered"', '"pv"', '"1"', "1", "1.0", "true", '"true"', '"x"']
-NUMBERS = [
-    "0",
-    "1",
-    "-1",
-    "-0.0",
-    "2.675",
-    "0.0005",
-    "0.0015",
-    "1e9",
-    "1000000000.001",
-    "1e13",
-    "1e400",
-    "18446744073709551616",
-    "1" + "0" * 309,
-    "1" * 5000,
-    "1e-400",
-    "NaN",
-    "-Infinity",
-    '"1"',
-    "true",
-    "[1]",
-    "01",
-    "1.",
-]
-PLACES = ["0", "51.5", "-0.1", "90", "-180", "180", "180.1", "-90.0", "7.3"]
-OTHERS = ["1", '"x"', "[1, {}]", "tru", '"\\x"', "1e999", "[" * 70 + "]" * 70, "NaN", '"\t"']
-NO_RECORDS = [None, b"", b"{}", b"null", b"[]", b"{}\n{}", b"\xef\xbb\xbf{}"]
-DAMAGE = [b"", b"\xff", b"\n", b"}", b'"', b"\\", b"\x00", b",", b" ", b"}\n{", b"9"]
-VALUES = {
-    "event_time": TIMES,
-    "region": NAMES,
-    "category": NAMES,
-    "kind": KINDS,
-    "value": NUMBERS,
-    "units": NUMBERS,
-    "amount": NUMBERS,
-    "hours": NUMBERS,
-    "lat": PLACES,
-    "lng": PLACES,
-    "event_id": [*NAMES, *OTHERS],
-    "other": OTHERS,
 }
 
 
@@ -214,57 +96,6 @@ def damaged(draw: st.DrawFn, record: bytes) -> bytes:
     return record[:at] + added + record[at + lost :]
 
 
-def judged(judge: Judge, record: bytes | None) -> Judged | str:
-    try:
-        return judge.judge(record)
-    except ContractError as error:
-        return str(error)
-
-
-def scaled(number: float, decimals: int) -> int:
-    return 0 if math.isnan(number) else round(number * 10.0**decimals)
-
-
-def added(event: Judged, rules: Rules) -> list[int]:
-    """Return the addends of one event, from the definition of terms."""
-    row = []
-    for term in rules.terms:
-        number = event.numbers[rules.numbers.index(term.of)] if term.of else 1.0
-        value = int(not math.isnan(number)) if term.counts else scaled(number, term.decimals)
-        row.append(value if not term.kinds or event.kind in term.kinds else 0)
-    return row
-
-
-def hashes(rules: Rules, ids: Sequence[str]) -> list[int] | None:
-    """Return the hashes of the events' ids; None where they are not read."""
-    if not rules.source.deduplicate:
-        return None
-    texts = [text.encode("utf-8", "surrogatepass") for text in ids]
-    return [xxhash.xxh3_64_intdigest(text) if text else 0 for text in texts]
-
-
-def check(shop_settings: Settings, batches: Sequence[Sequence[bytes | None]]) -> None:
-    """Decode the batches with one decoder and hold every record against the judge."""
-    quick = Decoder(shop_settings, shop_settings.sources[0])
-    judge = Judge(quick.rules)
-    found, expected = CellIndex(max_cells=6), CellIndex(max_cells=6)
-    for batch in batches:
-        events, refusals = quick.decode(batch, found)
-        answers = [judged(judge, record) for record in batch]
-        valid = {i: event for i, event in enumerate(answers) if isinstance(event, Judged)}
-        assert {r.index: r.reason for r in refusals} == {
-            i: reason for i, reason in enumerate(answers) if isinstance(reason, str)
-        }
-        assert events.index.tolist() == list(valid)
-        assert events.time.tolist() == [event.time for event in valid.values()]
-        ids = None if events.ids is None else events.ids.tolist()
-        assert ids == hashes(quick.rules, [event.event_id for event in valid.values()])
-        cells = [expected.add(Cell(event.region, event.category)) for event in valid.values()]
-        assert events.cell.tolist() == cells
-        assert events.terms.tolist() == [added(event, quick.rules) for event in valid.values()]
-    assert found.cells == expected.cells
-
-
 @pytest.fixture(params=["shapes and polars", "polars"])
 def quick_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the quick ways read even single records, so that their every answer is compared."""
@@ -283,7 +114,7 @@ def quick_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 def test_every_record_is_decoded_as_the_judge_decides(name: str, data: st.DataObject) -> None:
     rules = Rules(SHOPS[name], SHOPS[name].sources[0])
     batches = data.draw(st.lists(st.lists(records(rules), max_size=12), min_size=1, max_size=3))
-    check(SHOPS[name], batches)
+    assert_agreement(SHOPS[name], batches)
 
 
 BYTES = [bytes([byte]) for byte in b'"\\{}[]:, \t\n\r069-+.eExnul\x00\x7f\xff\xc3']
@@ -313,4 +144,4 @@ def test_every_change_of_a_single_byte_is_seen(name: str, monkeypatch: pytest.Mo
     changed_ = [record[:i] + byte + record[i + 1 :] for i in places for byte in BYTES]
     added_ = [record[:i] + byte + record[i:] for i in places for byte in BYTES]
     lost = [record[:i] + record[i + 1 :] for i in places]
-    check(SHOPS[name], [[record] * 3, changed_, added_, lost, [record, *lost, record]])
+    assert_agreement(SHOPS[name], [[record] * 3, changed_, added_, lost, [record, *lost, record]])
