@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from faults import Fault
-from outputs import Compared
 from rich.console import Console
 from rich.table import Table
 
@@ -17,18 +16,12 @@ __all__ = ["print_report"]
 def print_report(
     faults: Sequence[Fault],
     recovered: Sequence[tuple[Fault, float]],
-    compared: Sequence[Compared],
     verified: int,
     codes: Mapping[str, int],
 ) -> None:
-    """Print the faults by kind with the recovery times, and what each topic lacks."""
+    """Print the faults by kind with the recovery times, and whether the recount agrees."""
     console = Console()
     console.print(_by_kind(faults, recovered))
-    topics = Table("topic", "told", "sent again", "missing", "extra", "different", box=None)
-    for each in compared:
-        row = (each.told, each.resent, each.missing, each.extra, each.different)
-        topics.add_row(each.topic, *(f"{number:,}" for number in row))
-    console.print(topics)
     console.print(f"verify: {'equal' if verified == 0 else f'DIFFERS (exit code {verified})'}")
     console.print(f"exit codes at the end: {dict(codes)}")
 

@@ -2,8 +2,8 @@
 
 ``python tests/chaos/run.py --minutes 10 --seed 1`` (``make chaos``) starts a broker, a ClickHouse
 server and the workers of a shop, and strikes them by a seeded schedule. At the end the slabs must
-equal a recount of the log, the store the topics, and the forecasts those of an undisturbed replay
-of the recorded run, byte for byte.
+equal a recount of the log, forecasts must be complete, and the store must equal the topics:
+``tidecast verify --kafka`` says so.
 """
 
 from __future__ import annotations
@@ -16,12 +16,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from faults import Faults
 from fleet import Fleet
-from outputs import Compared, compare
 from report import print_report
 from servers import Servers, servers
 from shop import PARTITIONS, RATE, settings_text
@@ -123,10 +121,8 @@ def run(folder: Path, minutes: float, seed: int, rate: int, gap: float) -> bool:
             codes = fleet.stop()
             times = moved(up.bootstrap, one.topics.cuts, one.topics.windows, commits)
         verified = one.command("verify", "--kafka")
-        one.must("record", str(folder / "recording"), "--until-end")
-        compared = compare(one.settings, folder / "recording")
-        print_report(faults.done, recoveries(faults.done, times), compared, verified, codes)
-        return holds(compared, verified, codes)
+        print_report(faults.done, recoveries(faults.done, times), verified, codes)
+        return verified == 0 and set(codes.values()) == {0}
 
 
 def strike(faults: Faults, fleet: Fleet, minutes: float, rng: random.Random, gap: float) -> None:
@@ -141,12 +137,6 @@ def strike(faults: Faults, fleet: Fleet, minutes: float, rng: random.Random, gap
         time.sleep(rng.uniform(0.3, 1.7) * gap)
     faults.settle()
     time.sleep(QUIET_SECONDS)
-
-
-def holds(compared: Sequence[Compared], verified: int, codes: dict[str, int]) -> bool:
-    """Tell whether nothing was lost, doubled or left different."""
-    same = all(not each.missing and not each.extra and not each.different for each in compared)
-    return same and verified == 0 and set(codes.values()) == {0}
 
 
 def main() -> None:
