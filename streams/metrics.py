@@ -25,6 +25,7 @@ PLACE = ("source", "partition")
 ACCEPTED = Counter("tidecast_accepted_records", "Records that are in a slab or will be", PLACE)
 REFUSED = Counter("tidecast_refused_records", "Records sent to the dead-letter topic", PLACE)
 LATE = Counter("tidecast_late_records", "Records sent to the late topic", PLACE)
+DUPLICATES = Counter("tidecast_duplicate_records", "Records counted before, by event_id", PLACE)
 LOST = Counter(
     "tidecast_lost_records", "Offsets deleted from the source before they were read", PLACE
 )
@@ -102,6 +103,7 @@ class IngestMetrics:
         ACCEPTED.labels(*place).inc(outcome.accepted)
         REFUSED.labels(*place).inc(len(outcome.refused))
         LATE.labels(*place).inc(len(outcome.late))
+        DUPLICATES.labels(*place).inc(outcome.duplicates)
         CUTS.labels(*place).inc(len(outcome.cuts))
         OVERFLOWED.labels(*place).set(partition.cells.overflowed)
         OFFSET.labels(*place).set(partition.next_offset)
