@@ -135,12 +135,12 @@ def test_topics_are_created_once_and_then_found_as_they_should_be(
 ) -> None:
     assert shop.run("topics", "create", "--partitions", "3") == 0
     first = capsys.readouterr().out
-    assert len(re.findall(r"created$", first, re.MULTILINE)) == 10
+    assert len(re.findall(r"created$", first, re.MULTILINE)) == 11
     assert re.search(rf"^{shop.clicks} +3 partitions  created$", first, re.MULTILINE)
     for words in (["create", "--partitions", "3"], ["list", "--partitions", "3"]):
         assert shop.run("topics", *words) == 0
         again = capsys.readouterr().out
-        assert len(re.findall(r"exists$", again, re.MULTILINE)) == 10
+        assert len(re.findall(r"exists$", again, re.MULTILINE)) == 11
         assert "!" not in again
 
 
@@ -179,7 +179,7 @@ def test_no_topic_deletes_old_records_by_time(shop: Shop) -> None:
     answer = admin.describe_configs([ConfigResource("topic", name) for name in names])["topic"]
     admin.close()
     assert {config["retention.ms"]["value"] for config in answer.values()} == {"-1"}
-    assert len(answer) == 10
+    assert len(answer) == 11
 
 
 def test_two_logs_are_merged_and_every_partition_of_both_is_ended(shop: Shop) -> None:
