@@ -20,7 +20,7 @@ MINUTE = 60 * SECOND
 DAY = 1_440 * MINUTE
 START = 20_000 * DAY  # 2024-10-04T00:00:00Z
 FAR = 47_000 * DAY  # in 2098
-WARM_UP = 6  # a partition believes its first record once five more agree
+WARM_UP = 6  # a partition believes its first record once five more agree, and span a bin
 
 RULES = PartitionRules(
     source="clicks",
@@ -56,7 +56,7 @@ def bin_at(seconds: float) -> int:
 
 
 def warm(at: float = 0) -> list[Row]:
-    """Return the records that make a partition believe its time, in the bin of ``at``."""
+    """Return records that a partition believes once one a minute later agrees."""
     return [Row(at)] * WARM_UP
 
 

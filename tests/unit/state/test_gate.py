@@ -277,6 +277,17 @@ def test_a_gate_restored_anywhere_decides_the_same(times: list[int], place: int)
     assert run.gate.high == whole.gate.high
 
 
+def test_a_restored_gate_counts_witnesses_from_where_each_record_was_held() -> None:
+    run = Run(STEADY)
+    run.take([NOON + YEAR, *[STEADY[-1]] * 4, NOON + YEAR])
+    saved = unpack(pack(*run.gate.snapshot()))
+    run.gate = gate()
+    run.gate.restore(*saved)
+    assert run.take([STEADY[-1]])[1] == [NOON + YEAR]
+    assert run.take([STEADY[-1]] * 3)[1] == []
+    assert run.take([STEADY[-1]])[1] == [NOON + YEAR]
+
+
 @given(logs(), st.integers(1, 50))
 def test_a_free_run_lets_through_what_would_have_been_let_through_one_by_one(
     times: list[int], size: int
