@@ -23,6 +23,7 @@ from tidecast.streams.clients import aiokafka_options
 from tidecast.streams.metrics import note_checkpoint
 from tidecast.streams.sender import Sender
 from tidecast.streams.shelf import Checkpoint, Kept, Shelf, to_records
+from tidecast.streams.signing import Signing
 from tidecast.streams.topics import topic_names
 
 __all__ = ["Checkpoint", "CheckpointLog", "Owner"]
@@ -60,6 +61,7 @@ class CheckpointLog:
         self._options = aiokafka_options(settings.kafka)
         self._topic = topic_names(settings.kafka.topic_prefix).checkpoints
         self._fingerprint = settings.fingerprint()
+        self._signing = Signing(settings.checkpoints)
         self._shelves: dict[Owner, Shelf] = {}
         self._untrimmed: dict[Owner, tuple[int, int]] = {}  # checkpoints, bytes
 
@@ -67,7 +69,9 @@ class CheckpointLog:
         """Write all chunks, await them, then write the manifest, and await it."""
         started = time.perf_counter()
         # Not on the event loop: a digest of a large state takes a while.
-        records = await asyncio.to_thread(to_records, owner.name, self._fingerprint, checkpoint)
+        records = await asyncio.to_thread(
+            to_records, owner.name, self._fingerprint, checkpoint, self._signing
+        )
         *chunks, (key, manifest) = records
         sent = [await sender.send(self._topic, c, k, owner.partition) for k, c in chunks]
         acknowledged = await asyncio.gather(*sent)
@@ -113,7 +117,9 @@ class CheckpointLog:
         """Return what the topic holds of each owner."""
         if not owners:
             return {}
-        places = {TopicPartition(self._topic, o.partition): Shelf(o.name) for o in owners}
+        places = {
+            TopicPartition(self._topic, o.partition): Shelf(o.name, self._signing) for o in owners
+        }
         # Not by seek_to_beginning: a reset to the end, begun at the assignment, may overtake it.
         consumer = AIOKafkaConsumer(
             **self._options,

@@ -1,7 +1,8 @@
 """Checkpoints as records of a topic, and back: no broker, and never wrong, whatever the records.
 
 A checkpoint is chunks of bytes, keyed "owner/id/number", and after them a manifest, keyed "owner".
-The manifest carries the digest of the bytes, and a seal over all that it says itself.
+The manifest carries the digest of the bytes, and a seal over all that it says itself: they find
+damage. Where there is a key, its signature finds those that others wrote.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pydantic import ValidationError
 
 from tidecast.state.errors import CheckpointError
 from tidecast.streams.schemas.records import CheckpointManifest
+from tidecast.streams.signing import UNSIGNED, Signing
 
 __all__ = ["Checkpoint", "Kept", "Shelf", "to_records"]
 
@@ -24,6 +26,7 @@ logger = logging.getLogger(__name__)
 CHUNK_BYTES = 512 * 1024
 KEEP = 2
 UNFINISHED = 4  # sets of chunks without a manifest that are kept in memory
+NONE_FOREIGN = (-1, "")  # its position, and why it is not ours to read
 VERSION = 2  # of manifests; those of version 1 had no seal
 OTHER_SETTINGS = (
     "the checkpoint of {owner} was made under other settings ({theirs}, now {ours}): go back to "
@@ -38,6 +41,10 @@ OTHER_VERSION = (
 ALL_DAMAGED = (
     "every checkpoint of {owner} is damaged (the last: {reason}): bring the checkpoints topic "
     "back from a copy, or choose another kafka.topic_prefix to start afresh"
+)
+REFUSED = (
+    "no checkpoint of {owner} can be trusted (the last: {reason}), or choose another "
+    "kafka.topic_prefix to start afresh"
 )
 
 
@@ -69,7 +76,9 @@ class Chunks:
     parts: dict[int, bytes] = field(default_factory=dict)
 
 
-def to_records(owner: str, settings: str, checkpoint: Checkpoint) -> list[tuple[bytes, bytes]]:
+def to_records(
+    owner: str, settings: str, checkpoint: Checkpoint, signing: Signing = UNSIGNED
+) -> list[tuple[bytes, bytes]]:
     """Return (key, value) of the chunks of a checkpoint and, at the end, of its manifest.
 
     The manifest may only be sent once all chunks are acknowledged.
@@ -78,7 +87,7 @@ def to_records(owner: str, settings: str, checkpoint: Checkpoint) -> list[tuple[
     digest = _digest(data)
     identity = f"{checkpoint.position}-{digest[:12]}"
     starts = range(0, max(len(data), 1), CHUNK_BYTES)
-    said = {
+    head = {
         "schema_version": VERSION,
         "owner": owner,
         "id": identity,
@@ -88,6 +97,7 @@ def to_records(owner: str, settings: str, checkpoint: Checkpoint) -> list[tuple[
         "size": len(data),
         "sha256": digest,
     }
+    said = signing.signed(head)
     manifest = orjson.dumps(said | {"seal": _seal(said)})
     return [
         *(
@@ -105,14 +115,15 @@ class Shelf:
     the same position the later. Memory holds the best and what may become better.
     """
 
-    def __init__(self, owner: str) -> None:
+    def __init__(self, owner: str, signing: Signing = UNSIGNED) -> None:
         self.owner = owner
+        self._signing = signing
         self.kept: list[Kept] = []
         self.end = 0
         self._best: tuple[CheckpointManifest, bytes] | None = None
         self._unfinished: dict[str, Chunks] = {}
-        self._damage = ""
-        self._foreign_version: Any = None
+        self._damage = self._refusal = ""
+        self._foreign = NONE_FOREIGN
 
     def note(self, offset: int, key: bytes | None, value: bytes | None) -> None:
         """Take in the next record of the topic's partition; those of other owners are nothing."""
@@ -134,13 +145,15 @@ class Shelf:
         Raises
         ------
         CheckpointError
-            When the best was made under other settings or by another version, or all are damaged.
+            When the best was made under other settings or by another version, when all are damaged
+            or wrongly signed, or when the best is signed and there is no key.
         """
         ours, owner = settings, self.owner
-        if self._foreign_version is not None:
-            theirs = self._foreign_version
-            raise CheckpointError(OTHER_VERSION.format(owner=owner, theirs=theirs, ours=VERSION))
+        if self._foreign != NONE_FOREIGN:
+            raise CheckpointError(self._foreign[1])
         if self._best is None:
+            if self._refusal:
+                raise CheckpointError(REFUSED.format(owner=owner, reason=self._refusal))
             if self._damage:
                 raise CheckpointError(ALL_DAMAGED.format(owner=owner, reason=self._damage))
             return None
@@ -179,7 +192,9 @@ class Shelf:
             if not self._is_twin(manifest):
                 self._pass_over(f"{manifest.id} lacks bytes, or they were changed")
             return
-        self._best, self._foreign_version = (manifest, data), None
+        self._best = (manifest, data)
+        if manifest.position >= self._foreign[0]:
+            self._foreign = NONE_FOREIGN
         self.add(Kept(manifest.position, offset, chunks.start))
         for identity in [i for i in self._unfinished if self._is_beaten(_position(i))]:
             del self._unfinished[identity]
@@ -190,8 +205,8 @@ class Shelf:
             said = orjson.loads(value)
             version, seal = said["schema_version"], said.pop("seal", None)
             is_sealed = seal == _seal(said)
-            if version != VERSION and (is_sealed or (version == 1 and seal is None)):
-                self._note_version(version, int(said["position"]))
+            is_whole = is_sealed or (version == 1 and seal is None)
+            if is_whole and self._is_foreign(said):
                 return None
             manifest = CheckpointManifest.model_validate_json(value)
         except (ValidationError, ValueError, TypeError, KeyError, AttributeError):
@@ -201,9 +216,22 @@ class Shelf:
             return None
         return manifest
 
-    def _note_version(self, version: object, position: int) -> None:
-        if not self._is_beaten(position):
-            self._foreign_version = version
+    def _is_foreign(self, said: Mapping[str, Any]) -> bool:
+        """Tell, and note, whether an undamaged manifest is not ours to read.
+
+        With a key, others' are nothing; without one they may be our best, and stand in the way.
+        """
+        owner, version, why_not = self.owner, said["schema_version"], ""
+        if complaint := self._signing.complaint(said):
+            self._refusal = complaint
+            logger.error("a checkpoint of %s is refused: %s", owner, complaint)
+            if not self._signing.has_key:
+                why_not = REFUSED.format(owner=owner, reason=complaint)
+        elif version != VERSION:
+            why_not = OTHER_VERSION.format(owner=owner, theirs=version, ours=VERSION)
+        if why_not and not self._is_beaten(position := int(said["position"])):
+            self._foreign = max(self._foreign, (position, why_not))
+        return bool(complaint or why_not)
 
     def _is_beaten(self, position: int) -> bool:
         return self._best is not None and position < self._best[0].position

@@ -16,6 +16,7 @@ from tidecast.state.settings.root import (
     ShopSettings,
 )
 from tidecast.state.settings.services import (
+    CheckpointsSettings,
     ClickHouseSettings,
     KafkaSettings,
     MetricsSettings,
@@ -25,6 +26,7 @@ from tidecast.state.settings.services import (
 
 __all__ = [
     "BinsSettings",
+    "CheckpointsSettings",
     "ClickHouseSettings",
     "ForecastSettings",
     "KafkaSettings",

@@ -18,7 +18,7 @@ __all__ = ["load_settings", "parse_settings"]
 
 PREFIX = "TIDECAST_"
 ELSEWHERE = {"TIDECAST_REQUIRE_SERVICES", "TIDECAST_SERVICES_DIR", "TIDECAST_SETTINGS"}
-SECRETS = {"sasl", "clickhouse", "tls"}  # a misspelt password is still one
+SECRETS = {"sasl", "clickhouse", "tls", "checkpoints"}  # a misspelt password is still one
 SHOWN = {"mechanism", "host", "port", "user", "database", "ca", "certificate", "verify_host"}
 
 
@@ -90,7 +90,7 @@ def _overlay(tables: dict[str, Any], environment: Mapping[str, str]) -> dict[str
 
 def _listed(name: str, text: str) -> object:
     """Return a variable's value: a list where it is written as one in TOML, else the text."""
-    if not text.startswith("[") or name.endswith("PASSWORD"):
+    if not text.startswith("[") or name.endswith(("PASSWORD", "KEY")):
         return text
     try:
         return tomllib.loads(f"value = {text}")["value"]

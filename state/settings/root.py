@@ -18,7 +18,12 @@ from tidecast.state.settings.events import (
     StreamKind,
     ZoneName,
 )
-from tidecast.state.settings.services import ClickHouseSettings, KafkaSettings, MetricsSettings
+from tidecast.state.settings.services import (
+    CheckpointsSettings,
+    ClickHouseSettings,
+    KafkaSettings,
+    MetricsSettings,
+)
 
 __all__ = ["BinsSettings", "ForecastSettings", "LimitsSettings", "Settings", "ShopSettings"]
 
@@ -96,6 +101,7 @@ class Settings(Frozen):
     forecast: ForecastSettings = ForecastSettings()
     kafka: KafkaSettings = KafkaSettings()
     clickhouse: ClickHouseSettings = ClickHouseSettings()
+    checkpoints: CheckpointsSettings = CheckpointsSettings()
     limits: LimitsSettings = LimitsSettings()
     metrics: MetricsSettings = MetricsSettings()
 

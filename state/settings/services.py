@@ -1,4 +1,4 @@
-"""Settings of the servers: Kafka, ClickHouse, metrics. Secrets never print."""
+"""Settings of the servers, and of what is kept there. Secrets never print."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from tidecast.state.settings.base import Frozen
 
-__all__ = ["ClickHouseSettings", "KafkaSettings", "MetricsSettings", "SaslSettings", "TlsSettings"]
+__all__ = [
+    "CheckpointsSettings",
+    "ClickHouseSettings",
+    "KafkaSettings",
+    "MetricsSettings",
+    "SaslSettings",
+    "TlsSettings",
+]
+SHORTEST_KEY = 16
 
 
 class TlsSettings(Frozen):
@@ -52,6 +60,25 @@ class KafkaSettings(Frozen):
         if not re.fullmatch(r"[^\s,:@]+:\d+(,[^\s,:@]+:\d+)*", bootstrap):
             raise ValueError('write HOST:PORT, several with commas: "one:9092,two:9092"')
         return bootstrap
+
+
+class CheckpointsSettings(Frozen):
+    """The key that checkpoints are signed with, and the one before it while that may be met.
+
+    An empty key is none: nothing is signed. ``former_key`` is None where there was none other.
+    """
+
+    key: SecretStr = SecretStr("")
+    former_key: SecretStr | None = None
+
+    @field_validator("key", "former_key")
+    @classmethod
+    def _long_enough(cls, key: SecretStr | None) -> SecretStr | None:
+        if key and len(key) < SHORTEST_KEY:
+            raise ValueError(
+                f"a key has {SHORTEST_KEY} characters or more: `openssl rand -base64 32` makes one"
+            )
+        return key
 
 
 class ClickHouseSettings(Frozen):

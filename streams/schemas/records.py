@@ -266,4 +266,8 @@ class CheckpointManifest(BaseModel):
     chunks: int = Field(ge=1)
     size: int = Field(ge=0, description="bytes of all chunks together")
     sha256: str = Field(description="of all chunks together")
+    signature: str | None = Field(
+        default=None,
+        description="HMAC-SHA-256, by the checkpoints' key, of all but it and the seal",
+    )
     seal: str = Field(description="SHA-256 of the other fields as compact JSON with sorted keys")

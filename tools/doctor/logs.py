@@ -6,12 +6,14 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import orjson
 from kafka import KafkaConsumer, TopicPartition
 from pydantic import ValidationError
 
 from tidecast.state.settings import Settings
 from tidecast.streams.checkpoints import Owner
 from tidecast.streams.schemas.records import CheckpointManifest, ProgressRecord
+from tidecast.streams.signing import Signing
 from tidecast.streams.topics import topic_names
 from tidecast.tools.doctor.findings import Finding, fail, ok, warn
 from tidecast.tools.doctor.seen import BrokerSeen
@@ -58,12 +60,12 @@ def examine_checkpoints(
     for owner in owners:
         found = None
         if owner.partition < seen.topics[topic].partitions:
-            found = _last_manifest(consumer, topic, owner)
+            found = _last_manifest(consumer, topic, owner, Signing(settings.checkpoints))
         if found is None:
             none.append(owner.name)
             continue
-        manifest, age = found
-        finding = judge_checkpoint(manifest, settings.fingerprint())
+        manifest, age, complaint = found
+        finding = judge_checkpoint(manifest, settings.fingerprint(), complaint)
         if finding is None:
             fine, oldest = fine + 1, max(oldest, age)
         else:
@@ -74,8 +76,16 @@ def examine_checkpoints(
         yield ok("checkpoints", f"{fine} owner(s), the oldest written {oldest:,.0f} s ago")
 
 
-def judge_checkpoint(manifest: CheckpointManifest, fingerprint: str) -> Finding | None:
-    """Return what is wrong with an owner's last checkpoint; None where nothing is."""
+def judge_checkpoint(
+    manifest: CheckpointManifest, fingerprint: str, complaint: str | None = None
+) -> Finding | None:
+    """Return what is wrong with an owner's last checkpoint; None where nothing is.
+
+    ``complaint`` is about its signature.
+    """
+    if complaint is not None:
+        found, _, remedy = complaint.rpartition(": ")
+        return fail(f"checkpoint of {manifest.owner}", found, remedy)
     if manifest.settings == fingerprint:
         return None
     return fail(
@@ -114,9 +124,12 @@ def examine_progress(
 
 
 def _last_manifest(
-    consumer: KafkaConsumer, topic: str, owner: Owner
-) -> tuple[CheckpointManifest, float] | None:
-    """Return the last manifest near the end of the owner's partition, and its age in seconds."""
+    consumer: KafkaConsumer, topic: str, owner: Owner, signing: Signing
+) -> tuple[CheckpointManifest, float, str | None] | None:
+    """Return the last manifest near the end of the owner's partition, and its age in seconds.
+
+    Also what is wrong with its signature, None where nothing is.
+    """
     for record in reversed(_tail(consumer, TopicPartition(topic, owner.partition), TAIL)):
         if record.key != owner.name.encode():
             continue
@@ -124,7 +137,8 @@ def _last_manifest(
             manifest = CheckpointManifest.model_validate_json(record.value)
         except ValidationError:
             continue
-        return manifest, max(0.0, time.time() - record.timestamp / 1000)
+        age = max(0.0, time.time() - record.timestamp / 1000)
+        return manifest, age, signing.complaint(orjson.loads(record.value))
     return None
 
 

@@ -191,6 +191,10 @@ SECRET = "hunter2"
         ("clickhouse.password", [SECRET]),
         ("clickhouse.pasword", SECRET),
         ("clickhouse", f"default:{SECRET}@host"),
+        ("checkpoints.key", SECRET),
+        ("checkpoints.former_key", [SECRET]),
+        ("checkpoints.keey", SECRET),
+        ("checkpoints", SECRET),
     ],
 )
 def test_no_error_shows_a_secret_however_it_is_misspelt(path: str, value: object) -> None:
@@ -202,9 +206,26 @@ def test_no_error_shows_a_secret_however_it_is_misspelt(path: str, value: object
 def test_no_print_of_the_settings_shows_a_secret() -> None:
     sasl = {"user": "u", "password": SECRET}
     settings = parse_settings(
-        tables_with("kafka.sasl", sasl) | {"clickhouse": {"password": SECRET}}
+        tables_with("kafka.sasl", sasl)
+        | {"clickhouse": {"password": SECRET}, "checkpoints": {"key": SECRET * 3}}
     )
     assert SECRET not in repr(settings) + str(settings) + settings.model_dump_json()
+
+
+def test_a_key_too_short_to_keep_anybody_out_is_refused() -> None:
+    message = complaint(tables_with("checkpoints.key", SECRET))
+    assert "checkpoints.key: a key has 16 characters or more: `openssl rand" in message
+
+
+def test_keys_are_texts_as_they_stand_in_variables() -> None:
+    variables = {
+        "TIDECAST_CHECKPOINTS__KEY": "[not-a-list-but-a-key",
+        "TIDECAST_CHECKPOINTS__FORMER_KEY": "",
+    }
+    checkpoints = parse_settings(TABLES, variables).checkpoints
+    assert checkpoints.key.get_secret_value() == "[not-a-list-but-a-key"
+    assert checkpoints.former_key is not None
+    assert checkpoints.former_key.get_secret_value() == ""
 
 
 def test_settings_cannot_be_changed() -> None:
@@ -266,6 +287,7 @@ def test_the_fingerprint_changes_with_what_gives_sums_their_meaning_only() -> No
     assert fingerprint("kafka.bootstrap", "else:1") == before
     assert fingerprint("clickhouse.password", "x") == before
     assert fingerprint("metrics.port", 9) == before
+    assert fingerprint("checkpoints.key", "sixteen-characters") == before
     assert fingerprint("limits.max_ahead", 9) == before
     assert fingerprint("sources.0.idle_timeout", "9s") == before
     assert fingerprint("bins.width", "15m") != before

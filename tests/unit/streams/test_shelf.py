@@ -168,6 +168,8 @@ def test_the_manifest_of_another_version_is_refused_where_it_may_be_the_best() -
         best(written(EARLIER), chunks, [old])
     assert best(chunks, [old], written(LATER)) == LATER
     assert best(written(Checkpoint(7, b"newer")), chunks, [old]) == Checkpoint(7, b"newer")
+    with pytest.raises(CheckpointError, match="manifest version 1"):
+        best(chunks, [old], written(EARLIER))
     newer = said | {"schema_version": 3, "more": "than we know"}
     sealed = (manifest[0], orjson.dumps(newer | {"seal": shelf_module._seal(newer)}))
     with pytest.raises(CheckpointError, match="manifest version 3"):

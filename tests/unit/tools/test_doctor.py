@@ -225,6 +225,10 @@ def test_a_checkpoint_of_other_settings_fails() -> None:
     assert finding is not None
     assert (finding.level, finding.subject) == ("fail", "checkpoint of forecast/0")
     assert "tidecast migrate" in finding.remedy
+    unsigned = judge_checkpoint(manifest, "abc", "it is not signed: sign it")
+    assert unsigned is not None
+    assert (unsigned.level, unsigned.found) == ("fail", "it is not signed")
+    assert unsigned.remedy == "sign it"
 
 
 def test_room_is_judged_by_what_is_left() -> None:
