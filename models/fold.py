@@ -9,7 +9,7 @@ from tidecast.models.forecaster import Forecast, Forecaster
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import Scores
 from tidecast.state.cells import Cell
-from tidecast.state.checkpoint import pack, prefixed, unpack, within
+from tidecast.state.checkpoint import compress, lay_out, prefixed, unpack, within
 from tidecast.state.cuts import InputMessage
 from tidecast.state.regions import locator, read_positions
 from tidecast.state.settings import RegionsSettings, Settings
@@ -59,8 +59,12 @@ class ForecastFold:
 
     def snapshot(self) -> bytes:
         """Return the state as bytes."""
+        return compress(self.lay_out())
+
+    def lay_out(self) -> bytes:
+        """Return a copy of the state, of which `compress` makes the snapshot at any later time."""
         values, arrays = self.slabs.snapshot()
-        return pack(
+        return lay_out(
             values,
             prefixed("slabs", arrays) | prefixed("forecaster", self.forecaster.snapshot()),
         )

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 import signal
-import tempfile
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Literal
 
@@ -16,9 +16,9 @@ from tidecast.streams.clients import faust_options
 from tidecast.streams.forecast import ForecastRole
 from tidecast.streams.health import Health
 from tidecast.streams.ingest import IngestRole
-from tidecast.streams.metrics import forget_places
+from tidecast.streams.metrics import STANDSTILL_SECONDS, forget_places
 from tidecast.streams.pace import Pace
-from tidecast.streams.role import Role, Waiting
+from tidecast.streams.role import Role, Save, Waiting
 from tidecast.streams.sender import Sender
 from tidecast.streams.sink import SinkRole
 from tidecast.streams.transport import FETCH_BYTES, BatchApp, RawBatches
@@ -36,6 +36,7 @@ IDLE_SECONDS = 1.0
 TICK_SECONDS = 1.0
 FOREVER_SECONDS = 7 * 24 * 3600.0  # a store may be away for long: that is no reason to be expelled
 PRODUCER_SECONDS = 120.0  # a broker that is away for longer ends the worker
+LAST_SECONDS = 6.0  # others wait for the partitions while a last checkpoint is taken
 WAIT_SECONDS = 1.0  # a step that waits looks after so long whether it is still wanted
 METADATA_MS = 30_000  # new partitions of a topic are found within this
 LARGEST_RECORD = 64 * 1024 * 1024
@@ -49,7 +50,6 @@ def make_app(settings: Settings, role: str, slot: str | None = None) -> Any:
         group,
         **faust_options(settings.kafka),
         consumer_group_instance_id=None if slot is None else f"{group}.{slot}",
-        datadir=tempfile.mkdtemp(prefix="tidecast-"),
         store="memory://",
         web_enabled=False,
         topic_disable_leader=True,
@@ -90,12 +90,13 @@ class Shell:
         self._role = role
         self._turn = asyncio.Lock()
         self._is_open = False
+        self._saving: asyncio.Task[None] | None = None
         self._pace = Pace()
         self.health = Health(role.name)
         for name, topics in role.groups.items():
             app.agent(app.topic(*topics, schema=RawBatches()), name=f"tidecast-{name}")(self._run)
-        app.task(self._every(role.checkpoint_seconds, self._checkpoint))
-        app.task(self._every(IDLE_SECONDS, self._idle))
+        app.task(self._keep)
+        app.task(self._idle)
         app.task(self._watch)
         app.on_rebalance_complete.connect(self._assigned, weak=False)
         app.on_partitions_revoked.connect(self._revoked, weak=False)
@@ -119,17 +120,22 @@ class Shell:
             self._pace.took(message.tp, message.value)
         return step
 
-    def _every(self, seconds: float, work: Callable[[], Any]) -> Callable[[], Any]:
-        """Return a task that does ``work`` again and again; ``seconds`` pass in between."""
+    async def _keep(self) -> None:
+        """Take one checkpoint after the other, beside the steps."""
+        while not self._app.should_stop:
+            await asyncio.sleep(self._role.checkpoint_seconds)
+            async with self._turn:
+                if self._is_open:
+                    await self._begin_save()
+            await self._saved()
 
-        async def repeat() -> None:
-            while not self._app.should_stop:
-                await asyncio.sleep(seconds)
-                async with self._turn:
-                    if self._is_open:
-                        await work()
-
-        return repeat
+    async def _idle(self) -> None:
+        """Let the role decide, again and again, what only silence and the wall clock can."""
+        while not self._app.should_stop:
+            await asyncio.sleep(IDLE_SECONDS)
+            async with self._turn:
+                if self._is_open:
+                    await self._guarded(self._role.idle())
 
     async def _assigned(self, *_: Any, **__: Any) -> None:
         topics = {topic for group in self._role.groups.values() for topic in group}
@@ -161,15 +167,39 @@ class Shell:
                 await self._app.consumer.commit()
 
     async def _close(self) -> None:
+        """Take a last checkpoint, whole and awaited; what is not saved in time is given up."""
         if self._is_open:
-            await self._checkpoint()
+            try:
+                async with asyncio.timeout(LAST_SECONDS):
+                    await self._saved()
+                    await self._begin_save()
+                    await self._saved()
+            except TimeoutError:
+                logger.warning(
+                    "no last checkpoint within %.0f s: the one before counts", LAST_SECONDS
+                )
             self._is_open = False
+        if self._saving is not None:
+            self._saving.cancel()
 
-    async def _checkpoint(self) -> None:
-        self._app.consumer.safe.update(await self._guarded(self._role.checkpoint()) or {})
+    async def _begin_save(self) -> None:
+        """Copy the state, with the turn held; what makes it durable goes on beside the steps."""
+        started, generation = time.perf_counter(), self._app.consumer_generation_id
+        save = await self._guarded(self._role.checkpoint())
+        STANDSTILL_SECONDS.observe(time.perf_counter() - started)
+        if save is not None:
+            self._saving = asyncio.create_task(self._save(save, generation))
 
-    async def _idle(self) -> None:
-        await self._guarded(self._role.idle())
+    async def _save(self, save: Save, generation: int) -> None:
+        """Let be committed what a save has made durable, if it is still ours."""
+        positions = await self._guarded(save)
+        if positions and generation == self._app.consumer_generation_id:
+            self._app.consumer.safe.update(positions)
+
+    async def _saved(self) -> None:
+        """Wait for the end of the save under way."""
+        if self._saving is not None:
+            await asyncio.wait({self._saving})
 
     async def _watch(self) -> None:
         """Tell the probes again and again how the worker fares."""

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
+from typing import Any
 
 from faust.types import TP
 
 from tidecast.models.fold import Closed, ForecastFold
 from tidecast.state.bins import BinGrid
+from tidecast.state.checkpoint import compress
 from tidecast.state.cuts import PartitionList
 from tidecast.state.partition import Batch
 from tidecast.state.settings import Settings
 from tidecast.state.slabs import LateBins
 from tidecast.streams.checkpoints import Checkpoint, CheckpointLog, Owner
 from tidecast.streams.metrics import ForecastMetrics
+from tidecast.streams.role import Save
 from tidecast.streams.sender import Sender
 from tidecast.streams.threads import OneThread
 from tidecast.streams.topics import partition_counts, topic_names
@@ -155,13 +158,21 @@ class ForecastRole:
     async def idle(self) -> None:
         """Do nothing: silence decides nothing here."""
 
-    async def checkpoint(self) -> dict[TP, int]:
-        """Await the outputs, then write the checkpoint of the shard."""
-        await self._sender.delivered()
+    async def checkpoint(self) -> Save:
+        """Copy the fold; it is compressed and written while the fold goes on."""
+        delivered = self._sender.delivered()
         if not self._is_changed or self._place is None or self._fold.slabs.inputs is None:
-            return {}
-        data = await self._thread.run(self._fold.snapshot)
-        checkpoint = Checkpoint(self._position, data)
-        await self._log.write(self._sender, Owner.shard(self._place.partition), checkpoint)
+            return self._save(delivered, {}, b"")
+        laid_out = await self._thread.run(self._fold.lay_out)
         self._is_changed = False
-        return {self._place: self._position}
+        return self._save(delivered, {self._place: self._position}, laid_out)
+
+    async def _save(
+        self, delivered: Awaitable[Any], positions: dict[TP, int], laid_out: bytes
+    ) -> dict[TP, int]:
+        """Await the outputs, then write the checkpoint of the shard, if there is one."""
+        await delivered
+        for place, position in positions.items():
+            checkpoint = Checkpoint(position, await asyncio.to_thread(compress, laid_out))
+            await self._log.write(self._sender, Owner.shard(place.partition), checkpoint)
+        return positions

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from faust.types import TP
 
 from tidecast.state.bins import BinGrid
-from tidecast.state.checkpoint import pack, unpack
+from tidecast.state.checkpoint import compress, lay_out, unpack
 from tidecast.state.cuts import END_OF_LOG, Join
 from tidecast.state.events import Events, Refusal
 from tidecast.state.partition import (
@@ -33,6 +34,7 @@ from tidecast.streams.continuity import (
 )
 from tidecast.streams.decode import Decoder
 from tidecast.streams.metrics import IngestMetrics
+from tidecast.streams.role import Save
 from tidecast.streams.run_ahead import RunAhead
 from tidecast.streams.sender import Sender
 from tidecast.streams.threads import OneThread
@@ -115,6 +117,20 @@ class Reading:
         return self.source.source.name
 
 
+@dataclass(frozen=True)
+class Copy:
+    """The state of a source partition as it was at ``position``, on its way to a checkpoint.
+
+    ``rank`` goes on where the topic was made anew: of two the larger one is the later.
+    """
+
+    place: TP
+    source: str
+    position: int
+    rank: int
+    laid_out: bytes
+
+
 class IngestRole:
     """Folds the source partitions assigned to this worker, one agent per stream kind."""
 
@@ -143,6 +159,7 @@ class IngestRole:
         self._clock, self._looked = clock, clock()
         self._log = CheckpointLog(settings)
         self._thread = OneThread("decode")
+        self._packing = OneThread("compress")  # of its own: decoding goes on beside it
         self._metrics = IngestMetrics()
         self._readings: dict[TP, Reading] = {}
 
@@ -305,22 +322,34 @@ class IngestRole:
             self._readings[tp].is_held = True
             logger.info("%s/%d waits: it is more than max_ahead bins ahead of the slabs", *tp)
 
-    async def checkpoint(self) -> dict[TP, int]:
-        """Await the outputs, then write the checkpoints of what has moved."""
-        await self._sender.delivered()
-        changed = [(tp, r) for tp, r in self._readings.items() if r.is_changed]
-        # Side by side: while the broker answers for one, the next is packed.
-        return dict(await asyncio.gather(*(self._save(tp, reading) for tp, reading in changed)))
+    async def checkpoint(self) -> Save:
+        """Copy what has moved; it is compressed and written while the folds go on."""
+        delivered = self._sender.delivered()
+        changed = {tp: r for tp, r in self._readings.items() if r.is_changed}
+        copies = await self._thread.run(lambda: [_copied(tp, r) for tp, r in changed.items()])
+        for reading in changed.values():
+            reading.is_changed = False
+        return self._save(delivered, copies)
 
-    async def _save(self, tp: TP, reading: Reading) -> tuple[TP, int]:
-        values, arrays = reading.state.snapshot()
-        values[TOPIC_ID] = reading.topic_id
-        position, reading.is_changed = reading.state.next_offset, False
-        rank = reading.state.base + position  # of a topic made anew the larger one is the later
-        data = await self._thread.run(pack, values, arrays)
-        owner = Owner.source(self._settings, reading.name, tp.partition)
-        await self._log.write(self._sender, owner, Checkpoint(rank, data))
-        return tp, position
+    async def _save(self, delivered: Awaitable[Any], copies: Sequence[Copy]) -> dict[TP, int]:
+        """Await the outputs, then write the checkpoints."""
+        await delivered
+        # Side by side: while the broker answers for one, the next is packed.
+        await asyncio.gather(*(self._write(copy) for copy in copies))
+        return {copy.place: copy.position for copy in copies}
+
+    async def _write(self, copy: Copy) -> None:
+        data = await self._packing.run(compress, copy.laid_out)
+        owner = Owner.source(self._settings, copy.source, copy.place.partition)
+        await self._log.write(self._sender, owner, Checkpoint(copy.rank, data))
+
+
+def _copied(place: TP, reading: Reading) -> Copy:
+    state = reading.state
+    values, arrays = state.snapshot()
+    values[TOPIC_ID] = reading.topic_id
+    position = state.next_offset
+    return Copy(place, reading.name, position, state.base + position, lay_out(values, arrays))
 
 
 def _unread(batch: Batch, position: int) -> Batch:

@@ -13,6 +13,7 @@ from tidecast.state.partition import Outcome, Partition
 
 __all__ = [
     "LAG",
+    "STANDSTILL_SECONDS",
     "ForecastMetrics",
     "IngestMetrics",
     "SinkMetrics",
@@ -69,6 +70,9 @@ CHECKPOINT_AGE = Gauge(
 CHECKPOINT_BYTES = Gauge("tidecast_checkpoint_bytes", "Size of the last checkpoint", ("owner",))
 CHECKPOINT_SECONDS = Histogram(
     "tidecast_checkpoint_seconds", "Time to write a checkpoint and have it acknowledged"
+)
+STANDSTILL_SECONDS = Histogram(
+    "tidecast_checkpoint_standstill_seconds", "Time that nothing is folded for a checkpoint"
 )
 
 

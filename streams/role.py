@@ -2,26 +2,31 @@
 
 The commit order, followed by every role:
 
-1. produce the outputs of what was read;
-2. await their delivery;
-3. write the checkpoint (state and position), and await it;
+1. produce the outputs of what was read, and copy the state and position reached by it;
+2. await the delivery of those outputs;
+3. write the copy as a checkpoint, and await it;
 4. only then let the position of that checkpoint be committed.
+
+Nothing is folded while the state is copied; from the second step on folding goes on beside it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from typing import Any, Protocol
 
 from faust.types import TP
 
 from tidecast.state.partition import Batch
 
-__all__ = ["Role", "Waiting"]
+__all__ = ["Role", "Save", "Waiting"]
 
 Waiting = asyncio.Future[None] | None
 """What to wait for before the next step, while others have their turn; None: nothing."""
+
+Save = Coroutine[Any, Any, dict[TP, int]]
+"""The second and third step of the commit order; gives the positions that are durable then."""
 
 
 class Role(Protocol):
@@ -51,6 +56,9 @@ class Role(Protocol):
         """Decide what only silence and the wall clock can."""
         ...
 
-    async def checkpoint(self) -> dict[TP, int]:
-        """Follow the commit order up to its third step; return the positions now durable."""
+    async def checkpoint(self) -> Save:
+        """Copy the state, while nothing is folded; return what makes it durable meanwhile.
+
+        It is awaited before the next one is asked for, or given up together with the partitions.
+        """
         ...

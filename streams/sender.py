@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any
 
 __all__ = ["Sender"]
@@ -32,7 +33,11 @@ class Sender:
             await self.delivered()
         return promise
 
-    async def delivered(self) -> None:
-        """Await everything sent so far; raise the first error of the broker."""
+    def delivered(self) -> Awaitable[Any]:
+        """Return the promise that everything sent up to this call has arrived.
+
+        Awaiting it raises the first error of the broker. What is sent after this call, be it
+        while the promise is awaited, is not part of it.
+        """
         promises, self._promises = self._promises, []
-        await asyncio.gather(*promises)
+        return asyncio.gather(*promises)

@@ -15,7 +15,7 @@ from tidecast.state.settings import Settings
 from tidecast.streams.backoff import Backoff
 from tidecast.streams.flight import Flight, Item, PutAside
 from tidecast.streams.metrics import SinkMetrics
-from tidecast.streams.role import Waiting
+from tidecast.streams.role import Save, Waiting
 from tidecast.streams.sender import Sender
 from tidecast.streams.store import Store, open_server
 from tidecast.streams.threads import OneThread
@@ -111,14 +111,18 @@ class SinkRole:
     async def idle(self) -> None:
         """Do nothing: silence decides nothing here."""
 
-    async def checkpoint(self) -> dict[TP, int]:
-        """Insert what was gathered; return the positions that are in the store by now."""
+    async def checkpoint(self) -> Save:
+        """Insert what was gathered; give the positions that are in the store by now."""
         loop = asyncio.get_running_loop()
         until = loop.time() + PATIENCE_SECONDS
         while (flying := self._turn_over()) is not None and self.trouble is None:
             if (left := until - loop.time()) <= 0:
                 break
             await asyncio.wait({flying}, timeout=min(left, 0.1))
+        return self._save()
+
+    async def _save(self) -> dict[TP, int]:
+        """Do nothing more: what is stored is durable."""
         stored, self._stored = self._stored, {}
         return stored
 

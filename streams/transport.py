@@ -243,6 +243,9 @@ class BatchApp(faust.App):  # type: ignore[misc]
     shell: Any
     """What drives the role of this worker."""
 
+    def _create_directories(self) -> None:
+        """Make no folders: without tables on disk Faust writes nothing."""
+
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self)
 

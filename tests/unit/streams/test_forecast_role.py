@@ -63,7 +63,7 @@ class Shelf:
         offsets = np.arange(first, first + len(values))
         async for _ in role.take(PLACE, Batch(offsets, values)):
             pass
-        await role.checkpoint()
+        await (await role.checkpoint())
 
 
 @pytest.fixture

@@ -222,7 +222,7 @@ def test_slabs_are_told_to_wait_for_a_partition_that_nothing_was_read_of(
         assert shelf.inputs() == [Join("events", 0)]
         assert shelf.calls == ["send", "delivered"]
         await take(role, WARM, 0)
-        await role.checkpoint()
+        await (await role.checkpoint())
 
     running(work, shelf, source)
     running(work_nothing, shelf, source)
@@ -244,7 +244,7 @@ def test_a_partition_whose_beginning_was_deleted_before_it_was_ever_read_loses_n
 async def fold_warm(role: IngestRole) -> None:
     """Fold WARM and write the checkpoint."""
     await take(role, WARM, 0)
-    await role.checkpoint()
+    await (await role.checkpoint())
 
 
 def test_what_was_deleted_below_the_checkpoint_is_a_dead_letter_that_names_the_range(
@@ -252,7 +252,7 @@ def test_what_was_deleted_below_the_checkpoint_is_a_dead_letter_that_names_the_r
 ) -> None:
     async def after(role: IngestRole) -> None:
         await take(role, records(5, 3_700), 10)
-        assert await role.checkpoint() == {PLACE: 12}
+        assert await (await role.checkpoint()) == {PLACE: 12}
 
     running(fold_warm, shelf, source)
     source.extent = Extent(10, 1_000)
@@ -395,7 +395,7 @@ def test_a_new_owner_holds_a_partition_that_is_ahead_before_it_reads_more(
 ) -> None:
     async def before(role: IngestRole) -> None:
         await take(role, [*WARM, *hours(*range(1, 9))], 0)
-        await role.checkpoint()
+        await (await role.checkpoint())
 
     running(before, shelf, source)
     source.held, source.progress = set(), BEGIN
@@ -409,8 +409,8 @@ def test_outputs_are_delivered_before_the_checkpoint_is_written(
     async def work(role: IngestRole) -> None:
         shelf.calls.clear()
         await take(role, [*WARM, *records(3_700)], 0)
-        assert await role.checkpoint() == {PLACE: 7}
-        assert await role.checkpoint() == {}
+        assert await (await role.checkpoint()) == {PLACE: 7}
+        assert await (await role.checkpoint()) == {}
 
     running(work, shelf, source)
     assert shelf.calls == ["send", "delivered", "checkpoint", "delivered"]

@@ -82,9 +82,9 @@ def test_what_a_checkpoint_returns_is_in_the_store(settings: Settings) -> None:
         role, _ = role_of(settings, store)
         assert await role.open([PLACE]) == {}
         assert await taken(role, batch(0, 1, 2))
-        assert await role.checkpoint() == {PLACE: 3}
+        assert await (await role.checkpoint()) == {PLACE: 3}
         assert store.regions == ["r0", "r1", "r2"]
-        assert await role.checkpoint() == {}
+        assert await (await role.checkpoint()) == {}
 
     asyncio.run(go())
 
@@ -97,13 +97,13 @@ def test_a_store_that_is_away_commits_nothing_and_says_so_once(
         role, _ = role_of(settings, store)
         await role.open([PLACE])
         assert await taken(role, batch(0, 1))
-        assert await role.checkpoint() == {}
+        assert await (await role.checkpoint()) == {}
         await asyncio.sleep(1.0)  # some tries
         assert role.trouble == "it is not there"
         store.rule = lambda regions: None
         positions: dict[TP, int] = {}
         for _ in range(100):
-            positions |= await role.checkpoint()
+            positions |= await (await role.checkpoint())
             await asyncio.sleep(0.1)
             if positions:
                 break
@@ -142,11 +142,11 @@ def test_what_was_gathered_for_others_is_given_up(settings: Settings) -> None:
         role, _ = role_of(settings, store)
         await role.open([PLACE])
         await taken(role, batch(0, 1))
-        assert await role.checkpoint() == {}
+        assert await (await role.checkpoint()) == {}
         store.rule = lambda regions: None
         await role.open([PLACE])
         await asyncio.sleep(0.5)
-        assert await role.checkpoint() == {}
+        assert await (await role.checkpoint()) == {}
         assert store.regions == []
         assert role.trouble is None
 
@@ -164,7 +164,7 @@ def test_a_record_at_fault_is_a_dead_letter_before_its_position_is_returned(
         role, sender = role_of(settings, FakeStore(rule))
         await role.open([PLACE])
         await taken(role, batch(0, 1, 2))
-        assert await role.checkpoint() == {PLACE: 3}
+        assert await (await role.checkpoint()) == {PLACE: 3}
         ((topic, letter),) = sender.sent
         assert topic == "tidecast.dead-letters"
         assert b'"offset":1' in letter
@@ -185,6 +185,6 @@ def test_a_refusal_that_waiting_does_not_mend_is_raised(settings: Settings, mess
         await role.open([PLACE])
         await taken(role, batch(0))
         with pytest.raises(StoreError, match=message):
-            await role.checkpoint()
+            await (await role.checkpoint())
 
     asyncio.run(go())

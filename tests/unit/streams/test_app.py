@@ -1,0 +1,239 @@
+"""How the shell drives a role: steps go on beside a save, and the last save is whole."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from faust.types import TP
+
+from tidecast.state.partition import Batch
+from tidecast.streams import app as module
+from tidecast.streams.app import Shell
+from tidecast.streams.role import Save, Waiting
+
+PLACE = TP("cuts", 0)
+
+
+class CountingRole:
+    """Counts the batches it takes; a save ends when it is allowed to."""
+
+    name = "forecast"
+    groups: Mapping[str, Sequence[str]] = {"forecast": ["cuts"]}
+    checkpoint_seconds = 0.01
+    trouble: str | None = None
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self.begun: list[int] = []
+        self.written: list[int] = []
+        self.may_write = asyncio.Event()
+        self.error: Exception | None = None
+
+    async def open(self, assigned: Sequence[TP]) -> dict[TP, int]:
+        return dict.fromkeys(assigned, 0)
+
+    async def take(self, tp: TP, batch: Batch) -> AsyncIterator[Waiting]:
+        self.taken += 1
+        yield None
+
+    async def idle(self) -> None: ...
+
+    async def checkpoint(self) -> Save:
+        self.begun.append(self.taken)
+        return self._save(self.taken)
+
+    async def _save(self, position: int) -> dict[TP, int]:
+        await self.may_write.wait()
+        if self.error is not None:
+            raise self.error
+        self.written.append(position)
+        return {PLACE: position}
+
+
+class FakeApp:
+    """As much of a Faust app as a shell needs."""
+
+    def __init__(self) -> None:
+        self.should_stop = False
+        self.consumer_generation_id = 1
+        self.failure: Exception | None = None
+        self.tasks: list[Callable[[], Awaitable[None]]] = []
+        self.committed: list[dict[TP, int]] = []
+        self.on_rebalance_complete = self.on_partitions_revoked = self
+        self.consumer = SimpleNamespace(
+            safe={}, positions={}, assignment=lambda: {PLACE}, commit=self._commit
+        )
+
+    async def _commit(self) -> None:
+        self.committed.append(dict(self.consumer.safe))
+
+    def agent(self, *_: Any, **__: Any) -> Callable[[Any], Any]:
+        return lambda run: run
+
+    def topic(self, *_: Any, **__: Any) -> None: ...
+
+    def task(self, work: Callable[[], Awaitable[None]]) -> None:
+        self.tasks.append(work)
+
+    def connect(self, *_: Any, **__: Any) -> None: ...
+
+
+class Stream:
+    """A stream of ever more messages, one after the other while ``is_on``."""
+
+    def __init__(self) -> None:
+        self.is_on = True
+
+    def noack(self) -> Stream:
+        return self
+
+    async def events(self) -> AsyncIterator[Any]:
+        while self.is_on:
+            value = Batch(np.zeros(1, np.int64), [b""])
+            message = SimpleNamespace(tp=PLACE, generation_id=1, value=value)
+            yield SimpleNamespace(message=message, value=value)
+            await asyncio.sleep(0.001)
+
+
+class Driven:
+    """A shell at work."""
+
+    def __init__(self) -> None:
+        self.app, self.role, self.stream = FakeApp(), CountingRole(), Stream()
+        self.shell = Shell(self.app, self.role)
+
+    async def until(self, done: Callable[[], bool]) -> None:
+        """Wait until ``done``; fail after a generous while."""
+        async with asyncio.timeout(60):
+            while not done():
+                await asyncio.sleep(0.001)
+
+    async def do(self, work: Callable[[Driven], Awaitable[None]]) -> None:
+        """Do ``work`` while the shell drives its role."""
+        await self.shell._assigned()
+        tasks = [asyncio.create_task(task()) for task in self.app.tasks[:1]]  # type: ignore[arg-type]
+        tasks.append(asyncio.create_task(self.shell._run(self.stream)))
+        try:
+            await work(self)
+        finally:
+            self.stream.is_on, self.app.should_stop = False, True
+            self.role.may_write.set()
+            await asyncio.gather(*tasks)
+
+
+def drive(work: Callable[[Driven], Awaitable[None]]) -> None:
+    async def whole() -> None:
+        await Driven().do(work)
+
+    asyncio.run(whole())
+
+
+def test_steps_go_on_beside_a_save_and_no_other_save_begins() -> None:
+    async def work(it: Driven) -> None:
+        await it.until(lambda: bool(it.role.begun))
+        before = it.role.taken
+        await it.until(lambda: it.role.taken > before + 50)
+        assert len(it.role.begun) == 1
+        assert it.app.consumer.safe == {}
+        it.role.may_write.set()
+        await it.until(lambda: len(it.role.written) > 2)
+        assert it.role.written == it.role.begun[: len(it.role.written)]
+
+    drive(work)
+
+
+def test_what_may_be_committed_is_the_position_of_the_copy_and_not_of_its_end() -> None:
+    async def work(it: Driven) -> None:
+        await it.until(lambda: bool(it.role.begun))
+        await it.until(lambda: it.role.taken > it.role.begun[0] + 5)
+        it.app.should_stop = True
+        it.role.may_write.set()
+        await it.until(lambda: bool(it.app.consumer.safe))
+        assert it.app.consumer.safe == {PLACE: it.role.begun[0]}
+
+    drive(work)
+
+
+def test_partitions_are_given_up_after_a_last_save_behind_the_one_under_way() -> None:
+    async def work(it: Driven) -> None:
+        await it.until(lambda: bool(it.role.begun))
+        revoked = asyncio.create_task(it.shell._revoked())
+        await it.until(it.shell._turn.locked)
+        await asyncio.sleep(0.05)
+        assert not revoked.done()
+        it.role.may_write.set()
+        await revoked
+        assert it.role.written == it.role.begun
+        assert len(it.role.written) == 2
+        assert it.app.consumer.safe == {PLACE: it.role.taken}
+        await asyncio.sleep(0.05)
+        assert it.app.consumer.safe == {PLACE: it.role.taken}
+
+    drive(work)
+
+
+def test_a_save_that_does_not_end_is_given_up_with_the_partitions(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "LAST_SECONDS", 0.05)
+
+    async def work(it: Driven) -> None:
+        await it.until(lambda: bool(it.role.begun))
+        await it.shell._revoked()
+        it.role.may_write.set()
+        await asyncio.sleep(0.05)
+        assert it.role.written == []
+        assert it.app.consumer.safe == {}
+
+    with caplog.at_level(logging.WARNING):
+        drive(work)
+    assert "the one before counts" in caplog.text
+
+
+def test_a_save_that_ends_under_another_generation_lets_nothing_be_committed() -> None:
+    async def work(it: Driven) -> None:
+        await it.until(lambda: bool(it.role.begun))
+        it.app.consumer_generation_id = 2
+        it.app.should_stop = True
+        it.role.may_write.set()
+        await it.until(lambda: bool(it.role.written))
+        await asyncio.sleep(0.05)
+        assert it.app.consumer.safe == {}
+
+    drive(work)
+
+
+def test_an_error_in_a_save_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    raised: list[int] = []
+    monkeypatch.setattr(signal, "raise_signal", raised.append)
+
+    async def work(it: Driven) -> None:
+        it.role.error = ValueError("the broker said no")
+        it.role.may_write.set()
+        await it.until(lambda: bool(raised))
+        taken = it.role.taken
+        await asyncio.sleep(0.05)
+        assert it.role.taken <= taken + 1
+        assert it.app.failure is it.role.error
+        assert it.app.consumer.safe == {}
+        assert it.shell.health.alive().reason == "the broker said no"
+
+    drive(work)
+    assert raised == [signal.SIGTERM]
+
+
+def test_a_worker_that_stops_commits_its_last_save() -> None:
+    async def work(it: Driven) -> None:
+        it.role.may_write.set()
+        await it.until(lambda: it.role.taken > 3)
+        await it.shell.finish(60)
+        assert it.app.committed == [{PLACE: it.role.taken}]
+
+    drive(work)
