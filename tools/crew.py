@@ -1,4 +1,8 @@
-"""``tidecast worker all``: one worker process of each role, kept running."""
+"""``tidecast worker all``: one worker process of each role, kept running.
+
+The workers hold the reading end of a pipe that nobody writes to. However the crew's process ends,
+its end of the pipe closes, and the workers stop as if they were asked to.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ from tidecast.state.errors import (
 )
 from tidecast.streams.backoff import Backoff
 
-__all__ = ["FOR_A_PERSON", "ROLES", "Crew"]
+__all__ = ["FOR_A_PERSON", "ROLES", "Crew", "stop_with"]
 
 logger = logging.getLogger(__name__)
 ROLES = ("ingest", "forecast", "sink")
@@ -41,6 +45,7 @@ class Member:
     role: str
     command: list[str]
     environment: dict[str, str]
+    lifeline: int
     process: subprocess.Popen[bytes] | None = None
     due: float = 0.0
     started: float = 0.0
@@ -66,8 +71,22 @@ class Member:
         self.started = now
         # In a session of its own: Ctrl-C reaches us alone, and we ask it once to stop.
         self.process = subprocess.Popen(
-            self.command, env=os.environ | self.environment, start_new_session=True
+            self.command,
+            env=os.environ | self.environment,
+            start_new_session=True,
+            pass_fds=(self.lifeline,),
         )
+
+
+def stop_with(lifeline: int) -> None:
+    """Ask this process to stop as soon as nobody holds the other end of the pipe ``lifeline``."""
+
+    def wait() -> None:
+        os.read(lifeline, 1)
+        logger.warning("`worker all` is gone: stopping")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="lifeline", daemon=True).start()
 
 
 class Crew:
@@ -77,12 +96,15 @@ class Crew:
         program = [sys.executable, "-m", "tidecast.tools.main"]
         program += ["-v"] if logging.getLogger().isEnabledFor(logging.INFO) else []
         options = [] if slot is None else ["--slot", slot]
+        lifeline, self._held = os.pipe()
+        options += ["--lifeline", str(lifeline)]
         self._stopping = threading.Event()
         self.members = [
             Member(
                 role,
                 [*program, "--settings", str(settings), "worker", role, *options],
                 {"TIDECAST_METRICS__PORT": str(port + number)} if port else {},
+                lifeline,
             )
             for number, role in enumerate(ROLES)
         ]

@@ -10,7 +10,7 @@ import click
 from tidecast.state.errors import ServiceError, StoreAwayError
 from tidecast.state.settings import Settings
 from tidecast.tools.context import SettingsFile, pass_settings_file
-from tidecast.tools.crew import ROLES, Crew
+from tidecast.tools.crew import ROLES, Crew, stop_with
 
 __all__ = ["worker"]
 
@@ -24,8 +24,9 @@ logger = logging.getLogger(__name__)
     help="A stable name of this worker among its role's: restarts under the same name do not "
     "disturb the others.",
 )
+@click.option("--lifeline", type=int, hidden=True)
 @pass_settings_file
-def worker(settings_file: SettingsFile, role: str, slot: str | None) -> None:
+def worker(settings_file: SettingsFile, role: str, slot: str | None, lifeline: int | None) -> None:
     """Run the live workers of a ROLE until stopped; "all" runs one of each.
 
     \b
@@ -33,6 +34,8 @@ def worker(settings_file: SettingsFile, role: str, slot: str | None) -> None:
     forecast  cuts in; windows, predictions and scores out
     sink      predictions, actuals and scores into ClickHouse
     """
+    if lifeline is not None:
+        stop_with(lifeline)
     settings = settings_file.load()
     _check(settings, role)
     if role == "all":

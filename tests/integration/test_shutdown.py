@@ -191,6 +191,24 @@ def test_worker_all_starts_again_who_dies_and_stops_on_a_signal(pipeline: Live) 
     assert CURSOR not in crew.log.read_bytes()
 
 
+def is_running(pid: int) -> bool:
+    """Tell whether a process has not ended, be it that nobody has asked for its code yet."""
+    command = ["ps", "-o", "stat=", "-p", str(pid)]
+    found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    return bool(found) and not found.startswith("Z")
+
+
+def test_workers_leave_nothing_running_when_worker_all_is_killed(pipeline: Live) -> None:
+    crew = start_all(pipeline)
+    wait_until(lambda: crew.log.read_text().count("assigned: {") >= 3, "partitions", crew.check)
+    workers = children(crew.process.pid)
+    assert len(workers) == 3
+    crew.kill()
+    del pipeline.workers["all"]
+    wait_until(lambda: not any(is_running(pid) for pid in workers), "their end")
+    assert crew.log.read_text().count("`worker all` is gone") == 3
+
+
 def test_worker_all_ends_when_a_worker_needs_a_person(pipeline: Live) -> None:
     ingest = pipeline.start("ingest")
     send(pipeline, clicks(200))

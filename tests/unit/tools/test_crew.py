@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,7 +16,7 @@ from tidecast.tools.crew import FOR_A_PERSON, Crew, Member
 
 def member(code: str) -> Member:
     """Return a member whose process runs Python ``code``."""
-    return Member("ingest", [sys.executable, "-c", code], {})
+    return Member("ingest", [sys.executable, "-c", code], {}, 0)
 
 
 def ended(one: Member) -> None:
@@ -67,6 +69,21 @@ def test_a_code_that_a_person_must_see_is_not_tried_again(code: int) -> None:
 
 def test_the_codes_for_a_person_are_the_documented_ones() -> None:
     assert sorted(FOR_A_PERSON) == [2, 3, 5, 6]
+
+
+def test_a_worker_stops_when_nobody_holds_the_other_end_of_its_lifeline_any_more() -> None:
+    end, held = os.pipe()
+    code = f"import time; from tidecast.tools.crew import stop_with; stop_with({end}); "
+    code += "print('up', flush=True); time.sleep(600)"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], pass_fds=(end,), stdout=subprocess.PIPE
+    ) as process:
+        os.close(end)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        assert process.poll() is None
+        os.close(held)
+        assert process.wait(30) == -signal.SIGTERM
 
 
 def test_each_role_has_a_port_of_its_own() -> None:
