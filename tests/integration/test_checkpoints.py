@@ -15,13 +15,14 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import TopicAuthorizationFailedError
 from kafka import KafkaConsumer, TopicPartition
-from live import Live, live
+from live import PATIENCE_SECONDS, Live, live
 
 from tidecast.state.errors import CheckpointError
 from tidecast.streams import checkpoints
 from tidecast.streams.checkpoints import TRIM_EVERY, Checkpoint, CheckpointLog, Owner
 from tidecast.streams.sender import Sender
 from tidecast.streams.shelf import CHUNK_BYTES, to_records
+from tidecast.tools.main import run
 
 SETTINGS = """
 [[sources]]
@@ -134,6 +135,67 @@ def test_what_was_not_completed_or_is_damaged_is_passed_over(
         assert done(pipeline, write) == Checkpoint(6, b"soon damaged")
     assert "lacks bytes, or they were changed" in caplog.text
     assert "a manifest cannot be read" in caplog.text
+
+
+ADDED = '[[series]]\nname = "views"\nstream = "click"\naggregate = "count"\n'
+KEY = "TIDECAST_CHECKPOINTS__KEY"
+OURS, THEIRS = "a-key-of-our-own-workers", "a-key-of-somebody-else"
+
+
+@pytest.fixture
+def signed(pipeline: Live, monkeypatch: pytest.MonkeyPatch) -> Live:
+    """A pipeline of which the topic holds a checkpoint signed with OURS."""
+    monkeypatch.setenv(KEY, OURS)
+
+    async def write(log: CheckpointLog, sender: Sender) -> None:
+        await log.write(sender, OWNER, Checkpoint(5, b"ours"))
+
+    assert done(pipeline, write) == Checkpoint(5, b"ours")
+    return pipeline
+
+
+def test_who_has_no_key_writes_nothing_that_counts(
+    signed: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def forge(log: CheckpointLog, sender: Sender) -> None:
+        for key in (THEIRS, ""):
+            monkeypatch.setenv(KEY, key)
+            await CheckpointLog(signed.settings).write(sender, OWNER, Checkpoint(9, b"forged"))
+        monkeypatch.setenv(KEY, OURS)
+
+    assert done(signed, forge) == Checkpoint(5, b"ours")
+
+
+@pytest.mark.parametrize(
+    ("key", "remedy"), [(THEIRS, "TIDECAST_CHECKPOINTS__FORMER_KEY"), ("", f"set {KEY}")]
+)
+def test_no_command_reads_what_it_has_not_the_key_of(
+    signed: Live,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    key: str,
+    remedy: str,
+) -> None:
+    log, before, after = (tmp_path / name for name in ("log.ndjson", "old.toml", "new.toml"))
+    log.write_text("")
+    before.write_text(signed.settings_path.read_text())
+    after.write_text(before.read_text().replace("[[series]]", f"{ADDED}[[series]]"))
+    monkeypatch.setenv(KEY, key)
+    for path, *arguments in (
+        (before, "topics", "trim", "--dry-run"),
+        (before, "replay", str(log), "--into-checkpoint"),
+        (after, "migrate", "--from", str(before)),
+    ):
+        assert run(["--settings", str(path), *arguments]) == 5, arguments
+        said = capsys.readouterr()
+        assert remedy in said.err
+        assert not [secret for secret in (OURS, THEIRS) if secret in said.out + said.err]
+    worker = signed.start("forecast")
+    assert worker.process.wait(PATIENCE_SECONDS) == 5
+    assert remedy in worker.log.read_text()
+    assert run(["--settings", str(before), "doctor"]) == 4
+    assert remedy in capsys.readouterr().out
 
 
 def beginning(pipeline: Live) -> int:

@@ -189,6 +189,8 @@ def guarded(
         **log_in(),
         **store(guarded_clickhouse, certificates.authority),
         "TIDECAST_METRICS__PORT": str(port),
+        "TIDECAST_CHECKPOINTS__KEY": f"{CANARY}-signs-checkpoints",
+        "TIDECAST_CHECKPOINTS__FORMER_KEY": f"{CANARY}-signed-them",
     }
     with live(tmp_path, guarded_kafka.plain, topic_prefix, SETTINGS, environment) as pipeline:
         yield pipeline
