@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from tidecast.state.slabs import LateBins
 from tidecast.streams.ingest import SourceFold
 from tidecast.streams.logs import Dealer, LogReader, LogSpec, TimedLog, merge
 
-__all__ = ["Counts", "Replay"]
+__all__ = ["Counts", "Reading", "Replay", "Replayed"]
 
 STRIDE = 64  # one record in so many is dated, to merge logs
 TICK_BINS = 24  # how far logs may run ahead of each other: larger pieces decode faster
@@ -43,6 +44,36 @@ class Counts:
             self.reasons[code] = self.reasons.get(code, 0) + 1
 
 
+class Reading(Protocol):
+    """A file, or files, being read."""
+
+    @property
+    def total_bytes(self) -> int:
+        """How much there is."""
+        ...
+
+    @property
+    def read_bytes(self) -> int:
+        """How much of it has been read."""
+        ...
+
+
+class Replayed(Protocol):
+    """What is repeated without a broker: logs, or a recording."""
+
+    counts: Counts
+    fold: ForecastFold
+
+    @property
+    def readers(self) -> Sequence[Reading]:
+        """What is read, to show how far."""
+        ...
+
+    def closed(self) -> Iterator[Closed]:
+        """Yield what every closed bin gives."""
+        ...
+
+
 class Replay:
     """Folds logs as live workers fold topics: dealt out to partitions, ended explicitly."""
 
@@ -67,7 +98,8 @@ class Replay:
         }
         # Dates are only needed to merge; a single log is read without.
         self._timed = [TimedLog(log, STRIDE) for log in logs] if len(logs) > 1 else []
-        self.readers = [log.reader for log in self._timed] or [LogReader(logs[0].path)]
+        readers = [log.reader for log in self._timed]
+        self.readers: Sequence[LogReader] = readers or [LogReader(logs[0].path)]
 
     def cuts(self) -> Iterator[Cut]:
         """Yield every cut of the logs, ends of log included."""

@@ -36,6 +36,7 @@ COMMANDS = {
         "tidecast.tools.verify", "verify", "Recount a log, and print every cell that differs."
     ),
     "feed": Entry("tidecast.tools.feed", "feed", "Play recorded logs into Kafka."),
+    "record": Entry("tidecast.tools.record", "record", "Keep a live run, to repeat it."),
     "tail": Entry("tidecast.tools.tail", "tail", "Print predictions as they are published."),
     "query": Entry("tidecast.tools.query", "query", "Ask the store a question in SQL."),
     "topics": Entry("tidecast.tools.topics", "topics", "Create and list the Kafka topics."),

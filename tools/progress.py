@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from tidecast.streams.logs import LogReader
+from tidecast.streams.replay import Reading
 
 __all__ = ["count_progress", "log_progress"]
 
@@ -25,7 +25,7 @@ class EventsColumn(ProgressColumn):
 
 
 @contextmanager
-def log_progress(title: str, readers: Sequence[LogReader]) -> Iterator[Callable[[int], None]]:
+def log_progress(title: str, readers: Sequence[Reading]) -> Iterator[Callable[[int], None]]:
     """Show how far ``readers`` have come; the function given is told of events done.
 
     Nothing is shown where stderr is no terminal.
@@ -47,10 +47,10 @@ def log_progress(title: str, readers: Sequence[LogReader]) -> Iterator[Callable[
 
 
 @contextmanager
-def count_progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
+def count_progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Show how much of ``total`` records is done; the function given is told of each piece.
 
-    Nothing is shown where stderr is no terminal.
+    A ``total`` of None is not known. Nothing is shown where stderr is no terminal.
     """
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), EventsColumn(), TimeRemainingColumn())

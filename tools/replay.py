@@ -9,16 +9,20 @@ import click
 
 from tidecast.state.settings import Settings
 from tidecast.streams.logs import parse_log_specs
-from tidecast.streams.replay import Replay
+from tidecast.streams.recording import Recorded
+from tidecast.streams.replay import Replay, Replayed
 from tidecast.streams.store import Store, open_embedded, open_server
 from tidecast.tools.context import SettingsFile, pass_settings_file
 from tidecast.tools.run import Result, run_replay
 
 __all__ = ["replay"]
 
+DEALING = ("partitions", "key", "partition_field")
+GIVEN_BY_NOBODY = click.core.ParameterSource.DEFAULT
+
 
 @click.command()
-@click.argument("logs", nargs=-1, required=True, metavar="LOG...")
+@click.argument("logs", nargs=-1, required=True, metavar="LOG...|FOLDER")
 @click.option(
     "--store",
     type=click.Path(path_type=Path, file_okay=False),
@@ -48,12 +52,18 @@ def replay(
 ) -> None:
     """Forecast recorded LOGs (NDJSON, plain, gzip or zstd, or Parquet), without a broker.
 
-    A LOG is a path, or SOURCE=PATH where the file is not named after its source.
+    A LOG is a path, or SOURCE=PATH where the file is not named after its source. The folder of a
+    `tidecast record` in place of LOGs is repeated as it ran, bit for bit.
     """
     settings = settings_file.load()
     if into_checkpoint:
         _refuse_begun(settings)
-    replayed = Replay(settings, parse_log_specs(logs, settings), partitions, key, partition_field)
+    replayed: Replayed
+    if any(Path(log).is_dir() for log in logs):
+        replayed = _recorded(settings, logs)
+    else:
+        specs = parse_log_specs(logs, settings)
+        replayed = Replay(settings, specs, partitions, key, partition_field)
 
     kept = open_server(settings.clickhouse) if server else open_embedded(store)
     try:
@@ -70,13 +80,33 @@ def replay(
         click.echo(f'\nstored in {store}; ask it: tidecast query --store {store} "SELECT ..."')
 
 
+def _recorded(settings: Settings, logs: Sequence[str]) -> Recorded:
+    """Return what repeats the recording that ``logs`` name.
+
+    Raises
+    ------
+    LogError
+        When it is none, or of other settings.
+    """
+    given = click.get_current_context().get_parameter_source
+    dealing = [
+        f"--{name.replace('_', '-')}" for name in DEALING if given(name) is not GIVEN_BY_NOBODY
+    ]
+    if len(logs) > 1 or dealing:
+        raise click.UsageError(
+            "a recording is replayed alone, with the partitions that it has: give one FOLDER"
+            + (f", and no {dealing[0]}" if dealing else "")
+        )
+    return Recorded(settings, Path(logs[0]))
+
+
 def _refuse_begun(settings: Settings) -> None:
     from tidecast.streams.warm_up import refuse_begun  # a replay needs no broker
 
     refuse_begun(settings)
 
 
-def _begin_live(settings: Settings, replayed: Replay) -> None:
+def _begin_live(settings: Settings, replayed: Replayed) -> None:
     from tidecast.streams.warm_up import begin_live
 
     size = begin_live(settings, replayed.fold)

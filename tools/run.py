@@ -12,7 +12,7 @@ from tidecast.models.fold import Closed
 from tidecast.state.bins import BinGrid
 from tidecast.state.settings import Settings
 from tidecast.state.slabs import SlabRules
-from tidecast.streams.replay import Replay
+from tidecast.streams.replay import Replayed
 from tidecast.streams.store import Store
 from tidecast.streams.store.blocks import forecast_block, scores_block, slab_block
 from tidecast.tools.progress import log_progress
@@ -26,7 +26,7 @@ __all__ = ["Result", "run_replay"]
 class Result:
     """What a replay leaves behind for its closing table."""
 
-    replay: Replay
+    replay: Replayed
     tally: Tally
     seconds: float
 
@@ -62,7 +62,7 @@ class Result:
             console.print("no bin was both forecast and seen: nothing to score yet")
 
 
-def run_replay(settings: Settings, replayed: Replay, store: Store) -> Result:
+def run_replay(settings: Settings, replayed: Replayed, store: Store) -> Result:
     """Replay into a store, showing progress; return the figures of the closing table."""
     series = [each.name for each in settings.series]
     levels = settings.forecast.quantile_levels
@@ -84,7 +84,7 @@ def run_replay(settings: Settings, replayed: Replay, store: Store) -> Result:
     return Result(replayed, tally, time.perf_counter() - started)
 
 
-def _shown(replayed: Replay) -> Iterator[Closed]:
+def _shown(replayed: Replayed) -> Iterator[Closed]:
     """Yield what each bin gives, moving the progress bar."""
     shown = 0
     with log_progress("replay", replayed.readers) as advance:

@@ -1,0 +1,46 @@
+"""``tidecast record``: keep a live run, so that a replay can repeat it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+import click
+
+from tidecast.state.settings import Settings
+from tidecast.streams.recording.folder import Recording
+from tidecast.streams.recording.recorder import Recorder, manifest_of
+from tidecast.tools.context import SettingsFile, pass_settings_file
+from tidecast.tools.progress import count_progress
+
+__all__ = ["record"]
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--until-end", is_flag=True, help="Stop where the topics end now.")
+@pass_settings_file
+def record(settings_file: SettingsFile, folder: Path, until_end: bool) -> None:
+    """Keep a live run in FOLDER, beside the workers, until stopped; `tidecast replay` repeats it.
+
+    The same FOLDER again goes on where it ended.
+    """
+    settings = settings_file.load()
+    recording = Recording.begin(folder, manifest_of(settings))
+    reach = asyncio.run(_record(settings, recording, until_end))
+    width = max(len(place) for place in reach)
+    for place, (first, end) in sorted(reach.items()):
+        note = "" if not first else f"  (what was before offset {first:,} is gone)"
+        click.echo(f"{place:<{width}}  {end - first:>14,} records{note}")
+    click.echo(f"recorded in {folder}; repeat it: tidecast replay {folder}")
+
+
+async def _record(
+    settings: Settings, recording: Recording, until_end: bool
+) -> dict[str, tuple[int, int]]:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with count_progress("record", None) as advance:
+        return await Recorder(settings, recording, advance).run(stop, until_end)
