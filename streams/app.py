@@ -13,25 +13,17 @@ from typing import Any, Literal
 from tidecast.state.settings import Settings
 from tidecast.streams import fast_records
 from tidecast.streams.clients import faust_options
-from tidecast.streams.forecast import ForecastRole
 from tidecast.streams.health import Health
-from tidecast.streams.ingest import IngestRole
 from tidecast.streams.metrics import STANDSTILL_SECONDS, forget_places
 from tidecast.streams.pace import Pace
 from tidecast.streams.role import Role, Save, Waiting
 from tidecast.streams.sender import Sender
-from tidecast.streams.sink import SinkRole
 from tidecast.streams.transport import FETCH_BYTES, BatchApp, RawBatches
 from tidecast.streams.upstream import KafkaUpstream, Upstream
 
 __all__ = ["ROLES", "make_app"]
 
 logger = logging.getLogger(__name__)
-ROLES: dict[str, Callable[[Settings, Sender, Upstream], Role]] = {
-    "ingest": IngestRole,
-    "forecast": lambda settings, sender, _: ForecastRole(settings, sender),
-    "sink": lambda settings, sender, _: SinkRole(settings, sender),
-}
 IDLE_SECONDS = 1.0
 TICK_SECONDS = 1.0
 FOREVER_SECONDS = 7 * 24 * 3600.0  # a store may be away for long: that is no reason to be expelled
@@ -40,6 +32,32 @@ LAST_SECONDS = 6.0  # others wait for the partitions while a last checkpoint is 
 WAIT_SECONDS = 1.0  # a step that waits looks after so long whether it is still wanted
 METADATA_MS = 30_000  # new partitions of a topic are found within this
 LARGEST_RECORD = 64 * 1024 * 1024
+
+
+def _ingest(settings: Settings, sender: Sender, upstream: Upstream) -> Role:
+    from tidecast.streams.ingest import IngestRole
+
+    return IngestRole(settings, sender, upstream)
+
+
+def _forecast(settings: Settings, sender: Sender, _: Upstream) -> Role:
+    from tidecast.streams.forecast import ForecastRole
+
+    return ForecastRole(settings, sender)
+
+
+def _sink(settings: Settings, sender: Sender, _: Upstream) -> Role:
+    from tidecast.streams.sink import SinkRole
+
+    return SinkRole(settings, sender)
+
+
+# Imported when they are made: River alone takes longer to import than a whole sink.
+ROLES: dict[str, Callable[[Settings, Sender, Upstream], Role]] = {
+    "ingest": _ingest,
+    "forecast": _forecast,
+    "sink": _sink,
+}
 
 
 def make_app(settings: Settings, role: str, slot: str | None = None) -> Any:

@@ -48,7 +48,6 @@ def _check(settings: Settings, role: str) -> None:
 
     A store that is merely away is waited for.
     """
-    from tidecast.streams.store import open_server
     from tidecast.streams.topics import describe_topics, plan_topics
 
     for report in describe_topics(settings.kafka, plan_topics(settings, 1)):
@@ -58,6 +57,8 @@ def _check(settings: Settings, role: str) -> None:
                 "make it with `tidecast topics create`"
             )
     if role in ("sink", "all"):
+        from tidecast.streams.store import open_server
+
         try:
             store = open_server(settings.clickhouse)
             store.migrate()

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,12 +16,14 @@ import numpy as np
 import pytest
 from faust.types import TP
 
+from tidecast import tools
 from tidecast.state.partition import Batch
 from tidecast.streams import app as module
 from tidecast.streams.app import Shell
 from tidecast.streams.role import Save, Waiting
 
 PLACE = TP("cuts", 0)
+EXAMPLE = Path(str(tools.__file__)).with_name("example.toml")
 
 
 class CountingRole:
@@ -237,3 +242,30 @@ def test_a_worker_that_stops_commits_its_last_save() -> None:
         assert it.app.committed == [{PLACE: it.role.taken}]
 
     drive(work)
+
+
+HEAVY = {
+    "ingest": {"river", "scipy", "clickhouse_driver"},
+    "forecast": {"polars", "clickhouse_driver"},
+    "sink": {"river", "scipy", "polars"},
+}
+MAKE = """
+import sys
+from pathlib import Path
+from tidecast.state.settings import load_settings
+from tidecast.streams.app import make_app
+make_app(load_settings(Path("tidecast.toml"), {{}}), {role!r}, "0")._create_directories()
+print(*sorted({others!r} & set(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize("role", sorted(HEAVY))
+def test_a_worker_imports_nothing_that_only_others_need_and_makes_no_folders(
+    role: str, tmp_path: Path
+) -> None:
+    (tmp_path / "tidecast.toml").write_text(EXAMPLE.read_text())
+    code = MAKE.format(role=role, others=HEAVY[role])
+    command = [sys.executable, "-c", code]
+    found = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert found.stdout == "\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["tidecast.toml"]
