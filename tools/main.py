@@ -35,6 +35,7 @@ COMMANDS = {
     "verify": Entry(
         "tidecast.tools.verify", "verify", "Recount a log, and print every cell that differs."
     ),
+    "late": Entry("tidecast.tools.late", "late", "Fold what came too late into the store."),
     "feed": Entry("tidecast.tools.feed", "feed", "Play recorded logs into Kafka."),
     "record": Entry("tidecast.tools.record", "record", "Keep a live run, to repeat it."),
     "tail": Entry("tidecast.tools.tail", "tail", "Print predictions as they are published."),

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from tidecast.state.bins import BinGrid, iso
 from tidecast.state.settings import Settings
@@ -101,7 +102,8 @@ def _cells(settings: Settings, verdict: Verdict) -> Table:
     for d in verdict.differences:
         counted, found = (_number(value) for value in (d.counted, d.found))
         start = iso(grid.start(d.bin))
-        table.add_row(start, d.region, d.category, d.series, d.where, counted, found)
+        names = (Text(d.region), Text(d.category))  # names are no markup
+        table.add_row(start, *names, d.series, d.where, counted, found)
     return table
 
 

@@ -10,9 +10,9 @@ import polars as pl
 
 from tidecast.state.cells import OVERFLOW
 from tidecast.state.settings import Settings
-from tidecast.streams.recount.sums import CELL, empty_sums, series_of
+from tidecast.streams.recount.sums import CELL, TOLD, empty_sums, series_of
 
-__all__ = ["BinTable", "Difference", "differences"]
+__all__ = ["BinTable", "Difference", "differences", "within_cells"]
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Difference:
 
 
 class BinTable:
-    """Sums by bin and cell, handed out bin by bin."""
+    """Sums by bin and cell, those of late events also by TOLD, handed out bin by bin."""
 
     def __init__(self, settings: Settings, sums: pl.DataFrame) -> None:
-        self._none = empty_sums(settings)
+        self._none = empty_sums(settings, TOLD in sums.columns)
         whole = pl.concat([self._none, sums], how="diagonal").fill_null(0)
         self._parts: dict[int, pl.DataFrame] = {
             part["bin"][0]: part for part in whole.partition_by("bin")
@@ -47,11 +47,6 @@ class BinTable:
         """Return the sums of one bin, a row a cell."""
         return self._parts.get(bin_, self._none)
 
-    def plus(self, bin_: int, other: BinTable) -> pl.DataFrame:
-        """Return the sums of one bin, with those that another table has of it."""
-        both = pl.concat([self.of(bin_), other.of(bin_)])
-        return both.group_by("bin", *CELL).agg(pl.exclude("bin", *CELL).sum())
-
 
 def differences(
     settings: Settings, where: str, bin_: int, sums: pl.DataFrame, found: pl.DataFrame
@@ -62,8 +57,7 @@ def differences(
     value that is not there. Cells without events count nothing. Events of a cell that ``found``
     lacks belong to the overflow cell where ``found`` has it.
     """
-    if found.height and OVERFLOW.region in found["region"]:
-        sums = _overflowed(sums, found)
+    sums = within_cells(sums, found)
     whole = sums.drop("bin").join(found, on=CELL, how="full", coalesce=True, maintain_order="left")
     names = [name for name in sums.columns if name not in ("bin", *CELL)]
     counted = series_of(settings, whole.with_columns(pl.col(names).fill_null(0)))
@@ -89,9 +83,13 @@ def _nothing(rows: int) -> pl.Series:
     return pl.Series(values=[None] * rows, dtype=pl.Float64)
 
 
-def _overflowed(sums: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+def within_cells(sums: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """Return ``sums`` with the cells that ``found`` lacks in its overflow cell, if it has one."""
+    if not (found.height and OVERFLOW.region in found["region"]):
+        return sums
     known = sums.join(found.select(CELL), on=CELL, how="semi")
     other = sums.join(found.select(CELL), on=CELL, how="anti")
     names = {"region": pl.lit(OVERFLOW.region), "category": pl.lit(OVERFLOW.category)}
     whole = pl.concat([known, other.with_columns(**names)])
-    return whole.group_by("bin", *CELL).agg(pl.exclude("bin", *CELL).sum())
+    key = [name for name in ("bin", *CELL, TOLD) if name in sums.columns]
+    return whole.group_by(key).agg(pl.exclude(key).sum())

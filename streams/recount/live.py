@@ -4,59 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 
 import numpy as np
 import orjson
+import polars as pl
 
 from tidecast.state.bins import BinGrid, iso
 from tidecast.state.settings import Settings, SourceSettings
 from tidecast.streams.recount.audit import Audit, Verdict
 from tidecast.streams.recount.compare import BinTable, differences
+from tidecast.streams.recount.cover import NEVER, LateBin
 from tidecast.streams.recount.forecasts import ForecastBook
+from tidecast.streams.recount.held import held_steps
 from tidecast.streams.recount.logs import Span, TopicReader
 from tidecast.streams.recount.published import CutBook, Key, SlabBook
+from tidecast.streams.recount.rejects import Rejects
 from tidecast.streams.recount.sequence import PartitionRecount
 from tidecast.streams.recount.stored import StoredActuals
+from tidecast.streams.recount.sums import TOLD
 from tidecast.streams.store import Store
 from tidecast.streams.topics import topic_names
 
-__all__ = ["LiveAudit", "Rejects"]
+__all__ = ["Bar", "LiveAudit", "audit_kafka"]
 
 EVERYTHING = 2**62
 SECOND = 1_000_000
 Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """Shows how far a topic of so many records was read."""
-
-
-@dataclass
-class Rejects:
-    """What the late and dead-letter topics hold of the source partitions."""
-
-    reasons: dict[tuple[str, int], dict[int, str]] = field(default_factory=dict)
-    late_bins: dict[tuple[str, int, int], int] = field(default_factory=dict)
-    again: int = 0
-    contradictions: list[str] = field(default_factory=list)
-    lost: list[str] = field(default_factory=list)
-
-    def note(self, value: bytes, dead: bool) -> None:
-        """Take one record of either topic."""
-        record = orjson.loads(value)
-        if record.get("type") == "late_bins":
-            place = (record["source"], record["partition"], record["bin"])
-            self.late_bins[place] = min(record["upto"], self.late_bins.get(place, EVERYTHING))
-            return
-        reason = record["reason"]
-        if reason.startswith("lost:"):
-            self.lost.append(f"{record['topic']}/{record['partition']} {reason}")
-            return
-        told = self.reasons.setdefault((record["topic"], record["partition"]), {})
-        kind = reason if dead else "late"
-        before = told.setdefault(record["offset"], kind)
-        self.again += before is not kind
-        if before != kind:
-            where = f"{record['topic']}/{record['partition']} at {record['offset']}"
-            self.contradictions.append(f"{where}: {before} | {kind}")
 
 
 class LiveAudit:
@@ -105,10 +79,12 @@ class LiveAudit:
 
     def recount(self) -> None:
         """Recount the source topics, from what is left of them to where they end now."""
-        for topic in (self.names.late, self.names.dead_letters):
-            for _, _, values in self._read(topic):
-                for value in values:
-                    self.rejects.note(value or b"", topic == self.names.dead_letters)
+        for _, offsets, values in self._read(self.names.late):
+            for offset, value in zip(offsets, values, strict=True):
+                self.rejects.note_late(offset, value or b"")
+        for _, _, values in self._read(self.names.dead_letters):
+            for value in values:
+                self.rejects.note_dead(value or b"")
         self.whole_from = -1
         self._whole: dict[Key, int] = {}
         for source in self.settings.sources:
@@ -122,20 +98,28 @@ class LiveAudit:
         """Begin a partition whose log is kept from offset ``first`` on."""
         key = (source.name, number)
         late_bins = {
-            bin_: self.cuts.cover_before(key, bin_, upto)
-            for (name, partition, bin_), upto in self.rejects.late_bins.items()
-            if (name, partition) == key
+            bin_: self._late_bin(key, bin_, told)
+            for (*place, bin_), told in self.rejects.late_bins.items()
+            if tuple(place) == key
         }
-        self.audit.partition(*key).cover(self.cuts.cover(key), late_bins)
+        late_at = self.rejects.late_at.get((source.topic, number), {})
+        self.audit.partition(*key).cover(self.cuts.cover(key), late_bins, late_at)
         if first:
             upto, boundary = self.cuts.first_cut(key, first) or (EVERYTHING, self.last_bin)
             reached = np.array([self.grid.end(boundary) + source.max_disorder])
             self.whole_from = max(self.whole_from, int(self.grid.index(reached)[0]) + 1)
             self._whole[key] = upto + 1
 
+    def _late_bin(self, key: Key, bin_: int, told: Sequence[tuple[int, int]]) -> LateBin:
+        """Return how far a partition is in a bin that closed without some of its events."""
+        counted = self.cuts.cover_before(key, bin_, min(upto for upto, _ in told))
+        return LateBin(
+            counted, [(self.cuts.cover_at(key, bin_, upto), position) for upto, position in told]
+        )
+
     def check_slabs(self, verdict: Verdict) -> None:
         """Hold the windows topic against the recount."""
-        counted = BinTable(self.settings, self.audit.totals.counted.total())
+        counted = self.counted()
         first = max(self.whole_from, min(self.slabs.bins, default=0))
         bins = [b for b in sorted({*self.slabs.bins, *counted.bins}) if self._is_due(b, first)]
         for bin_ in bins:
@@ -153,22 +137,36 @@ class LiveAudit:
     def check_store(self, store: Store, verdict: Verdict) -> None:
         """Hold the store's actuals against the recount, as far as the sink has come."""
         actuals = StoredActuals(self.settings, store)
-        totals = self.audit.totals
-        counted = BinTable(self.settings, totals.counted.total())
-        late = BinTable(self.settings, totals.late.total())
-        upto = self._stored.get((self.names.windows, 0), 0)
+        counted, late = self.counted(), self.late()
         bins = [b for b in self.slabs.bins if self._is_due(b, self.whole_from)]
-        due = [bin_ for bin_ in bins if self.slabs.offset(bin_) < upto]
+        due = [bin_ for bin_ in bins if self.is_stored(bin_)]
+        amended = 0
         for bin_, found in actuals.frames(due):
-            revision = self.slabs.revision(bin_)
-            sums = counted.of(bin_)
+            revision, sums = self.slabs.revision(bin_), counted.of(bin_)
             if actuals.revisions.get(bin_, 0) > revision:
-                sums = counted.plus(bin_, late)
+                held = held_steps(self.settings, bin_, sums, late.of(bin_), found)
+                amended += held.is_amended
+                if held.is_known:
+                    continue
             elif found.height and actuals.revisions[bin_] < revision:
                 verdict.blame("bins stored in an older revision", iso(self.grid.start(bin_)))
             for difference in differences(self.settings, "store", bin_, sums, found):
                 verdict.differ(difference)
         verdict.figures["bins compared with the store"] = len(due)
+        verdict.figures["  with late events folded in"] = amended
+
+    def is_stored(self, bin_: int) -> bool:
+        """Tell whether the sink has stored all that the windows topic has of a bin."""
+        return self.slabs.offset(bin_) < self._stored.get((self.names.windows, 0), 0)
+
+    def counted(self) -> BinTable:
+        """Return the sums of what closed bins count."""
+        return BinTable(self.settings, self.audit.totals.counted.total())
+
+    def late(self) -> BinTable:
+        """Return the sums of late events that the late topic tells of."""
+        late = self.audit.totals.late.total()
+        return BinTable(self.settings, late.filter(pl.col(TOLD) < NEVER))
 
     def check_rejects(self, verdict: Verdict) -> None:
         """Hold late and dead-letter topics against the recount."""

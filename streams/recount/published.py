@@ -12,7 +12,7 @@ import zstandard
 
 from tidecast.state.cells import Cell
 from tidecast.state.errors import ContractError
-from tidecast.streams.recount.sequence import Cover
+from tidecast.streams.recount.cover import Cover
 
 __all__ = ["CutBook", "SlabBook"]
 
@@ -75,18 +75,19 @@ class SlabBook:
         return self._kept[bin_].revision
 
     def offset(self, bin_: int) -> int:
-        """Return where the last revision of a bin stands in the topic."""
-        return self._kept[bin_].offset
+        """Return where the last revision of a bin stands in the topic; -1 where none does."""
+        return self._kept[bin_].offset if bin_ in self._kept else -1
 
     def frame(self, bin_: int) -> pl.DataFrame:
         """Return the values of a bin: region, category, SERIES.value of each; NaN is missing.
 
         A bin that has no slab has no rows.
         """
+        schema = {"region": pl.String, "category": pl.String}
         if bin_ not in self._kept:
-            return pl.DataFrame(schema={"region": pl.String, "category": pl.String})
+            return pl.DataFrame(schema=schema)
         record = orjson.loads(zstandard.decompress(self._kept[bin_].record))
-        frame = pl.DataFrame({"region": record["regions"], "category": record["categories"]})
+        frame = pl.DataFrame([record["regions"], record["categories"]], schema=schema)
         return frame.with_columns(
             pl.Series(f"{name}.value", values, pl.Float64).fill_null(float("nan"))
             for name, values in zip(record["series"], record["values"], strict=True)
@@ -165,7 +166,12 @@ class CutBook:
     def cover_before(self, key: Key, bin_: int, upto: int) -> Cover:
         """Return how far a partition is in a bin that took nothing from ``upto`` on."""
         told = [c for c in self.told.get((*key, bin_), ()) if c.upto < upto]
-        return max(told, key=lambda c: (c.upto, c.boundary), default=Cover(-1, -1))
+        return max(told, default=Cover(-1, -1))
+
+    def cover_at(self, key: Key, bin_: int, upto: int) -> Cover:
+        """Return how far a partition was in a bin when it told of it at offset ``upto``."""
+        told = [c for c in self.told.get((*key, bin_), ()) if c.upto == upto]
+        return max(told, default=Cover(upto, -1))
 
     def first_cut(self, key: Key, offset: int) -> tuple[int, int] | None:
         """Return (upto, boundary) of the first cut of ``key`` at ``offset`` or later."""

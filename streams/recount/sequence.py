@@ -15,31 +15,22 @@ from tidecast.state.errors import ContractError
 from tidecast.state.gate import Gate, Held
 from tidecast.state.settings import Settings, SourceSettings
 from tidecast.streams.decode.judge import Judged
+from tidecast.streams.recount.cover import NEVER, Cover, LateBin
 from tidecast.streams.recount.records import RecordReader
 from tidecast.streams.recount.sums import Sums, bin_sums
 
-__all__ = ["Cover", "PartitionRecount", "Totals"]
+__all__ = ["PartitionRecount", "Totals"]
 
-NEVER = 2**62  # beyond every offset
 NO_TERMS = np.zeros(0, np.int64)
 Longs = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Cover:
-    """How far a partition's log is in the closed bins: up to the cut at ``upto``, ``boundary``.
-
-    The default covers a whole log. Records that come after are open: they may be in a later
-    correction.
-    """
-
-    upto: int = NEVER
-    boundary: int = -1
-
-
 @dataclass
 class Totals:
-    """The recount of several partitions: sums by bin and cell, and records by their fate."""
+    """The recount of several partitions: sums by bin and cell, and records by their fate.
+
+    Those of ``late`` are also by the position in the late topic that tells of them first.
+    """
 
     counted: Sums
     late: Sums
@@ -81,15 +72,18 @@ class PartitionRecount:
         self._high: int | None = None
         self._through = -1
         self._cover = Cover()
-        self._bin_covers: dict[int, Cover] = {}
+        self._late_bins: dict[int, LateBin] = {}
+        self._late_at: Mapping[int, int] | None = None
 
-    def cover(self, cover: Cover, bins: Mapping[int, Cover]) -> None:
-        """Count only what ``cover`` reaches, in single ``bins`` even less; before the first record.
+    def cover(
+        self, cover: Cover, late_bins: Mapping[int, LateBin], late_at: Mapping[int, int]
+    ) -> None:
+        """Count only what ``cover`` reaches, in ``late_bins`` even less; before the first record.
 
         What a bin's own cover leaves out came when the bin could not be corrected any more: it
-        is late.
+        is late. ``late_at`` says where the late topic tells of late records, by their offset.
         """
-        self._cover, self._bin_covers = cover, dict(bins)
+        self._cover, self._late_bins, self._late_at = cover, dict(late_bins), late_at
 
     @property
     def held(self) -> int:
@@ -166,15 +160,26 @@ class PartitionRecount:
             self.late[acted[place].offset] = int(bins[place])
         through = np.maximum(self._grid.index(watermarks) - 1, self._through)
         at = np.array([each.at for each in acted], np.int64)
-        covered = _reach(self._cover, at, through)
-        for bin_, cover in self._bin_covers.items():
-            outside = (bins == bin_) & ~_reach(cover, at, through)
-            late, covered = late | outside, covered & ~outside
         again = self._repeated(acted, bins, late, through, watermarks)
-        fresh = ~late & ~again
+        told = self._told(acted, late)
+        covered = self._cover.reaches(at, through)
+        for bin_, late_bin in self._late_bins.items():
+            outside = (bins == bin_) & ~late & ~late_bin.counted.reaches(at, through)
+            told[outside] = late_bin.told_at(at[outside], through[outside])
+            late |= outside
+        late, fresh = late & ~again, ~late & ~again
         self.totals.fates["duplicate"] += int(again.sum())
-        self._add(acted, bins, {"late": late, "counted": fresh & covered, "open": fresh & ~covered})
+        fates = {"late": late, "counted": fresh & covered, "open": fresh & ~covered}
+        self._add(acted, bins, fates, told)
         self._high, self._through = int(highs[-1]), int(through[-1])
+
+    def _told(self, acted: list[Acted], late: NDArray[np.bool_]) -> Longs:
+        """Return where the late topic tells of records; NEVER: not yet. Without a topic, at 0."""
+        told = np.zeros(len(acted), np.int64)
+        if self._late_at is not None:
+            for place in np.flatnonzero(late):
+                told[place] = self._late_at.get(acted[place].offset, NEVER)
+        return told
 
     def _repeated(
         self,
@@ -213,12 +218,15 @@ class PartitionRecount:
         ends = np.array([self._grid.end(int(number)) for number in numbers], np.int64)
         return ends[places]
 
-    def _add(self, acted: list[Acted], bins: Longs, fates: dict[str, NDArray[np.bool_]]) -> None:
+    def _add(
+        self, acted: list[Acted], bins: Longs, fates: dict[str, NDArray[np.bool_]], told: Longs
+    ) -> None:
         for fate, those in fates.items():
             places = np.flatnonzero(those)
             if len(places):
                 records = [acted[place].record for place in places.tolist()]
-                sums = bin_sums(self._settings, self._source, bins[places], records)
+                positions = told[places] if fate == "late" else None
+                sums = bin_sums(self._settings, self._source, bins[places], records, positions)
                 getattr(self.totals, fate).add(sums)
                 self.totals.fates[fate] += len(places)
 
@@ -229,8 +237,3 @@ class PartitionRecount:
             reached = int(self._grid.index(np.array([self._high]))[0])
             self._through = max(self._through, reached)
             self._forget(self._through, self._high - self._source.max_disorder)
-
-
-def _reach(cover: Cover, at: Longs, through: Longs) -> NDArray[np.bool_]:
-    """Tell which records, each at its turn, come before the cut that ``cover`` names."""
-    return ~((at >= cover.upto) & (through >= cover.boundary))

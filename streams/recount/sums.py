@@ -12,11 +12,12 @@ from tidecast.state.settings import SeriesSettings, Settings, SourceSettings
 from tidecast.state.settings.events import NUMBERS
 from tidecast.streams.decode.judge import Judged
 
-__all__ = ["CELL", "EVENTS", "Sums", "bin_sums", "empty_sums", "series_of"]
+__all__ = ["CELL", "EVENTS", "TOLD", "Sums", "bin_sums", "empty_sums", "series_of"]
 
 CELL = ("region", "category")
 KEY = ("bin", *CELL)
 EVENTS = ".events"  # no series can be called so
+TOLD = ".told"  # where the late topic tells of late events
 REGROUP_ROWS = 500_000
 
 Floats = NDArray[np.float64]
@@ -35,16 +36,21 @@ def all_columns(settings: Settings) -> list[str]:
     return [EVENTS, *(name for series in settings.series for name in columns_of(series))]
 
 
-def empty_sums(settings: Settings) -> pl.DataFrame:
-    """Return no sums, with all their columns: bin, region, category and the sums."""
+def empty_sums(settings: Settings, late: bool = False) -> pl.DataFrame:
+    """Return no sums, with all their columns: bin, region, category (late: TOLD) and the sums."""
     keys = [("bin", pl.Int64()), ("region", pl.String()), ("category", pl.String())]
+    keys += [(TOLD, pl.Int64())] if late else []
     return pl.DataFrame(schema=[*keys, *((name, pl.Int64()) for name in all_columns(settings))])
 
 
 def bin_sums(
-    settings: Settings, source: SourceSettings, bins: NDArray[np.int64], records: Sequence[Judged]
+    settings: Settings,
+    source: SourceSettings,
+    bins: NDArray[np.int64],
+    records: Sequence[Judged],
+    told: NDArray[np.int64] | None = None,
 ) -> pl.DataFrame:
-    """Return what ``records``, each of its bin, add up to."""
+    """Return what ``records``, each of its bin, add up to; late ones also by where ``told``."""
     kinds = pl.Series([record.kind for record in records], dtype=pl.String)
     columns: dict[str, object] = {
         "bin": bins,
@@ -57,8 +63,9 @@ def bin_sums(
             continue
         mine = kinds.is_in(list(series.kinds)).to_numpy() if series.kinds else True
         columns |= _addends(series, records, mine)
-    frame = pl.DataFrame(columns)
-    return frame.group_by(KEY).agg(pl.exclude(KEY).sum())
+    key = KEY if told is None else (*KEY, TOLD)
+    frame = pl.DataFrame(columns if told is None else columns | {TOLD: told})
+    return frame.group_by(key).agg(pl.exclude(key).sum())
 
 
 def _addends(
@@ -77,10 +84,11 @@ def _addends(
 
 
 class Sums:
-    """Sums of many chunks of records, by bin and cell."""
+    """Sums of many chunks of records, by bin and cell; late ones also by TOLD."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._whole = empty_sums(settings)
+    def __init__(self, settings: Settings, late: bool = False) -> None:
+        self._key = (*KEY, TOLD) if late else KEY
+        self._whole = empty_sums(settings, late)
         self._parts: list[pl.DataFrame] = []
 
     def add(self, part: pl.DataFrame) -> None:
@@ -93,7 +101,7 @@ class Sums:
         """Return the sums of all chunks."""
         if self._parts:
             whole = pl.concat([self._whole, *self._parts], how="diagonal")
-            self._whole = whole.group_by(KEY).agg(pl.exclude(KEY).sum())
+            self._whole = whole.group_by(self._key).agg(pl.exclude(self._key).sum())
             self._parts = []
         return self._whole
 

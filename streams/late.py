@@ -1,0 +1,184 @@
+"""What came too late, folded into the store afterwards.
+
+A bin is folded once no correction of it can come any more, so that the forecaster's revisions and
+ours never meet. Nothing is kept of what was folded: the stored values tell. A bin of which they
+are no recount of the log, with however many of its late events, is left as it is and named.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from tidecast.state.bins import iso
+from tidecast.state.settings import Settings
+from tidecast.state.slabs import SlabRules
+from tidecast.streams.recount.compare import differences, within_cells
+from tidecast.streams.recount.held import held_steps, with_late
+from tidecast.streams.recount.live import Bar, LiveAudit
+from tidecast.streams.recount.logs import TopicReader
+from tidecast.streams.recount.stored import StoredActuals
+from tidecast.streams.recount.sums import CELL, EVENTS, series_of
+from tidecast.streams.store import Store
+
+__all__ = ["Amendment", "Change", "LatePlan", "plan_late_replay", "write_amendments"]
+
+SECOND = 1_000_000
+ROWS = 100_000  # of one insert
+Row = tuple[str, str, str, float]  # series, region, category, value
+
+
+@dataclass(frozen=True)
+class Change:
+    """A stored value that late events change; None where there was no row."""
+
+    bin: int
+    region: str
+    category: str
+    series: str
+    before: float | None
+    after: float
+
+
+@dataclass(frozen=True)
+class Amendment:
+    """A bin with its late events: all rows it is to have in the store, and what is new in them."""
+
+    bin: int
+    revision: int
+    rows: Sequence[Row]
+    changes: Sequence[Change]
+
+
+@dataclass
+class LatePlan:
+    """What is to be written, and why the rest is not.
+
+    ``events`` counts the late events of bins that may be folded; ``done`` bins hold theirs
+    already, ``waiting`` ones may still be corrected or are not stored yet; ``refused`` says why.
+    """
+
+    events: int = 0
+    amendments: list[Amendment] = field(default_factory=list)
+    done: int = 0
+    waiting: int = 0
+    refused: list[str] = field(default_factory=list)
+
+
+def plan_late_replay(settings: Settings, store: Store, bar: Bar) -> LatePlan:
+    """Recount the source topics, and return what late events change in the store.
+
+    Raises
+    ------
+    ServiceError
+        When there is no broker, or a topic is missing.
+    StoreError
+        When the store is away or refuses.
+    """
+    with TopicReader(settings.kafka) as reader:
+        live = LiveAudit(settings, reader, bar)
+        live.recount()
+    return Planner(live, StoredActuals(settings, store)).plan()
+
+
+def write_amendments(settings: Settings, store: Store, amendments: Sequence[Amendment]) -> None:
+    """Write the bins, whole, each in one insert; a run that is cut short is run again."""
+    grid = SlabRules.of(settings).grid
+    for piece in _pieces(amendments):
+        rows = [
+            (*row[:3], grid.start(each.bin) // SECOND, grid.end(each.bin) // SECOND, row[3])
+            for each in piece
+            for row in each.rows
+        ]
+        names = ("series", "region", "category", "bin_start", "bin_end", "value")
+        columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+        columns["revision"] = [each.revision for each in piece for _ in each.rows]
+        store.insert("actuals", columns)
+
+
+def _pieces(amendments: Sequence[Amendment]) -> Iterator[list[Amendment]]:
+    piece: list[Amendment] = []
+    for each in amendments:
+        if piece and sum(len(other.rows) for other in (*piece, each)) > ROWS:
+            yield piece
+            piece = []
+        piece.append(each)
+    if piece:
+        yield piece
+
+
+class Planner:
+    """Decides, bin by bin, what becomes of its late events."""
+
+    def __init__(self, live: LiveAudit, actuals: StoredActuals) -> None:
+        self._live, self._actuals = live, actuals
+        self._settings = live.settings
+        self._rules = SlabRules.of(live.settings)
+        self._counted, self._late = live.counted(), live.late()
+
+    def plan(self) -> LatePlan:
+        """Return what is to be written."""
+        plan = LatePlan()
+        due = [bin_ for bin_ in self._late.bins if self._is_final(bin_)]
+        plan.waiting = len(self._late.bins) - len(due)
+        for bin_, found in self._actuals.frames(due):
+            plan.events += int(self._late.of(bin_)[EVENTS].sum())
+            self._judge(plan, bin_, found)
+        return plan
+
+    def _is_final(self, bin_: int) -> bool:
+        """Tell whether no correction can come, and the last one is in the store."""
+        return self._rules.is_beyond(bin_, self._live.last_bin) and self._live.is_stored(bin_)
+
+    def _judge(self, plan: LatePlan, bin_: int, found: pl.DataFrame) -> None:
+        name = f"bin {iso(self._rules.grid.start(bin_))}"
+        if bin_ < self._live.whole_from:
+            plan.refused.append(f"{name}: records of it are gone from the source topics")
+            return
+        sums = self._counted.of(bin_)
+        held = held_steps(self._settings, bin_, sums, self._late.of(bin_), found)
+        if not held.is_known:
+            plan.refused.append(f"{name}: {self._quarrel(bin_, found)}")
+        elif held.is_whole:
+            plan.done += 1
+        else:
+            plan.amendments.append(self._amendment(bin_, found))
+
+    def _quarrel(self, bin_: int, found: pl.DataFrame) -> str:
+        """Say how the store differs from the recount without the late events."""
+        first = next(differences(self._settings, "store", bin_, self._counted.of(bin_), found))
+        counted, stored = (_number(value) for value in (first.counted, first.found))
+        return (
+            f"without its late events the log gives other values ({first.series} of "
+            f"{first.region}/{first.category}: stored {stored}, counted {counted}): "
+            "see `tidecast verify --kafka`"
+        )
+
+    def _amendment(self, bin_: int, found: pl.DataFrame) -> Amendment:
+        sums = within_cells(with_late(self._counted.of(bin_), self._late.of(bin_)), found)
+        whole = sums.drop("bin").join(found, on=CELL, how="full", coalesce=True).sort(CELL)
+        names = [name for name in sums.columns if name not in ("bin", *CELL)]
+        values = series_of(self._settings, whole.with_columns(pl.col(names).fill_null(0)))
+        rows: list[Row] = []
+        changes: list[Change] = []
+        for series in self._settings.series:
+            stored = whole[f"{series.name}.value"].to_list()
+            pairs = zip(stored, values[series.name].tolist(), strict=True)
+            for (region, category), (before, after) in zip(
+                whole.select(CELL).iter_rows(), pairs, strict=True
+            ):
+                rows.append((series.name, region, category, after))
+                if before is None or not _same(before, after):
+                    changes.append(Change(bin_, region, category, series.name, before, after))
+        return Amendment(bin_, self._actuals.revisions.get(bin_, 0) + 1, rows, changes)
+
+
+def _same(one: float, other: float) -> bool:
+    return one == other or (math.isnan(one) and math.isnan(other))
+
+
+def _number(value: float | None) -> str:
+    return "not there" if value is None else f"{value:.12g}"
