@@ -14,7 +14,7 @@ from pathlib import Path
 
 __all__ = ["Fleet", "Slot"]
 
-RESTARTABLE = {1, 4, -signal.SIGKILL}
+RESTARTABLE = {0, 1, 4, -signal.SIGKILL, -signal.SIGTERM}
 STOP_SECONDS = 60.0
 
 
@@ -119,10 +119,6 @@ class Fleet:
             process.kill()
             return process.wait()
 
-    def restart(self, slot: Slot) -> int:
-        """Ask a worker to end, and let the supervisor start it again."""
-        return self.end(slot)
-
     def stop(self) -> dict[str, int]:
         """Ask all workers to end; return their exit codes."""
         self._ended.set()
@@ -142,7 +138,7 @@ class Fleet:
                 return
             slot.codes.append(code)
             slot.process = None
-            if code not in RESTARTABLE and code != 0:
+            if code not in RESTARTABLE:
                 self.given_up.append(f"{slot.title} ended with {code}: {self._tail(slot)}")
                 del self.slots[slot.title]
                 return

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from tidecast.state.bins import iso
 
-__all__ = ["BIN_SECONDS", "PARTITIONS", "RATE", "Event", "Shop", "settings_text"]
+__all__ = ["PARTITIONS", "RATE", "Event", "Shop", "settings_text"]
 
-BIN_SECONDS = 2
 RATE = 10_000
 PARTITIONS = {"clicks": 4, "orders": 2}
 REGIONS, CATEGORIES = 20, 10
@@ -69,9 +68,9 @@ MALFORMED = (
 )
 
 
-def settings_text() -> str:
+def settings_text(bin_seconds: int) -> str:
     """Return the settings; topics stand under {prefix}."""
-    return SETTINGS.format(bin_seconds=BIN_SECONDS)
+    return SETTINGS.format(bin_seconds=bin_seconds)
 
 
 @dataclass(frozen=True)
