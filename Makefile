@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test fuzz lint typing bench clean
+.PHONY: demo test fuzz chaos rolling lint typing bench clean
 
 demo: $(STAMP)
 	$(BIN)/tidecast demo
@@ -18,9 +18,16 @@ fuzz: $(STAMP)
 
 # Real servers under load, workers and servers killed and frozen; then every count is checked.
 MINUTES ?= 10
+GAP ?= 15
 SEED ?= 1
+CHAOS := PYTHONPATH=tests/support $(BIN)/python tests/chaos/run.py --seed $(SEED)
 chaos: $(STAMP)
-	$(BIN)/python tests/chaos/run.py --minutes $(MINUTES) --seed $(SEED)
+	$(CHAOS) --minutes $(MINUTES) --gap $(GAP)
+
+# The same without faults: workers are restarted one after another, and forecasts go on.
+RESTARTS ?= 20
+rolling: $(STAMP)
+	$(CHAOS) --rolling $(RESTARTS)
 
 lint: $(STAMP) typing
 	$(BIN)/ruff check .

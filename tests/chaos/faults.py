@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from fleet import Fleet
 from kafka import KafkaProducer
 from servers import Servers
+from shop import PARTITIONS, YEAR, Shop
 
 __all__ = ["FREEZE_SECONDS", "Fault", "Faults"]
 
 FREEZE_SECONDS = 20.0
 SCALED_SECONDS = 20.0
 ROLES = ("ingest", "forecast", "sink")
+SENDS_TO = {"poison": "broker", "a year ahead": "broker"}
 POISON = (b"{poison", b"\x00\xff", b'{"schema_version":1}')
 
 
@@ -34,10 +36,13 @@ class Fault:
 class Faults:
     """Draws faults by a seed, and does them beside each other; a server has one at a time."""
 
-    def __init__(self, seed: int, fleet: Fleet, servers: Servers, outputs: Sequence[str]) -> None:
+    def __init__(
+        self, seed: int, fleet: Fleet, servers: Servers, clicks: str, outputs: Sequence[str]
+    ) -> None:
         self._random = random.Random(seed)
         self._fleet = fleet
         self._servers = servers
+        self._clicks = clicks  # their topic
         self._outputs = outputs
         self._turns = {"broker": threading.Lock(), "ClickHouse": threading.Lock()}
         self._server = {"broker": servers.kafka, "ClickHouse": servers.clickhouse}
@@ -51,7 +56,7 @@ class Faults:
         if not self._bag:
             self._bag = [(verb, who) for verb in ("kill", "freeze") for who in ROLES]
             self._bag += [(verb, who) for verb in ("kill", "freeze") for who in self._server]
-            self._bag += [("scale", "ingest"), ("poison", "sink")]
+            self._bag += [("scale", "ingest"), ("poison", "sink"), ("a year ahead", "client")]
             self._random.shuffle(self._bag)
         verb, who = self._bag.pop()
         thread = threading.Thread(target=self._do, args=(verb, who, self._random.random()))
@@ -70,11 +75,12 @@ class Faults:
         acts: dict[str, Callable[[str, float], str]] = {
             "scale": self._scale,
             "poison": self._poison,
+            "a year ahead": self._jump,
             "kill": self._kill_server if who in self._server else self._kill,
             "freeze": self._freeze_server if who in self._server else self._freeze,
         }
         try:
-            with self._turns.get("broker" if verb == "poison" else who, threading.Lock()):
+            with self._turns.get(SENDS_TO.get(verb, who), threading.Lock()):
                 began = time.time()
                 target = acts[verb](who, chance)
             self.done.append(Fault(f"{verb} {who}", target, began, time.time()))
@@ -114,6 +120,21 @@ class Faults:
         for slot in added:
             self._fleet.remove(slot)
         return "1 -> 3 -> 1"
+
+    def _jump(self, client: str, chance: float) -> str:
+        """Send a thousand records, one after another, by a clock that is a year ahead."""
+        shop = Shop(int(chance * 2**32))
+        partition = int(chance * PARTITIONS["clicks"])
+        producer = KafkaProducer(bootstrap_servers=self._servers.bootstrap)
+        try:
+            for _ in range(1_000):
+                now_us = int(time.time() * 1e6) + YEAR
+                producer.send(self._clicks, shop.valid("clicks", now_us), partition=partition)
+                time.sleep(0.01)
+            producer.flush(60)
+        finally:
+            producer.close()
+        return f"{self._clicks}/{partition}"
 
     def _poison(self, role: str, chance: float) -> str:
         """Write to the sink's topics what is no record of theirs."""

@@ -10,14 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fleet import Fleet
+from outputs import Compared, compare
 from servers import Servers
 from shop import PARTITIONS, settings_text
 from watch import Commits, ends
 
 from tidecast.state.settings import load_settings
+from tidecast.streams.recording import Recorded
 from tidecast.streams.topics import topic_names
 
-__all__ = ["Broken", "Pipeline"]
+__all__ = ["PREFIX", "QUIET_SECONDS", "Broken", "Pipeline"]
 
 PREFIX = "chaos-"
 FLEET = (("ingest", "a"), ("forecast", "a"), ("forecast", "b"), ("sink", "a"), ("sink", "b"))
@@ -60,6 +62,12 @@ class Pipeline:
         """Run a tidecast command that must succeed."""
         if code := self.command(*arguments):
             raise Broken(f"tidecast {' '.join(arguments)}: exit code {code}")
+
+    def compare(self, recording: Path) -> list[Compared]:
+        """Record the run, and compare all that was sent with what an undisturbed run gives."""
+        self._must("record", str(recording), "--until-end")
+        repeated = Recorded(self.settings, recording).records()
+        return compare(self.settings, repeated, self.up.bootstrap)
 
     def check(self) -> None:
         """Raise when a worker ended in a way that no supervisor starts it again from."""

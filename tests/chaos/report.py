@@ -1,4 +1,4 @@
-"""The closing table of a chaos run."""
+"""The closing tables of a chaos run."""
 
 from __future__ import annotations
 
@@ -7,26 +7,29 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from faults import Fault
+from outputs import Compared
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["print_report"]
+__all__ = ["print_faults", "print_outcome"]
 
 
-def print_report(
-    faults: Sequence[Fault],
-    recovered: Sequence[tuple[Fault, float]],
-    verified: int,
-    codes: Mapping[str, int],
-) -> None:
-    """Print the faults by kind with the recovery times, and whether the recount agrees."""
+def print_outcome(verified: int, compared: Sequence[Compared], codes: Mapping[str, int]) -> None:
+    """Print whether the recount agrees, and how each topic compares with an undisturbed run."""
+    table = Table("topic", "told", "sent again", "missing", "extra", "different", box=None)
+    for result in compared:
+        numbers = (result.told, result.resent, result.missing, result.extra, result.different)
+        table.add_row(result.topic, *(f"{number:,}" for number in numbers))
     console = Console()
-    console.print(_by_kind(faults, recovered))
+    console.print("beside an undisturbed run over the recorded log:", table)
+    for example in [each for result in compared for each in result.examples]:
+        console.print(example, markup=False)
     console.print(f"verify: {'equal' if verified == 0 else f'DIFFERS (exit code {verified})'}")
     console.print(f"exit codes at the end: {dict(codes)}")
 
 
-def _by_kind(faults: Sequence[Fault], recovered: Sequence[tuple[Fault, float]]) -> Table:
+def print_faults(faults: Sequence[Fault], recovered: Sequence[tuple[Fault, float]]) -> None:
+    """Print how many faults of each kind there were, and how long recovery took."""
     table = Table("fault", "times", "recovery median", "alone: max", "max", box=None)
     counts = Counter(fault.kind for fault in faults)
     for kind, count in sorted(counts.items()):
@@ -40,7 +43,7 @@ def _by_kind(faults: Sequence[Fault], recovered: Sequence[tuple[Fault, float]]) 
             _seconds(max(wait for _, wait in waits)) if waits else "",
         )
     table.add_row("all", str(len(faults)))
-    return table
+    Console().print(table)
 
 
 def _is_alone(fault: Fault, wait: float, faults: Sequence[Fault]) -> bool:

@@ -8,8 +8,8 @@ from datetime import datetime
 from itertools import cycle, islice, pairwise
 
 import orjson
+from outputs import read_topic
 from pipeline import Pipeline
-from watch import read
 
 __all__ = ["Gaps", "measure", "roll"]
 
@@ -53,7 +53,7 @@ def roll(line: Pipeline, times: int) -> None:
 def measure(line: Pipeline) -> Gaps:
     """Return how the predictions of successive origins followed each other."""
     first: dict[datetime, float] = {}
-    for record in read(line.up.bootstrap, line.topics.predictions):
+    for record in read_topic(line.up.bootstrap, line.topics.predictions):
         origin = datetime.fromisoformat(orjson.loads(record.value)["origin"])
         first.setdefault(origin, record.timestamp / 1000)
     width = line.settings.bins.width // 1_000_000

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tidecast.state.bins import iso
 
-__all__ = ["PARTITIONS", "RATE", "Event", "Shop", "settings_text"]
+__all__ = ["PARTITIONS", "RATE", "YEAR", "Event", "Shop", "settings_text"]
 
 RATE = 10_000
 PARTITIONS = {"clicks": 4, "orders": 2}
@@ -103,7 +103,7 @@ class Shop:
         chance = self._random.random()
         if chance < 0.002:
             return Event(source, partition, self._random.choice(MALFORMED))
-        return Event(source, partition, self._valid(source, now_us + self._shift(chance)))
+        return Event(source, partition, self.valid(source, now_us + self._shift(chance)))
 
     def _shift(self, chance: float) -> int:
         """Return how far from now an event lies, in microseconds."""
@@ -115,7 +115,8 @@ class Shop:
             return -int(self._random.uniform(3, 15) * SECOND)  # a correction
         return -int(self._random.random() * 1.5 * SECOND)
 
-    def _valid(self, source: str, time_us: int) -> bytes:
+    def valid(self, source: str, time_us: int) -> bytes:
+        """Return a record that is as it should be, of the time ``time_us``."""
         self._number += 1
         head = (
             f'{{"event_id":"{source}-{self._number}","event_time":"{iso(time_us)}",'

@@ -5,35 +5,19 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from faults import Fault
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
+from outputs import read_topic
 
-__all__ = ["Commits", "ends", "moved", "read", "recoveries"]
+__all__ = ["Commits", "ends", "moved", "recoveries"]
 
 SOURCE = re.compile(rb'"source":"([^"]+)","partition":(\d+)')
 Moments = Mapping[str, Sequence[float]]
 """What moved -> the Unix seconds at which it did, rising."""
-
-
-def read(bootstrap: str, topic: str) -> Iterator[Any]:
-    """Yield all records of a topic, as many as it has now."""
-    consumer = KafkaConsumer(
-        bootstrap_servers=bootstrap, enable_auto_commit=False, max_partition_fetch_bytes=1 << 24
-    )
-    try:
-        places = [TopicPartition(topic, n) for n in sorted(consumer.partitions_for_topic(topic))]
-        stops = consumer.end_offsets(places)
-        consumer.assign(places)
-        consumer.seek_to_beginning(*places)
-        while any(consumer.position(place) < stops[place] for place in places):
-            for records in consumer.poll(1_000, max_records=5_000).values():
-                yield from records
-    finally:
-        consumer.close()
 
 
 def ends(bootstrap: str, topics: Sequence[str]) -> dict[TopicPartition, int]:
@@ -91,10 +75,10 @@ class Commits:
 def moved(bootstrap: str, cuts: str, windows: str, commits: Commits) -> dict[str, Moments]:
     """Return by role when each thing that it moves did: cuts, windows, the sink's commits."""
     by_partition: dict[str, list[float]] = {}
-    for record in read(bootstrap, cuts):
+    for record in read_topic(bootstrap, cuts):
         if found := SOURCE.search(record.value[:300]):
             by_partition.setdefault(str(found.groups()), []).append(record.timestamp / 1000)
-    forecasts = sorted(record.timestamp / 1000 for record in read(bootstrap, windows))
+    forecasts = sorted(record.timestamp / 1000 for record in read_topic(bootstrap, windows))
     return {
         "ingest": {name: sorted(times) for name, times in by_partition.items()},
         "forecast": {"windows": forecasts},
