@@ -29,18 +29,15 @@ def record(settings_file: SettingsFile, folder: Path, until_end: bool) -> None:
     settings = settings_file.load()
     recording = Recording.begin(folder, manifest_of(settings))
     reach = asyncio.run(_record(settings, recording, until_end))
-    width = max(len(place) for place in reach)
-    for place, (first, end) in sorted(reach.items()):
-        note = "" if not first else f"  (what was before offset {first:,} is gone)"
-        click.echo(f"{place:<{width}}  {end - first:>14,} records{note}")
+    width = max(map(len, reach))
+    for place, offsets in sorted(reach.items()):
+        note = f"  from offset {offsets.start:,} on: the topic begins there"
+        click.echo(f"{place:<{width}} {len(offsets):>14,} records{note if offsets.start else ''}")
     click.echo(f"recorded in {folder}; repeat it: tidecast replay {folder}")
 
 
-async def _record(
-    settings: Settings, recording: Recording, until_end: bool
-) -> dict[str, tuple[int, int]]:
+async def _record(settings: Settings, recording: Recording, until_end: bool) -> dict[str, range]:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    with count_progress("record", None) as advance:
-        return await Recorder(settings, recording, advance).run(stop, until_end)
+    return await Recorder(settings, recording, count_progress).run(stop, until_end)

@@ -1,6 +1,7 @@
 """The folder of a recording: its manifest, and where the records of each topic partition lie.
 
     recording.json                       the manifest: settings, topics
+    warm-up.checkpoint                   what the forecaster began with, if it was warmed up
     cuts/FIRST-END.parquet               the forecaster's input log: cuts and decisions
     events/SOURCE/PARTITION/...          the records of a source partition
 
@@ -9,6 +10,9 @@ Another kind of input is another folder beside these.
 
 from __future__ import annotations
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +24,7 @@ from tidecast.streams.recording.track import Track
 __all__ = ["Manifest", "Recording"]
 
 MANIFEST = "recording.json"
+WARM_UP = "warm-up.checkpoint"
 
 
 class Manifest(BaseModel):
@@ -76,9 +81,7 @@ class Recording:
             folder.mkdir(parents=True, exist_ok=True)
             if any(folder.iterdir()):
                 raise LogError(f"{folder} holds something else: name a new folder")
-            unfinished = folder / f"{MANIFEST}.unfinished"
-            unfinished.write_text(manifest.model_dump_json(indent=1) + "\n")
-            unfinished.rename(folder / MANIFEST)
+            _write(folder / MANIFEST, manifest.model_dump_json(indent=1).encode() + b"\n")
         recording = cls(folder)
         recording.refuse_other(manifest)
         return recording
@@ -125,6 +128,34 @@ class Recording:
                 "another folder"
             )
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let nobody else write to the recording meanwhile.
+
+        Raises
+        ------
+        LogError
+            When somebody does.
+        """
+        with (self.folder / MANIFEST).open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise LogError(
+                    f"another `tidecast record` writes to {self.folder}: name another folder"
+                ) from error
+            yield
+
+    @property
+    def warm_up(self) -> bytes | None:
+        """The state that the live forecaster began with, None where it began empty."""
+        path = self.folder / WARM_UP
+        return path.read_bytes() if path.is_file() else None
+
+    def keep_warm_up(self, state: bytes) -> None:
+        """Keep the state that the live forecaster began with."""
+        _write(self.folder / WARM_UP, state)
+
     @property
     def cuts(self) -> Track:
         """The messages of the cuts topic."""
@@ -138,3 +169,10 @@ class Recording:
         """Return the source partitions that there are records of."""
         found = (self.folder / "events").glob("*/*/")
         return sorted((path.parent.name, int(path.name)) for path in found)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all."""
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    unfinished.write_bytes(content)
+    unfinished.rename(path)

@@ -1,40 +1,36 @@
-"""Record a live run: copy its source topics and its cuts topic into a folder, while it runs.
-
-A message of the cuts topic is written after the source records that it speaks of: whenever a
-recorder ends, however it ends, what it leaves can be repeated, and gone on with.
-"""
+"""Record a live run: copy its source topics and its cuts topic into a folder, while it runs."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from tidecast.state.cuts import Cut, Idle
+from tidecast.models.fold import ForecastFold
 from tidecast.state.errors import LogError, ServiceError
 from tidecast.state.settings import Settings
+from tidecast.streams.checkpoints import CheckpointLog, Owner
 from tidecast.streams.clients import aiokafka_options
 from tidecast.streams.recording.folder import Manifest, Recording
+from tidecast.streams.recording.inbox import HELD_BYTES, Inbox, Key
 from tidecast.streams.recording.intake import Intake
 from tidecast.streams.topics import partition_counts, topic_ids, topic_names
-from tidecast.streams.wire import parse_input
 
 __all__ = ["Recorder", "manifest_of"]
 
-Key = tuple[str, int]
 FETCH_BYTES = 8 << 20
 PARTITION_BYTES = 2 << 20
 FETCH_RECORDS = 20_000
 POLL_MS = 500
-PIECE_BYTES = 8 << 20
-WAITING_BYTES = 64 << 20  # of all partitions together
-HELD_BYTES = 32 << 20  # of cuts: then sources are read first
-PIECE_SECONDS = 60.0
-CUTS_SECONDS = 1.0
+Bar = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
+"""Shows how far something of so many records, if that is known, was read."""
+
+Offsets = Mapping[TopicPartition, int]
 
 
 def manifest_of(settings: Settings) -> Manifest:
@@ -43,49 +39,61 @@ def manifest_of(settings: Settings) -> Manifest:
     Raises
     ------
     ServiceError
-        When there is no broker.
+        When there is no broker, or a topic is missing.
     """
     cuts = topic_names(settings.kafka.topic_prefix).cuts
     sources = {source.name: source.topic for source in settings.sources}
-    ids = topic_ids(settings.kafka, [cuts, *sources.values()])
+    topics = [cuts, *sources.values()]
+    partition_counts(settings.kafka, topics)
+    ids = topic_ids(settings.kafka, topics)
     return Manifest(settings=settings.fingerprint(), cuts=cuts, sources=sources, topic_ids=ids)
 
 
 class Recorder:
-    """Copies the topics of a pipeline into ``recording``; ``advance`` is told of every piece read.
+    """Copies the topics of a pipeline into ``recording``, going on where that ends."""
 
-    ``total`` is how many offsets there are to read, once that is known.
-    """
-
-    def __init__(
-        self, settings: Settings, recording: Recording, advance: Callable[[int], None]
-    ) -> None:
+    def __init__(self, settings: Settings, recording: Recording, bar: Bar) -> None:
         self._settings = settings
         self._recording = recording
-        self._advance = advance
-        self._fingerprint = settings.fingerprint()
+        self._bar = bar
         self._topics = {source.name: source.topic for source in settings.sources}
-        self._cuts_place = TopicPartition(topic_names(settings.kafka.topic_prefix).cuts, 0)
+        self._cuts = TopicPartition(topic_names(settings.kafka.topic_prefix).cuts, 0)
         self._keys: dict[TopicPartition, Key] = {}
-        self._intakes: dict[TopicPartition, Intake] = {}
-        self._needs: list[tuple[TopicPartition, int] | None] = []  # of each cut not written yet
-        self._ends: dict[TopicPartition, int] = {}
+        self._ends: Offsets = {}
         self._written = time.monotonic()
-        self._consumer: Any = None
 
-    async def run(self, stop: asyncio.Event, until_end: bool) -> dict[str, tuple[int, int]]:
+    async def run(self, stop: asyncio.Event, until_end: bool = False) -> dict[str, range]:
         """Record until told to stop, or to where the topics end now.
 
-        Returns the first offset and the one after the last that is written, by "topic/partition".
+        Returns the offsets that the recording holds, by "topic/partition".
 
         Raises
         ------
+        CheckpointError
+            When the forecaster's checkpoint cannot be used.
+        ContractError
+            When the cuts topic holds what was made under other settings.
         LogError
             When something is gone that the recording needs, or it cannot be written.
         ServiceError
             When the broker is away at the start, or refuses.
         """
-        self._consumer = AIOKafkaConsumer(
+        with self._recording.held():
+            async with self._connected() as self._consumer:
+                await self._open(until_end)
+                total = sum(max(0, end - self._intake(p).position) for p, end in self._ends.items())
+                try:
+                    with self._bar("record", total if until_end else None) as self._advance:
+                        while not stop.is_set() and not self._is_at_end():
+                            await self._fetch()
+                finally:
+                    await self._write()
+        intakes = {place: self._intake(place) for place in [*self._keys, self._cuts]}
+        return {f"{p.topic}/{p.partition}": range(i.begin, i.kept) for p, i in intakes.items()}
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Any]:
+        consumer = AIOKafkaConsumer(
             **aiokafka_options(self._settings.kafka),
             enable_auto_commit=False,
             auto_offset_reset="none",
@@ -94,84 +102,71 @@ class Recorder:
             max_partition_fetch_bytes=PARTITION_BYTES,
         )
         try:
-            await self._consumer.start()
-            await self._open(until_end)
-            try:
-                while not stop.is_set() and not self._is_at_end():
-                    await self._fetch()
-            finally:
-                await self._write()
+            await consumer.start()
+            yield consumer
         except KafkaError as error:
             raise ServiceError(
                 f"Kafka at {self._settings.kafka.bootstrap} refuses to be recorded ({error!r}): "
-                "run the same command again to go on"
+                "give the same command again to go on"
             ) from error
         finally:
-            await self._consumer.stop()
-        return {
-            f"{place.topic}/{place.partition}": (intake.begin, intake.kept)
-            for place, intake in self._intakes.items()
-        }
+            await consumer.stop()
 
     async def _open(self, until_end: bool) -> None:
         """Find where to begin; the end of the cuts is asked for before that of their records."""
-        cuts = self._cuts_place
-        if until_end:
-            self._ends = await self._consumer.end_offsets([cuts])
+        before = await self._consumer.end_offsets([self._cuts])
         counts = await asyncio.to_thread(
             partition_counts, self._settings.kafka, self._topics.values()
         )
         for name, topic in self._topics.items():
             for number in range(counts[topic]):
                 self._keys[TopicPartition(topic, number)] = (name, number)
-        places = [*self._keys, cuts]
+        places = [*self._keys, self._cuts]
         beginnings = await self._consumer.beginning_offsets(places)
-        self._refuse_cuts_without_beginning(beginnings[cuts])
-        for place in places:
-            self._intakes[place] = self._intake(place, beginnings[place])
+        self._inbox = Inbox(self._recording, beginnings[self._cuts])
+        self._refuse_cuts_without_beginning()
+        for place, key in self._keys.items():
+            self._inbox.add(key, beginnings[place])
         ends = await self._consumer.end_offsets(places)
         self._refuse_gone(beginnings, ends)
-        if until_end:
-            self._ends = ends | self._ends
+        self._ends = ends | before if until_end else {}
         self._assign()
 
-    def _intake(self, place: TopicPartition, beginning: int) -> Intake:
-        key = self._keys.get(place)
-        track = self._recording.cuts if key is None else self._recording.events(*key)
-        return Intake.of(track, beginning)
+    def _intake(self, place: TopicPartition) -> Intake:
+        return self._inbox.cuts if place == self._cuts else self._inbox.events[self._keys[place]]
 
     def _assign(self) -> None:
-        self._consumer.assign(list(self._intakes))
-        for place, intake in self._intakes.items():
-            self._consumer.seek(place, intake.position)
+        places = [*self._keys, self._cuts]
+        self._consumer.assign(places)
+        for place in places:
+            self._consumer.seek(place, self._intake(place).position)
 
-    def _refuse_cuts_without_beginning(self, beginning: int) -> None:
-        if beginning and not self._recording.cuts.pieces():
+    def _refuse_cuts_without_beginning(self) -> None:
+        if begin := self._inbox.cuts.begin:
             raise LogError(
-                f"the first {beginning} records of topic {self._cuts_place.topic} were deleted: "
-                "without them nothing can be repeated; begin a recording before `tidecast topics "
-                "trim` runs for the first time"
+                f"the first {begin} records of topic {self._cuts.topic} were deleted, and without "
+                "them nothing can be repeated: begin to record before `tidecast topics trim` is "
+                "run for the first time, or record another run from its start"
             )
 
-    def _refuse_gone(
-        self, beginnings: dict[TopicPartition, int], ends: dict[TopicPartition, int]
-    ) -> None:
-        for place, intake in self._intakes.items():
-            at, there = intake.position, f"{place.topic}/{place.partition}"
+    def _refuse_gone(self, beginnings: Offsets, ends: Offsets) -> None:
+        """Refuse to go on after a gap, or in another topic of the same name."""
+        for place in [*self._keys, self._cuts]:
+            at, there = self._intake(place).position, f"{place.topic}/{place.partition}"
             if beginnings[place] > at:
                 raise LogError(
                     f"offsets {at} to {beginnings[place] - 1} of {there} were deleted before they "
-                    f"were recorded: {self._recording.folder} ends there; name a new folder"
+                    f"were recorded: {self._recording.folder} ends there; record another run"
                 )
             if ends[place] < at:
                 raise LogError(
                     f"{there} ends at offset {ends[place]}, but was recorded up to {at}: it was "
-                    "created anew, or its broker has lost records; name a new folder"
+                    "created anew, or its broker has lost records; record another run"
                 )
 
     def _is_at_end(self) -> bool:
         return bool(self._ends) and all(
-            self._intakes[place].position >= end for place, end in self._ends.items()
+            self._intake(place).position >= end for place, end in self._ends.items()
         )
 
     async def _fetch(self) -> None:
@@ -181,77 +176,69 @@ class Recorder:
                 *self._places_to_read(), timeout_ms=POLL_MS, max_records=FETCH_RECORDS
             )
         except OffsetOutOfRangeError:
-            places = list(self._intakes)
+            places = [*self._keys, self._cuts]
             beginnings = await self._consumer.beginning_offsets(places)
             self._refuse_gone(beginnings, await self._consumer.end_offsets(places))
             raise
         for place, records in fetched.items():
-            position = await self._consumer.position(place)
-            end = self._ends.get(place, position)
-            inside = (
-                [record for record in records if record.offset < end] if self._ends else records
-            )
-            self._intakes[place].note(inside, min(position, end))
-            if place == self._cuts_place:
-                await self._note_needs([record.value for record in inside])
-            self._advance(len(inside))
-        if self._is_due():
+            await self._note(place, records)
+        for key in self._inbox.unknown:
+            await self._add(key)
+        if self._inbox.is_due(time.monotonic() - self._written):
             await self._write()
 
     def _places_to_read(self) -> Iterable[TopicPartition]:
-        is_held = self._intakes[self._cuts_place].size >= HELD_BYTES
-        return self._keys if is_held else self._intakes
+        is_held = self._inbox.cuts.size >= HELD_BYTES
+        return self._keys if is_held else [*self._keys, self._cuts]
 
-    async def _note_needs(self, values: list[bytes | None]) -> None:
-        """Note up to where source records must be written before each of these cuts is."""
-        for value in values:
-            message = parse_input(value or b"", self._fingerprint)
-            if not isinstance(message, Cut | Idle):
-                self._needs.append(None)
-                continue
-            place = TopicPartition(self._topics[message.source], message.partition)
-            if place not in self._intakes:
-                await self._add(place, (message.source, message.partition))
-            if message.upto < (begin := self._intakes[place].begin):
-                raise LogError(
-                    f"{place.topic}/{place.partition} begins at offset {begin}, but the workers "
-                    f"have read it from offset {message.upto} or before: what is gone cannot be "
-                    "repeated; record from the start of a run, and keep the topic for as long"
-                )
-            need = message.upto + 1 if isinstance(message, Cut) else message.upto
-            self._needs.append((place, need))
+    async def _note(self, place: TopicPartition, records: list[Any]) -> None:
+        position = await self._consumer.position(place)
+        if (end := self._ends.get(place, position)) < position:
+            records, position = [record for record in records if record.offset < end], end
+        if place == self._cuts:
+            if not self._inbox.cuts.position:
+                await self._keep_warm_up()
+            self._inbox.note_cuts(records, position)
+        else:
+            self._intake(place).note(records, position)
+        self._advance(len(records))
 
-    async def _add(self, place: TopicPartition, key: Key) -> None:
+    async def _add(self, key: Key) -> None:
         """Record a partition that was added to its topic meanwhile."""
-        self._keys[place] = key
+        place = TopicPartition(self._topics[key[0]], key[1])
         beginnings = await self._consumer.beginning_offsets([place])
-        self._intakes[place] = self._intake(place, beginnings[place])
+        self._keys[place] = key
+        self._inbox.add(key, beginnings[place])
         self._assign()
 
-    def _is_due(self) -> bool:
-        cuts = self._intakes[self._cuts_place].size
-        sizes = [intake.size for intake in self._intakes.values()]
-        seconds = time.monotonic() - self._written
-        return (
-            max(sizes) - cuts >= PIECE_BYTES
-            or sum(sizes) >= WAITING_BYTES
-            or (cuts >= HELD_BYTES and seconds >= CUTS_SECONDS)
-            or seconds >= PIECE_SECONDS
-        )
-
     async def _write(self) -> None:
-        await asyncio.to_thread(self._write_all)
+        """Write what can be written; what waits for records must have records to wait for."""
+        await asyncio.to_thread(self._inbox.write)
         self._written = time.monotonic()
+        if self._inbox.needs and (need := self._inbox.needs[0]) is not None:
+            place = TopicPartition(self._topics[need.key[0]], need.key[1])
+            with suppress(KafkaError):  # a broker that is away is asked the next time
+                ends = await self._consumer.end_offsets([place])
+                if need.end > ends[place]:
+                    raise LogError(
+                        f"a cut was made at offset {need.upto} of {place.topic}/{place.partition}, "
+                        f"which ends at {ends[place]}: it was created anew, or its broker has lost "
+                        "records; what came before cannot be repeated"
+                    )
 
-    def _write_all(self) -> None:
-        """Write the source records, then the cuts that speak of written records."""
-        for place in self._keys:
-            intake = self._intakes[place]
-            intake.write(len(intake.offsets))
-        ready = 0
-        for need in self._needs:
-            if need is not None and self._intakes[need[0]].kept < need[1]:
-                break
-            ready += 1
-        self._intakes[self._cuts_place].write(ready)
-        del self._needs[:ready]
+    async def _keep_warm_up(self) -> None:
+        """Keep what the forecaster began with: now that there are cuts it can be no other."""
+        owner = Owner.shard(self._cuts.partition)
+        found = (await CheckpointLog(self._settings).read([owner])).get(owner)
+        if found is None:
+            return
+        fold = ForecastFold(self._settings)
+        fold.restore(found.data)
+        if fold.slabs.floor is None:
+            return
+        if found.position:
+            raise LogError(
+                "the forecaster began with what a warm-up had learnt, and that checkpoint is gone "
+                f"(the last is of offset {found.position}): record a run from its start"
+            )
+        self._recording.keep_warm_up(found.data)

@@ -101,6 +101,8 @@ class Recorded:
 
     Raises
     ------
+    CheckpointError
+        When what the live forecaster began with is damaged.
     LogError
         When there is no recording, or one made under other settings.
     """
@@ -110,6 +112,8 @@ class Recorded:
         self.recording.refuse_settings(settings.fingerprint())
         self.counts = Counts()
         self.fold = ForecastFold(settings)
+        if (learnt := self.recording.warm_up) is not None:
+            self.fold.restore(learnt)
         self._settings = settings
         self._sources = {source.name: SourceFold(settings, source) for source in settings.sources}
         self._tracks = {key: self.recording.events(*key) for key in self.recording.partitions()}
