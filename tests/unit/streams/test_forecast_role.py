@@ -59,11 +59,16 @@ class Shelf:
     async def _run(self, messages: Sequence[InputMessage], first: int) -> None:
         role = ForecastRole(SETTINGS, self)  # type: ignore[arg-type]
         await role.open([PLACE])
-        values = [encode_input(message, FINGERPRINT) for message in messages]
-        offsets = np.arange(first, first + len(values))
-        async for _ in role.take(PLACE, Batch(offsets, values)):
-            pass
+        await take(role, *messages, first=first)
         await (await role.checkpoint())
+
+
+async def take(role: ForecastRole, *messages: InputMessage, first: int = 0) -> None:
+    """Let a role take the messages, the first of which stands at offset ``first``."""
+    values = [encode_input(message, FINGERPRINT) for message in messages]
+    offsets = np.arange(first, first + len(values))
+    async for _ in role.take(PLACE, Batch(offsets, values)):
+        pass
 
 
 @pytest.fixture
@@ -140,6 +145,25 @@ def test_a_worker_that_starts_from_a_warm_up_lists_them_too(shelf: Shelf) -> Non
         PartitionList
     ]
     assert [record["next_bin"] for record in shelf.values("progress")] == [11]
+
+
+def test_a_save_holds_the_fold_as_it_was_copied_whatever_is_folded_meanwhile(shelf: Shelf) -> None:
+    before, after = passed(10, 5, minute(10, "a")), passed(12, 6, minute(12, "b"))
+    expected = ForecastFold(SETTINGS)
+    for message in (LISTED, *before):
+        list(expected.step(message))
+
+    async def whole() -> None:
+        role = ForecastRole(SETTINGS, shelf)  # type: ignore[arg-type]
+        await role.open([PLACE])
+        await take(role, LISTED, *before)
+        save = await role.checkpoint()
+        await take(role, *after, first=4)
+        assert await save == {PLACE: 4}
+        assert shelf.kept[Owner.shard(0)] == Checkpoint(4, expected.snapshot())
+        assert await (await role.checkpoint()) == {PLACE: 7}
+
+    asyncio.run(whole())
 
 
 def test_a_worker_that_has_its_list_writes_none(shelf: Shelf) -> None:

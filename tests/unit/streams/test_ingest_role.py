@@ -416,6 +416,34 @@ def test_outputs_are_delivered_before_the_checkpoint_is_written(
     assert shelf.calls == ["send", "delivered", "checkpoint", "delivered"]
 
 
+def test_a_save_holds_what_was_folded_when_it_was_copied(shelf: Shelf, source: Source) -> None:
+    async def before(role: IngestRole) -> None:
+        await take(role, WARM, 0)
+        save = await role.checkpoint()
+        await take(role, records(3_600), 6)
+        assert await save == {PLACE: 6}
+
+    async def after(role: IngestRole) -> None:
+        await take(role, records(3_700), 6)
+
+    running(before, shelf, source)
+    shelf.sent.clear()
+    assert running(after, shelf, source) == {PLACE: 6}
+    (cut,) = shelf.messages()
+    assert [sums_of(part)["north"][0] for part in cut.bins] == [6]
+
+
+def test_what_moves_during_a_save_is_in_the_next_one(shelf: Shelf, source: Source) -> None:
+    async def work(role: IngestRole) -> None:
+        await take(role, WARM, 0)
+        save = await role.checkpoint()
+        await take(role, records(1), 6)
+        await save
+        assert await (await role.checkpoint()) == {PLACE: 7}
+
+    running(work, shelf, source)
+
+
 def test_a_new_owner_goes_on_from_the_checkpoint_and_skips_what_was_folded(
     shelf: Shelf, source: Source
 ) -> None:
