@@ -247,6 +247,42 @@ def test_a_writer_that_slept_deletes_nothing_newer_than_it_knows(pipeline: Live)
     assert beginning(pipeline) == 2
 
 
+class SleepingSender(Sender):
+    """Falls asleep before it sends a manifest."""
+
+    def __init__(self, awake: Sender) -> None:
+        super().__init__(awake._app)
+        self.sleeps, self.wakes = asyncio.Event(), asyncio.Event()
+
+    async def send(self, topic: str, value: bytes, *rest: Any, **options: Any) -> Any:
+        if value.startswith(b"{"):
+            self.sleeps.set()
+            await self.wakes.wait()
+        return await super().send(topic, value, *rest, **options)
+
+
+def test_a_writer_that_sleeps_between_chunks_and_manifest_takes_nobody_back(
+    pipeline: Live,
+) -> None:
+    async def write(log: CheckpointLog, sender: Sender) -> None:
+        await log.read([OWNER])
+        await log.write(sender, OWNER, Checkpoint(10, b"before it slept"))
+        sleeper = SleepingSender(sender)
+        stale = asyncio.create_task(log.write(sleeper, OWNER, Checkpoint(20, b"a half one")))
+        await sleeper.sleeps.wait()
+        heir = CheckpointLog(pipeline.settings)
+        assert (await heir.read([OWNER]))[OWNER] == Checkpoint(10, b"before it slept")
+        for position in range(30, 30 + TRIM_EVERY):
+            await heir.write(sender, OWNER, Checkpoint(position, b"the heir's"))
+        sleeper.wakes.set()
+        await stale
+        for position in range(21, 21 + TRIM_EVERY):
+            await log.write(sender, OWNER, Checkpoint(position, b"a writer that slept"))
+
+    newest = 30 + TRIM_EVERY - 1
+    assert done(pipeline, write) == Checkpoint(newest, b"the heir's")
+
+
 def test_what_was_carried_over_to_other_settings_goes_on(pipeline: Live) -> None:
     async def write(log: CheckpointLog, sender: Sender) -> None:
         await log.write(sender, OWNER, Checkpoint(5, b"state"))
