@@ -55,7 +55,8 @@ class RecordedPartition:
         self.newest = (-1, -1)
         self.cuts: dict[tuple[int, int], Cut] = {}
         self._pieces = track.read()
-        self._rest: Records | None = None
+        self._piece: Records | None = None
+        self._at = 0  # in the piece
 
     @property
     def name(self) -> str:
@@ -63,11 +64,15 @@ class RecordedPartition:
         return f"{self.source.source.name}/{self.state.partition}"
 
     def fold_to(self, end: int | None = None) -> Iterator[tuple[int, Outcome]]:
-        """Fold the records before offset ``end`` (all, where None); yield (how many, what)."""
-        while (records := self._next(end)) is not None:
-            outcome = self.source.step(self.state, Batch(records.offsets, records.values))
-            self.cuts |= {rank(cut): cut for cut in outcome.cuts}
-            yield len(records.values), outcome
+        """Fold the records before offset ``end``; yield (how many, what).
+
+        None stands for all that is left, of which nobody will ask for a cut.
+        """
+        while (batch := self._next(end)) is not None:
+            outcome = self.source.step(self.state, batch)
+            if end is not None:
+                self.cuts |= {rank(cut): cut for cut in outcome.cuts}
+            yield len(batch.records), outcome
 
     def take(self, cut: Cut) -> Cut | None:
         """Return the cut of the rank of ``cut``, and forget those before it."""
@@ -83,15 +88,16 @@ class RecordedPartition:
         self.state.next_offset = max(self.state.next_offset, upto)
         return self.state.idle()
 
-    def _next(self, end: int | None) -> Records | None:
-        while self._rest is None or not len(self._rest.offsets):
-            self._rest = next(self._pieces, None)
-            if self._rest is None:
+    def _next(self, end: int | None) -> Batch | None:
+        while self._piece is None or self._at == len(self._piece.values):
+            self._piece, self._at = next(self._pieces, None), 0
+            if self._piece is None:
                 return None
-        there = self._rest.offsets
-        stop = len(there) if end is None else int(np.searchsorted(there, end))
-        taken, self._rest = _split(self._rest, min(stop, STEP_RECORDS))
-        return taken if len(taken.offsets) else None
+        offsets, values = self._piece.offsets, self._piece.values
+        stop = len(values) if end is None else int(np.searchsorted(offsets, end))
+        taken = slice(self._at, min(stop, self._at + STEP_RECORDS))
+        self._at = max(self._at, taken.stop)
+        return Batch(offsets[taken], values[taken]) if taken.start < taken.stop else None
 
 
 class Recorded:
@@ -212,13 +218,6 @@ class Recorded:
             track = self._tracks.get(key) or self.recording.events(source, number)
             self._partitions[key] = RecordedPartition(self._sources[source], number, track)
         return self._partitions[key]
-
-
-def _split(records: Records, count: int) -> tuple[Records, Records]:
-    def part(places: slice) -> Records:
-        return Records(records.offsets[places], records.times_ms[places], records.values[places])
-
-    return part(slice(count)), part(slice(count, None))
 
 
 def _is_same(made: Cut | Idle, recorded: Cut | Idle) -> bool:

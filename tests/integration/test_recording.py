@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaAdminClient, KafkaProducer
-from live import Live, live, wait_until
+from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
+from live import Live, Worker, live, wait_until
 from outputs import compare
 
-from tidecast.state.cuts import END_OF_LOG
-from tidecast.streams.recording import Recorded
+from tidecast.state.cuts import END_OF_LOG, Cut, InputMessage, PartitionList
+from tidecast.streams.outbox import outbox
+from tidecast.streams.recording import Recorded, Recording
+from tidecast.streams.wire import encode_input
+from tidecast.tools.main import run
 
 SETTINGS = """
 [bins]
@@ -70,13 +77,16 @@ def send(pipeline: Live, partitions: dict[int, list[bytes]]) -> None:
         producer.close()
 
 
+@contextmanager
+def administrator(pipeline: Live) -> Iterator[KafkaAdminClient]:
+    with closing(KafkaAdminClient(bootstrap_servers=pipeline.bootstrap)) as admin:
+        yield admin
+
+
 def add_partition(pipeline: Live, count: int) -> None:
     topic = pipeline.settings.sources[0].topic
-    admin = KafkaAdminClient(bootstrap_servers=pipeline.bootstrap)
-    try:
+    with administrator(pipeline) as admin:
         admin.create_partitions({topic: count})
-    finally:
-        admin.close()
 
     def is_there() -> bool:
         try:
@@ -100,6 +110,20 @@ def closed(pipeline: Live) -> int:
     return max(windows, default=0) - START // MINUTE
 
 
+def recorder(pipeline: Live, folder: Path) -> Worker:
+    """Start to record beside the workers, which it is stopped with."""
+    log = folder.with_name(f"recorder-{time.monotonic_ns()}.log")
+    command = [sys.executable, "-m", "tidecast.tools.main"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "--settings", str(pipeline.settings_path), "record", str(folder)],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    pipeline.workers["recorder"] = Worker("recorder", process, log)
+    return pipeline.workers["recorder"]
+
+
 def assert_repeated(pipeline: Live, folder: Path) -> dict[str, int]:
     """Compare all that was written with what the recording gives; return how much was told."""
     settings = pipeline.settings
@@ -112,6 +136,8 @@ def assert_repeated(pipeline: Live, folder: Path) -> dict[str, int]:
 def test_a_run_with_idle_killed_and_joining_partitions_is_repeated_byte_for_byte(
     pipeline: Live, tmp_path: Path
 ) -> None:
+    beside = tmp_path / "beside"
+    recording = recorder(pipeline, beside)
     ingest, forecast = pipeline.start("ingest"), pipeline.start("forecast")
     send(pipeline, {0: minutes(0, 8)})
     pipeline.wait(lambda: closed(pipeline) >= 5, "slabs beside an idle partition")
@@ -122,23 +148,98 @@ def test_a_run_with_idle_killed_and_joining_partitions_is_repeated_byte_for_byte
     )
     ingest.kill()
     forecast.kill()
+    assert recording.stop() == 0
+    assert Recording(beside).cuts.pieces()[-1].end > 5
+    recording = recorder(pipeline, beside)
     send(pipeline, {1: [b"broken", *minutes(1, 9, "south")], 0: minutes(7, 12)})
     pipeline.start("ingest")
     pipeline.start("forecast")
     pipeline.wait(lambda: closed(pipeline) >= 8, "slabs after the restart")
+    recording.kill()
     add_partition(pipeline, 3)
     send(pipeline, {2: minutes(9, 14, "west"), 0: minutes(12, 14), 1: minutes(9, 14, "south")})
+    recording = recorder(pipeline, beside)
     pipeline.wait(
         lambda: any(message["partition"] == 2 for message in inputs(pipeline, "cut")),
         "cuts of the new partition",
     )
     send(pipeline, {n: [*minutes(13, 16), END_OF_LOG] for n in range(3)})
     pipeline.wait(lambda: closed(pipeline) >= 15, "the last slab")
-    pipeline.workers["ingest-0"].stop()
+    assert recording.stop() == 0
+    assert pipeline.workers["ingest-0"].stop() == 0
     assert len(inputs(pipeline, "idle")) >= 1
     assert {message["partition"] for message in inputs(pipeline, "join")} >= {2}
-    pipeline.command("record", str(tmp_path / "kept"), "--until-end")
-    told = assert_repeated(pipeline, tmp_path / "kept")
+    pipeline.command("record", str(tmp_path / "after"), "--until-end")
+    pipeline.command("record", str(beside), "--until-end")
+    told = assert_repeated(pipeline, tmp_path / "after")
     assert told["windows"] > 16  # with corrections
     assert told["late"] > 0
     assert told["dead-letters"] == 2
+    assert assert_repeated(pipeline, beside) == told
+    pipeline.command("replay", str(beside), "--store", str(tmp_path / "store"))
+
+
+def say(pipeline: Live, *messages: InputMessage) -> None:
+    """Write messages to the cuts topic, as workers do."""
+
+    async def write() -> None:
+        async with outbox(pipeline.settings.kafka) as sender:
+            for message in messages:
+                value = encode_input(message, pipeline.settings.fingerprint())
+                await sender.send(pipeline.topics.cuts, value, partition=0)
+
+    asyncio.run(write())
+
+
+def delete_before(pipeline: Live, topic: str, offset: int) -> None:
+    with administrator(pipeline) as admin:
+        admin.delete_records({TopicPartition(topic, 0): offset})
+
+
+def complaint(pipeline: Live, folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """Return why there can be no recording in ``folder``."""
+    arguments = ["--settings", str(pipeline.settings_path), "record", str(folder), "--until-end"]
+    capsys.readouterr()
+    assert run(arguments) == 3
+    return capsys.readouterr().err
+
+
+def cut(upto: int) -> Cut:
+    return Cut("clicks", 0, 5, 5, upto)
+
+
+def test_what_is_gone_and_cannot_be_repeated_is_refused_by_name(
+    pipeline: Live, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    topic = pipeline.settings.sources[0].topic
+    say(pipeline, PartitionList((("clicks", 0), ("clicks", 1))), cut(2), cut(12))
+    send(pipeline, {0: minutes(0, 2)})
+    said = complaint(pipeline, tmp_path / "a", capsys)
+    assert f"a cut was made at offset 12 of {topic}/0, which ends at 12" in said
+    send(pipeline, {0: minutes(2, 3)})
+    pipeline.command("record", str(tmp_path / "b"), "--until-end")
+    delete_before(pipeline, topic, 4)
+    said = complaint(pipeline, tmp_path / "c", capsys)
+    assert "clicks/0 begins at offset 4, but the workers have read it from offset 2" in said
+    pipeline.command("record", str(tmp_path / "b"), "--until-end")
+    send(pipeline, {0: minutes(3, 5)})
+    delete_before(pipeline, topic, 20)
+    said = complaint(pipeline, tmp_path / "b", capsys)
+    assert f"offsets 18 to 19 of {topic}/0 were deleted before they were recorded" in said
+    delete_before(pipeline, pipeline.topics.cuts, 1)
+    said = complaint(pipeline, tmp_path / "d", capsys)
+    assert f"the first 1 records of topic {pipeline.topics.cuts} were deleted" in said
+
+
+def test_a_topic_made_anew_ends_a_recording(
+    pipeline: Live, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    topic = pipeline.settings.sources[0].topic
+    send(pipeline, {0: minutes(0, 2)})
+    pipeline.command("record", str(tmp_path / "kept"), "--until-end")
+    with administrator(pipeline) as admin:
+        admin.delete_topics([topic])
+        wait_until(lambda: topic not in admin.list_topics(), "the end of the topic")
+    pipeline.command("topics", "create", "--partitions", "2")
+    send(pipeline, {0: minutes(0, 9)})
+    assert f"topic {topic} was created anew" in complaint(pipeline, tmp_path / "kept", capsys)
