@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from tidecast.state.bins import iso
+from tidecast.state.bins import BinGrid
 from tidecast.state.settings import Settings
-from tidecast.state.slabs import SlabRules
-from tidecast.streams.recount.compare import differences, within_cells
+from tidecast.streams.recount.compare import within_cells
 from tidecast.streams.recount.held import held_steps, with_late
-from tidecast.streams.recount.live import Bar, LiveAudit
+from tidecast.streams.recount.live import Bar, LiveRecount
 from tidecast.streams.recount.logs import TopicReader
 from tidecast.streams.recount.stored import StoredActuals
 from tidecast.streams.recount.sums import CELL, EVENTS, series_of
@@ -79,14 +78,13 @@ def plan_late_replay(settings: Settings, store: Store, bar: Bar) -> LatePlan:
         When the store is away or refuses.
     """
     with TopicReader(settings.kafka) as reader:
-        live = LiveAudit(settings, reader, bar)
-        live.recount()
+        live = LiveRecount(settings, reader, bar)
     return Planner(live, StoredActuals(settings, store)).plan()
 
 
 def write_amendments(settings: Settings, store: Store, amendments: Sequence[Amendment]) -> None:
     """Write the bins, whole, each in one insert; a run that is cut short is run again."""
-    grid = SlabRules.of(settings).grid
+    grid = BinGrid(settings.bins.width, settings.shop.time_zone)
     for piece in _pieces(amendments):
         rows = [
             (*row[:3], grid.start(each.bin) // SECOND, grid.end(each.bin) // SECOND, row[3])
@@ -113,10 +111,9 @@ def _pieces(amendments: Sequence[Amendment]) -> Iterator[list[Amendment]]:
 class Planner:
     """Decides, bin by bin, what becomes of its late events."""
 
-    def __init__(self, live: LiveAudit, actuals: StoredActuals) -> None:
+    def __init__(self, live: LiveRecount, actuals: StoredActuals) -> None:
         self._live, self._actuals = live, actuals
         self._settings = live.settings
-        self._rules = SlabRules.of(live.settings)
         self._counted, self._late = live.counted(), live.late()
 
     def plan(self) -> LatePlan:
@@ -131,31 +128,26 @@ class Planner:
 
     def _is_final(self, bin_: int) -> bool:
         """Tell whether no correction can come, and the last one is in the store."""
-        return self._rules.is_beyond(bin_, self._live.last_bin) and self._live.is_stored(bin_)
+        return self._live.is_final(bin_) and self._live.is_stored(bin_)
 
     def _judge(self, plan: LatePlan, bin_: int, found: pl.DataFrame) -> None:
-        name = f"bin {iso(self._rules.grid.start(bin_))}"
+        name = f"bin {self._live.name(bin_)}"
         if bin_ < self._live.whole_from:
             plan.refused.append(f"{name}: records of it are gone from the source topics")
             return
-        sums = self._counted.of(bin_)
-        held = held_steps(self._settings, bin_, sums, self._late.of(bin_), found)
+        sums, late = self._counted.of(bin_), self._late.of(bin_)
+        lacking = self._live.past.lacking(bin_)
+        held = held_steps(self._settings, bin_, sums, late, found, lacking)
         if not held.is_known:
-            plan.refused.append(f"{name}: {self._quarrel(bin_, found)}")
+            where = "its cells, taken together," if held.odd is None else "/".join(held.odd)
+            plan.refused.append(
+                f"{name}: {where} is in the store what the log gives with no number of its late "
+                "events: see `tidecast verify --kafka`"
+            )
         elif held.is_whole:
             plan.done += 1
         else:
             plan.amendments.append(self._amendment(bin_, found))
-
-    def _quarrel(self, bin_: int, found: pl.DataFrame) -> str:
-        """Say how the store differs from the recount without the late events."""
-        first = next(differences(self._settings, "store", bin_, self._counted.of(bin_), found))
-        counted, stored = (_number(value) for value in (first.counted, first.found))
-        return (
-            f"without its late events the log gives other values ({first.series} of "
-            f"{first.region}/{first.category}: stored {stored}, counted {counted}): "
-            "see `tidecast verify --kafka`"
-        )
 
     def _amendment(self, bin_: int, found: pl.DataFrame) -> Amendment:
         sums = within_cells(with_late(self._counted.of(bin_), self._late.of(bin_)), found)
@@ -164,7 +156,8 @@ class Planner:
         values = series_of(self._settings, whole.with_columns(pl.col(names).fill_null(0)))
         rows: list[Row] = []
         changes: list[Change] = []
-        for series in self._settings.series:
+        lacking = self._live.past.lacking(bin_)
+        for series in (each for each in self._settings.series if each.name not in lacking):
             stored = whole[f"{series.name}.value"].to_list()
             pairs = zip(stored, values[series.name].tolist(), strict=True)
             for (region, category), (before, after) in zip(
@@ -178,7 +171,3 @@ class Planner:
 
 def _same(one: float, other: float) -> bool:
     return one == other or (math.isnan(one) and math.isnan(other))
-
-
-def _number(value: float | None) -> str:
-    return "not there" if value is None else f"{value:.12g}"

@@ -22,6 +22,8 @@ from tidecast.tools.tally import counts_table
 
 __all__ = ["verify"]
 
+CLEAN = "all is as the log says"
+
 
 @click.command()
 @click.argument("logs", nargs=-1, metavar="[LOG...]")
@@ -55,7 +57,7 @@ def verify(
     store = open_embedded(folder) if folder else open_server(settings.clickhouse)
     with closing(store):
         if kafka:
-            from tidecast.streams.recount.live import audit_kafka
+            from tidecast.streams.recount.checks import audit_kafka
 
             verdict = audit_kafka(settings, store, count_progress)
         else:
@@ -89,7 +91,15 @@ def show(settings: Settings, verdict: Verdict) -> None:
     rows = [(name, f"{count:,}") for name, count in verdict.figures.items()]
     rows += [(what, f"{count:,}") for what, count in verdict.wrong.items()]
     console.print(counts_table(rows))
-    console.print("all is as the log says" if verdict.is_clean else "NOT as the log says")
+    for what in verdict.unjudged:
+        console.print(f"not judged: {what}", markup=False, highlight=False)
+    console.print(_conclusion(verdict))
+
+
+def _conclusion(verdict: Verdict) -> str:
+    if not verdict.is_clean:
+        return "NOT as the log says"
+    return "all that can be judged is as the log says" if verdict.unjudged else CLEAN
 
 
 def _cells(settings: Settings, verdict: Verdict) -> Table:

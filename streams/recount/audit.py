@@ -24,12 +24,16 @@ Advance = Callable[[int], None]
 
 @dataclass
 class Verdict:
-    """What an audit found: figures for its table, and what is wrong, the first of each kind."""
+    """What an audit found: figures for its table, and what is wrong, the first of each kind.
+
+    ``unjudged`` says what could not be compared, or may differ, and why.
+    """
 
     figures: dict[str, int] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
     wrong: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
+    unjudged: list[str] = field(default_factory=list)
 
     def differ(self, difference: Difference) -> None:
         """Note a cell that differs."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,9 +49,14 @@ class BinTable:
 
 
 def differences(
-    settings: Settings, where: str, bin_: int, sums: pl.DataFrame, found: pl.DataFrame
+    settings: Settings,
+    where: str,
+    bin_: int,
+    sums: pl.DataFrame,
+    found: pl.DataFrame,
+    lacking: Collection[str] = (),
 ) -> Iterator[Difference]:
-    """Yield each value of ``found`` that ``sums``, a row a cell, deny.
+    """Yield each value of ``found`` that ``sums``, a row a cell, deny; of no series ``lacking``.
 
     ``found`` has a row a cell and SERIES.value of each series; NaN is a mean of nothing, null a
     value that is not there. Cells without events count nothing. Events of a cell that ``found``
@@ -62,7 +67,7 @@ def differences(
     names = [name for name in sums.columns if name not in ("bin", *CELL)]
     counted = series_of(settings, whole.with_columns(pl.col(names).fill_null(0)))
     regions, categories = whole["region"].to_list(), whole["category"].to_list()
-    for series in settings.series:
+    for series in (each for each in settings.series if each.name not in lacking):
         expected = counted[series.name]
         column = whole.get_column(f"{series.name}.value", default=_nothing(whole.height))
         values, there = column.fill_null(np.nan).to_numpy(), column.is_not_null().to_numpy()

@@ -1,14 +1,14 @@
-"""How far a source partition's log is in the closed bins, and what was told of the rest."""
+"""What workers have told of a source partition: how far it is in the bins, and of the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NEVER", "Cover", "LateBin"]
+__all__ = ["NEVER", "Cover", "Known", "LateBin"]
 
 NEVER = 2**62  # beyond every offset
 Longs = NDArray[np.int64]
@@ -24,6 +24,10 @@ class Cover:
 
     upto: int = NEVER
     boundary: int = -1
+
+    def since(self, base: int) -> Cover:
+        """Return the same in a topic made anew, after ``base`` offsets of the one before."""
+        return Cover(self.upto - base, self.boundary) if self.upto >= base else Cover(-1, -1)
 
     def reaches(self, at: Longs, through: Longs) -> NDArray[np.bool_]:
         """Tell which records, each at its turn, come before the cut."""
@@ -49,3 +53,25 @@ class LateBin:
                 found[cover.reaches(at, through)], position
             )
         return found
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a recount is told of a partition before the first record.
+
+    Only what ``cover`` reaches is counted, and in ``late_bins`` even less: what a bin's own cover
+    leaves out is late. ``late_at`` says where the late topic tells of late records, by offset.
+    Records before offset ``trusted`` were read under other settings, which nobody knows: they are
+    late or refused as ``reasons`` say, by offset, and not by the rules of now.
+    """
+
+    cover: Cover = Cover()
+    late_bins: Mapping[int, LateBin] = field(default_factory=dict)
+    late_at: Mapping[int, int] | None = None
+    trusted: int = 0
+    reasons: Mapping[int, str] = field(default_factory=dict)
+
+    def refusal(self, offset: int) -> str | None:
+        """Return why a record was refused that is judged by what was told."""
+        reason = self.reasons.get(offset) if offset < self.trusted else None
+        return None if reason == "late" else reason

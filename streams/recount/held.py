@@ -6,10 +6,13 @@ of them. So a stored bin is the recount with the first few of them, and how few 
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from tidecast.state.cells import Cell
 from tidecast.state.settings import Settings
 from tidecast.streams.recount.compare import differences, within_cells
 from tidecast.streams.recount.cover import NEVER
@@ -21,10 +24,14 @@ BEFORE = -1  # where no late event is told of yet
 
 
 class Held:
-    """How many of the ``steps`` of late events a stored bin may hold; several where equal."""
+    """How many of the ``steps`` of late events a stored bin may hold; several where equal.
 
-    def __init__(self, may_hold: NDArray[np.bool_]) -> None:
+    ``odd`` is a cell that holds no number of them, where there is one.
+    """
+
+    def __init__(self, may_hold: NDArray[np.bool_], odd: Cell | None = None) -> None:
         self.steps = len(may_hold) - 1
+        self.odd = odd
         self._counts = np.flatnonzero(may_hold)
 
     @property
@@ -44,27 +51,35 @@ class Held:
 
 
 def held_steps(
-    settings: Settings, bin_: int, sums: pl.DataFrame, late: pl.DataFrame, found: pl.DataFrame
+    settings: Settings,
+    bin_: int,
+    sums: pl.DataFrame,
+    late: pl.DataFrame,
+    found: pl.DataFrame,
+    lacking: Collection[str] = (),
 ) -> Held:
     """Tell with how many of ``late``, in the order of TOLD, ``sums`` give what was ``found``.
 
     ``found`` has a row a cell and SERIES.value of each series, ``sums`` and ``late`` those of the
-    bin.
+    bin. Series ``lacking`` in the bin are not looked at.
     """
     sums, late = within_cells(sums, found), within_cells(late, found)
     times, cells = np.unique(late[TOLD].to_numpy()), late.select(CELL).unique()
-    others = [frame.join(cells, on=CELL, how="anti") for frame in (sums, found)]
-    if any(True for _ in differences(settings, "", bin_, *others)):
-        return Held(np.zeros(len(times) + 1, np.bool_))
+    whole, stored = (frame.join(cells, on=CELL, how="anti") for frame in (sums, found))
+    wrong_cells = differences(settings, "", bin_, whole, stored, lacking)
+    if first := min(((d.region, d.category) for d in wrong_cells), default=None):
+        return Held(np.zeros(len(times) + 1, np.bool_), Cell(*first))
     rows = _steps(sums, late, cells)
-    agrees = _agrees(settings, rows, found)
+    agrees = _agrees(settings, rows, found, lacking)
     begins = np.searchsorted(times, rows[TOLD].to_numpy(), side="right")
     ends = np.searchsorted(times, rows[".until"].to_numpy(), side="right")
     ends[(rows[".until"] == NEVER).to_numpy()] = len(times) + 1
     wrong = np.zeros(len(times) + 2, np.int64)
     np.add.at(wrong, begins[~agrees], 1)
     np.add.at(wrong, ends[~agrees], -1)
-    return Held(np.cumsum(wrong)[:-1] == 0)
+    may_be = rows.filter(pl.Series(agrees)).select(CELL).unique()
+    odd = cells.join(may_be, on=CELL, how="anti").sort(CELL)
+    return Held(np.cumsum(wrong)[:-1] == 0, Cell(*odd.row(0)) if odd.height else None)
 
 
 def with_late(sums: pl.DataFrame, late: pl.DataFrame) -> pl.DataFrame:
@@ -86,14 +101,16 @@ def _steps(sums: pl.DataFrame, late: pl.DataFrame, cells: pl.DataFrame) -> pl.Da
     )
 
 
-def _agrees(settings: Settings, rows: pl.DataFrame, found: pl.DataFrame) -> NDArray[np.bool_]:
+def _agrees(
+    settings: Settings, rows: pl.DataFrame, found: pl.DataFrame, lacking: Collection[str]
+) -> NDArray[np.bool_]:
     """Tell which sums give the values that were found of their cell; no events: no cell."""
     there = found.with_columns(pl.lit(True).alias(".there"))
     both = rows.select(CELL).join(there, on=CELL, how="left", maintain_order="left")
     values = series_of(settings, rows)
     same = both[".there"].fill_null(False).to_numpy().copy()
     absent = ~same & (rows[EVENTS] == 0).to_numpy()
-    for series in settings.series:
+    for series in (each for each in settings.series if each.name not in lacking):
         column = both.get_column(f"{series.name}.value")
         actual, expected = column.fill_null(np.nan).to_numpy(), values[series.name]
         equal = (actual == expected) | (np.isnan(actual) & np.isnan(expected))

@@ -1,8 +1,8 @@
-"""The audit of a live pipeline: source topics recounted, and held against what it wrote."""
+"""The recount of a live pipeline: what it wrote, and its source topics, read once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
 import numpy as np
@@ -11,32 +11,37 @@ import polars as pl
 
 from tidecast.state.bins import BinGrid, iso
 from tidecast.state.settings import Settings, SourceSettings
-from tidecast.streams.recount.audit import Audit, Verdict
-from tidecast.streams.recount.compare import BinTable, differences
-from tidecast.streams.recount.cover import NEVER, LateBin
-from tidecast.streams.recount.forecasts import ForecastBook
-from tidecast.streams.recount.held import held_steps
+from tidecast.state.slabs import SlabRules
+from tidecast.streams.recount.audit import Audit
+from tidecast.streams.recount.compare import BinTable
+from tidecast.streams.recount.cover import NEVER, Known, LateBin
 from tidecast.streams.recount.logs import Span, TopicReader
+from tidecast.streams.recount.past import Doubts, read_past
 from tidecast.streams.recount.published import CutBook, Key, SlabBook
 from tidecast.streams.recount.rejects import Rejects
-from tidecast.streams.recount.sequence import PartitionRecount
-from tidecast.streams.recount.stored import StoredActuals
 from tidecast.streams.recount.sums import TOLD
-from tidecast.streams.store import Store
 from tidecast.streams.topics import topic_names
 
-__all__ = ["Bar", "LiveAudit", "audit_kafka"]
+__all__ = ["Bar", "LiveRecount"]
 
 EVERYTHING = 2**62
-SECOND = 1_000_000
 Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """Shows how far a topic of so many records was read."""
 
 
-class LiveAudit:
+class LiveRecount:
     """Reads everything once, the oldest consequences first, so that it may run beside workers.
 
-    Only bins are compared that the forecaster had closed when the audit began.
+    Bins up to ``last_bin`` were closed when it began; those before ``whole_from`` have lost
+    records. ``judged_from`` has the first offset of a partition of which late and refused records
+    can be told, where that is not all; ``ambiguous`` are those whose offsets were given twice.
+
+    Raises
+    ------
+    CheckpointError
+        When the pipeline runs under other settings.
+    ServiceError
+        When there is no broker, or a topic is missing.
     """
 
     def __init__(self, settings: Settings, reader: TopicReader, bar: Bar) -> None:
@@ -45,26 +50,32 @@ class LiveAudit:
         self.grid = BinGrid(settings.bins.width, settings.shop.time_zone)
         self.audit = Audit(settings)
         self.rejects = Rejects()
-        self.forecasts = ForecastBook()
+        self.doubts = Doubts()
+        self.whole_from = -1
+        self.judged_from: dict[Key, int] = {}
+        self._rules = SlabRules.of(settings)
         self._reader = reader
         self._bar = bar
-        self._begin()
+        self._read_outputs()
+        self._read_rejects()
+        self._read_sources()
 
-    def _begin(self) -> None:
-        """Read how far the workers are, then what the forecaster wrote."""
+    def _read_outputs(self) -> None:
+        """Read how far the workers are, then what the forecaster and it was given."""
+        self.past = read_past(self.settings)
         group = self.settings.kafka.group
-        self._ingested = self._reader.committed(f"{group}.ingest")
-        self._stored = self._reader.committed(f"{group}.sink")
+        self.ingested = self._reader.committed(f"{group}.ingest")
+        self.stored = self._reader.committed(f"{group}.sink")
         progress = self._last_progress()
         self.slabs = SlabBook(None if progress is None else progress[0])
-        for _, offsets, values in self._read(self.names.windows):
+        for _, offsets, values in self.read(self.names.windows):
             for offset, value in zip(offsets, values, strict=True):
                 self.slabs.note(offset, value or b"")
         self.slabs.finish()
         last = max(self.slabs.bins, default=-1)
         self.last_bin, position = progress or (last, EVERYTHING)
         self.cuts = CutBook(self.settings.fingerprint(), position, self.last_bin)
-        for _, offsets, values in self._read(self.names.cuts):
+        for _, offsets, values in self.read(self.names.cuts):
             for offset, value in zip(offsets, values, strict=True):
                 self.cuts.note(offset, value or b"")
 
@@ -77,87 +88,88 @@ class LiveAudit:
         record = orjson.loads(last)
         return record["next_bin"] - 1, record["position"]
 
-    def recount(self) -> None:
-        """Recount the source topics, from what is left of them to where they end now."""
-        for _, offsets, values in self._read(self.names.late):
+    def _read_rejects(self) -> None:
+        for _, offsets, values in self.read(self.names.late):
             for offset, value in zip(offsets, values, strict=True):
                 self.rejects.note_late(offset, value or b"")
-        for _, _, values in self._read(self.names.dead_letters):
+        for _, _, values in self.read(self.names.dead_letters):
             for value in values:
                 self.rejects.note_dead(value or b"")
-        self.whole_from = -1
-        self._whole: dict[Key, int] = {}
+
+    def _read_sources(self) -> None:
+        """Recount the source topics, from what is left of them to where they end now."""
+        known: set[Key] = set()
         for source in self.settings.sources:
-            spans = self._reader.spans([source.topic])[source.topic]
+            spans = self.spans(source.topic)
             for number, (first, _) in spans.items():
+                known.add((source.name, number))
                 self._open(source, number, first)
-            for number, offsets, values in self._read(source.topic, spans):
+            for number, offsets, values in self.read(source.topic, spans):
                 self.audit.partition(source.name, number).feed(offsets, values)
+        self._doubt_changes(known)
 
     def _open(self, source: SourceSettings, number: int, first: int) -> None:
         """Begin a partition whose log is kept from offset ``first`` on."""
         key = (source.name, number)
+        place, base = (source.topic, number), self.past.bases.get(key, 0)
         late_bins = {
-            bin_: self._late_bin(key, bin_, told)
-            for (*place, bin_), told in self.rejects.late_bins.items()
-            if tuple(place) == key
+            bin_: self._late_bin(key, bin_, told, base)
+            for (*at, bin_), told in self.rejects.late_bins.items()
+            if tuple(at) == key
         }
-        late_at = self.rejects.late_at.get((source.topic, number), {})
-        self.audit.partition(*key).cover(self.cuts.cover(key), late_bins, late_at)
-        if first:
-            upto, boundary = self.cuts.first_cut(key, first) or (EVERYTHING, self.last_bin)
-            reached = np.array([self.grid.end(boundary) + source.max_disorder])
-            self.whole_from = max(self.whole_from, int(self.grid.index(reached)[0]) + 1)
-            self._whole[key] = upto + 1
+        trusted = 0
+        if key in self.cuts.before:
+            trusted = max(0, self.cuts.since.get(key, EVERYTHING) - base)
+        known = Known(
+            self.cuts.cover(key).since(base),
+            late_bins,
+            self.rejects.late_at.get(place, {}),
+            trusted,
+            self.rejects.reasons.get(place, {}) if trusted else {},
+        )
+        self.audit.partition(*key).know(known)
+        if first or base:
+            self._begin_late(source, number, base + first, base)
 
-    def _late_bin(self, key: Key, bin_: int, told: Sequence[tuple[int, int]]) -> LateBin:
+    def _begin_late(self, source: SourceSettings, number: int, first: int, base: int) -> None:
+        """Judge nothing that records before ``first``, counted with ``base``, may be part of."""
+        key = (source.name, number)
+        upto, boundary = self.cuts.first_cut(key, first) or (EVERYTHING, self.last_bin)
+        reached = np.array([self.grid.end(boundary) + source.max_disorder])
+        whole = int(self.grid.index(reached)[0]) + 1
+        self.whole_from = max(self.whole_from, whole)
+        self.judged_from[key] = upto - base + 1
+        gone = f"offsets of {source.topic}/{number} before {first - base} are gone"
+        anew = f"topic {source.topic} was made anew, and what {source.topic}/{number} held is gone"
+        self.doubts.add(whole - 1, anew if base else gone)
+
+    def _late_bin(self, key: Key, bin_: int, told: Sequence[tuple[int, int]], base: int) -> LateBin:
         """Return how far a partition is in a bin that closed without some of its events."""
-        counted = self.cuts.cover_before(key, bin_, min(upto for upto, _ in told))
-        return LateBin(
-            counted, [(self.cuts.cover_at(key, bin_, upto), position) for upto, position in told]
-        )
+        counted = self.cuts.cover_before(key, bin_, min(upto for upto, _ in told)).since(base)
+        covers = [(self.cuts.cover_at(key, bin_, upto).since(base), at) for upto, at in told]
+        return LateBin(counted, covers)
 
-    def check_slabs(self, verdict: Verdict) -> None:
-        """Hold the windows topic against the recount."""
-        counted = self.counted()
-        first = max(self.whole_from, min(self.slabs.bins, default=0))
-        bins = [b for b in sorted({*self.slabs.bins, *counted.bins}) if self._is_due(b, first)]
-        for bin_ in bins:
-            found = self.slabs.frame(bin_)
-            for difference in differences(self.settings, "windows", bin_, counted.of(bin_), found):
-                verdict.differ(difference)
-        verdict.figures["bins compared"] = len(bins)
-        verdict.figures["bins corrected"] = sum(
-            self.slabs.revision(bin_) > 0 for bin_ in self.slabs.bins
-        )
+    def _doubt_changes(self, known: set[Key]) -> None:
+        """Note which bins were made of partitions that are no more, or under other settings."""
+        for source, number in sorted({place[:2] for place in self.cuts.told} - known):
+            why = f"partition {number} of source {source} was counted, and is no more"
+            self.doubts.add(self.cuts.last_told((source, number)), why)
+        for (source, number), partition in self.audit.partitions.items():
+            if others := self.cuts.before.get((source, number)):
+                why = f"records of {source}/{number} were read under settings {sorted(others)[-1]}"
+                self.doubts.add(partition.trusted_bin, f"{why}, now {self.cuts.settings}")
 
-    def _is_due(self, bin_: int, first: int) -> bool:
-        return first <= bin_ <= self.last_bin
-
-    def check_store(self, store: Store, verdict: Verdict) -> None:
-        """Hold the store's actuals against the recount, as far as the sink has come."""
-        actuals = StoredActuals(self.settings, store)
-        counted, late = self.counted(), self.late()
-        bins = [b for b in self.slabs.bins if self._is_due(b, self.whole_from)]
-        due = [bin_ for bin_ in bins if self.is_stored(bin_)]
-        amended = 0
-        for bin_, found in actuals.frames(due):
-            revision, sums = self.slabs.revision(bin_), counted.of(bin_)
-            if actuals.revisions.get(bin_, 0) > revision:
-                held = held_steps(self.settings, bin_, sums, late.of(bin_), found)
-                amended += held.is_amended
-                if held.is_known:
-                    continue
-            elif found.height and actuals.revisions[bin_] < revision:
-                verdict.blame("bins stored in an older revision", iso(self.grid.start(bin_)))
-            for difference in differences(self.settings, "store", bin_, sums, found):
-                verdict.differ(difference)
-        verdict.figures["bins compared with the store"] = len(due)
-        verdict.figures["  with late events folded in"] = amended
+    def is_final(self, bin_: int) -> bool:
+        """Tell whether no correction of a bin can come any more."""
+        return self._rules.is_beyond(bin_, self.last_bin)
 
     def is_stored(self, bin_: int) -> bool:
         """Tell whether the sink has stored all that the windows topic has of a bin."""
-        return self.slabs.offset(bin_) < self._stored.get((self.names.windows, 0), 0)
+        return self.slabs.offset(bin_) < self.stored.get((self.names.windows, 0), 0)
+
+    def name(self, bin_: int) -> str:
+        """Return the start of a bin, as it is printed."""
+        return iso(self.grid.start(bin_))
 
     def counted(self) -> BinTable:
         """Return the sums of what closed bins count."""
@@ -168,101 +180,17 @@ class LiveAudit:
         late = self.audit.totals.late.total()
         return BinTable(self.settings, late.filter(pl.col(TOLD) < NEVER))
 
-    def check_rejects(self, verdict: Verdict) -> None:
-        """Hold late and dead-letter topics against the recount."""
-        for what in self.rejects.contradictions:
-            verdict.blame("refused or late twice, for different reasons", what)
-        for (name, number), partition in self.audit.partitions.items():
-            topic = next(s.topic for s in self.settings.sources if s.name == name)
-            told = self.rejects.reasons.get((topic, number), {})
-            known = self._ingested.get((topic, number), 0)
-            whole = self._whole.get((name, number), 0)
-            for what, offset in _rejected_wrongly(partition, told, whole, known):
-                verdict.blame(what, f"{topic}/{number} at {offset}")
-        verdict.figures["rejected sent again"] = self.rejects.again
-        verdict.figures["ranges lost before they were read"] = len(self.rejects.lost)
-        verdict.figures["late bins"] = len(self.rejects.late_bins)
+    def spans(self, topic: str) -> dict[int, Span]:
+        """Return what each partition of a topic holds now."""
+        return self._reader.spans([topic])[topic]
 
-    def check_forecasts(self, store: Store, verdict: Verdict) -> None:
-        """See that predictions are complete, and the store's the same."""
-        topic = self.names.predictions
-        spans = self._reader.spans([topic])[topic]
-        for number, offsets, values in self._read(topic, spans):
-            stored = self._stored.get((topic, number), 0)
-            for offset, value in zip(offsets, values, strict=True):
-                self.forecasts.note(value or b"", offset < stored)
-        for name in self.forecasts.contradictions():
-            verdict.blame("predictions sent twice, and not the same", name)
-        origins = self.forecasts.origins()
-        is_trimmed = any(first for first, _ in spans.values())
-        first = origins[1] if is_trimmed and len(origins) > 1 else 0
-        for what, name in self.forecasts.compare_cells(self._expected(first)):
-            verdict.blame(what, name)
-        if origins:
-            for what, name in self.forecasts.compare_store(store, origins):
-                verdict.blame(what, name)
-        verdict.figures["predictions"] = self.forecasts.frame().height
-        verdict.figures["predictions sent again"] = (
-            self.forecasts.records - self.forecasts.frame().height
-        )
-        verdict.figures["origins"] = len(origins)
-
-    def _expected(self, first: int) -> dict[int, tuple[Sequence[str], Sequence[tuple[str, str]]]]:
-        """Return the series and cells of each origin that must have been forecast."""
-        names = [series.name for series in self.settings.series]
-        ends = {bin_: self.grid.end(bin_) // SECOND for bin_ in self.slabs.forecast_cells}
-        cells: Mapping[int, Sequence[tuple[str, str]]] = self.slabs.forecast_cells
-        return {end: (names, cells[bin_]) for bin_, end in ends.items() if end >= first}
-
-    def _read(
+    def read(
         self, topic: str, spans: dict[int, Span] | None = None
     ) -> Iterator[tuple[int, list[int], list[bytes | None]]]:
-        spans = spans or self._reader.spans([topic])[topic]
+        """Yield (partition, offsets, records) of a topic, by default all it holds now."""
+        spans = spans or self.spans(topic)
         total = sum(end - first for first, end in spans.values())
         with self._bar(topic, total) as advance:
             for piece in self._reader.read(topic, spans):
                 yield piece
                 advance(len(piece[1]))
-
-
-def _rejected_wrongly(
-    partition: PartitionRecount, told: Mapping[int, str], whole: int, known: int
-) -> Iterator[tuple[str, int]]:
-    """Yield (what is wrong, offset) of records from offset ``whole`` on.
-
-    What was decided before ``known`` must be told; later ones may be.
-    """
-    expected = dict.fromkeys(partition.late, "late")
-    expected |= {offset: reason.partition(":")[0] for offset, reason in partition.refused.items()}
-    for offset, kind in expected.items():
-        if offset < whole:
-            continue
-        found = told.get(offset)
-        if found is None and partition.decided_at.get(offset, offset) < known:
-            yield f"{'late' if kind == 'late' else 'refused'}, but in no topic", offset
-        elif found is not None and found.partition(":")[0] != kind:
-            yield f"rejected as {found.partition(':')[0]}, should be {kind}", offset
-    for offset in told:
-        if offset >= whole and offset not in expected:
-            yield "rejected, but should be counted", offset
-
-
-def audit_kafka(settings: Settings, store: Store, bar: Bar) -> Verdict:
-    """Return the verdict on a live pipeline.
-
-    Raises
-    ------
-    ServiceError
-        When there is no broker, or a topic is missing.
-    ContractError
-        When the pipeline runs under other settings.
-    """
-    with TopicReader(settings.kafka) as reader:
-        live = LiveAudit(settings, reader, bar)
-        live.recount()
-        verdict = Verdict(live.audit.figures())
-        live.check_slabs(verdict)
-        live.check_rejects(verdict)
-        live.check_forecasts(store, verdict)
-        live.check_store(store, verdict)
-    return verdict

@@ -11,7 +11,6 @@ import polars as pl
 import zstandard
 
 from tidecast.state.cells import Cell
-from tidecast.state.errors import ContractError
 from tidecast.streams.recount.cover import Cover
 
 __all__ = ["CutBook", "SlabBook"]
@@ -33,13 +32,13 @@ class SlabBook:
     """The windows topic, read up to the slab of ``last_bin``; keeps the last revisions.
 
     A correction is sent before the slab that it belongs to; one that the slab of a later bin
-    follows belongs to what is not looked at.
+    follows belongs to what is not looked at. ``forecasts`` has the series and cells that were
+    forecast from the end of each bin.
     """
 
     def __init__(self, last_bin: int | None = None) -> None:
         self.last_bin = last_bin
-        self.forecast_cells: dict[int, tuple[Cell, ...]] = {}
-        self.ends: dict[int, str] = {}
+        self.forecasts: dict[int, tuple[tuple[str, ...], tuple[Cell, ...]]] = {}
         self._kept: dict[int, Kept] = {}
         self._waiting: dict[int, Kept] = {}
         self._is_done = False
@@ -56,8 +55,7 @@ class SlabBook:
         kept = Kept(record["revision"], offset, zstandard.compress(value, 1))
         if not kept.revision:
             self._settle()
-            self.ends[bin_] = record["bin_end"]
-            self.forecast_cells[bin_] = self._shared(record)
+            self.forecasts[bin_] = (tuple(record["series"]), self._shared(record))
         if bin_ not in self._waiting or self._waiting[bin_].revision <= kept.revision:
             self._waiting[bin_] = kept
 
@@ -113,7 +111,8 @@ class CutBook:
     Parameters
     ----------
     settings
-        Fingerprint of the settings that the cuts must have been made under.
+        Fingerprint of the settings of now. ``before`` has the partitions that have cuts made under
+        others, ``since`` the first offset that one was cut at under those of now.
     position
         Offset of the cuts topic up to which the forecaster had read when ``last_bin`` was the
         last closed bin.
@@ -127,24 +126,19 @@ class CutBook:
     ranks: dict[Key, tuple[int, int]] = field(default_factory=dict)
     cuts: dict[Key, list[tuple[int, int]]] = field(default_factory=dict)
     told: dict[tuple[str, int, int], list[Cover]] = field(default_factory=dict)
+    before: dict[Key, set[str]] = field(default_factory=dict)
+    since: dict[Key, int] = field(default_factory=dict)
 
     def note(self, offset: int, value: bytes) -> None:
-        """Take one record of the topic.
-
-        Raises
-        ------
-        ContractError
-            When it was made under other settings.
-        """
+        """Take one record of the topic."""
         record = orjson.loads(value)
-        if record["settings"] != self.settings:
-            raise ContractError(
-                f"the cuts topic holds records made under other settings ({record['settings']}, "
-                f"now {self.settings}): verify with the settings that the workers run under"
-            )
         if offset >= self.position or record["type"] not in ("cut", "idle"):
             return
         key = (record["source"], record["partition"])
+        if record["settings"] != self.settings:
+            self.before.setdefault(key, set()).add(record["settings"])
+        else:
+            self.since.setdefault(key, record["upto"])
         rank = (record["upto"], record.get("boundary", -1))
         for part in record["bins"]:
             self.told.setdefault((*key, part["bin"]), []).append(Cover(*rank))
@@ -172,6 +166,10 @@ class CutBook:
         """Return how far a partition was in a bin when it told of it at offset ``upto``."""
         told = [c for c in self.told.get((*key, bin_), ()) if c.upto == upto]
         return max(told, default=Cover(upto, -1))
+
+    def last_told(self, key: Key) -> int:
+        """Return the last bin that a partition has told of; -1 where there is none."""
+        return max((bin_ for *place, bin_ in self.told if tuple(place) == key), default=-1)
 
     def first_cut(self, key: Key, offset: int) -> tuple[int, int] | None:
         """Return (upto, boundary) of the first cut of ``key`` at ``offset`` or later."""

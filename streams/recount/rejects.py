@@ -23,7 +23,7 @@ class Rejects:
     late_at: dict[Place, dict[int, int]] = field(default_factory=dict)
     late_bins: dict[tuple[str, int, int], list[tuple[int, int]]] = field(default_factory=dict)
     again: int = 0
-    contradictions: list[str] = field(default_factory=list)
+    contradictions: list[tuple[Place, str]] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
 
     def note_dead(self, value: bytes) -> None:
@@ -53,4 +53,4 @@ class Rejects:
         self.again += 1
         if told[offset] != kind:
             where = f"{place[0]}/{place[1]} at {offset}"
-            self.contradictions.append(f"{where}: {told[offset]} | {kind}")
+            self.contradictions.append((place, f"{where}: {told[offset]} | {kind}"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +15,7 @@ from tidecast.state.errors import ContractError
 from tidecast.state.gate import Gate, Held
 from tidecast.state.settings import Settings, SourceSettings
 from tidecast.streams.decode.judge import Judged
-from tidecast.streams.recount.cover import NEVER, Cover, LateBin
+from tidecast.streams.recount.cover import NEVER, Known
 from tidecast.streams.recount.records import RecordReader
 from tidecast.streams.recount.sums import Sums, bin_sums
 
@@ -71,19 +71,17 @@ class PartitionRecount:
         self._held: dict[int, Judged] = {}
         self._high: int | None = None
         self._through = -1
-        self._cover = Cover()
-        self._late_bins: dict[int, LateBin] = {}
-        self._late_at: Mapping[int, int] | None = None
+        self._known = Known()
+        self._trusted_bin = -1  # the last bin that has a record read under other settings
 
-    def cover(
-        self, cover: Cover, late_bins: Mapping[int, LateBin], late_at: Mapping[int, int]
-    ) -> None:
-        """Count only what ``cover`` reaches, in ``late_bins`` even less; before the first record.
+    def know(self, known: Known) -> None:
+        """Take in what workers have told; before the first record."""
+        self._known = known
 
-        What a bin's own cover leaves out came when the bin could not be corrected any more: it
-        is late. ``late_at`` says where the late topic tells of late records, by their offset.
-        """
-        self._cover, self._late_bins, self._late_at = cover, dict(late_bins), late_at
+    @property
+    def trusted_bin(self) -> int:
+        """The last bin that has a record read under other settings; -1 where there is none."""
+        return self._trusted_bin
 
     @property
     def held(self) -> int:
@@ -100,6 +98,9 @@ class PartitionRecount:
                 self._settle(acted)
                 self._end(offset)
                 acted, valid = [], []
+                continue
+            if reason := self._known.refusal(offset):
+                self._refuse(offset, reason)
                 continue
             try:
                 valid.append((offset, raw, self._reader.read(raw)))
@@ -136,7 +137,7 @@ class PartitionRecount:
         for held, acts in decided:
             judged = self._held.pop(held.offset)
             self.decided_at[held.offset] = at
-            if acts:
+            if acts or held.offset < self._known.trusted:
                 acted.append(Acted(held.offset, at, judged))
             else:
                 self._refuse(held.offset, "time_jump")
@@ -156,14 +157,15 @@ class PartitionRecount:
         watermarks = highs - self._source.max_disorder
         bins = self._grid.index(times)
         late = self._ends(bins) + self._source.allowed_lateness <= watermarks
+        late = self._late_as_told(acted, bins, late)
         for place in np.flatnonzero(late):
             self.late[acted[place].offset] = int(bins[place])
         through = np.maximum(self._grid.index(watermarks) - 1, self._through)
         at = np.array([each.at for each in acted], np.int64)
         again = self._repeated(acted, bins, late, through, watermarks)
         told = self._told(acted, late)
-        covered = self._cover.reaches(at, through)
-        for bin_, late_bin in self._late_bins.items():
+        covered = self._known.cover.reaches(at, through)
+        for bin_, late_bin in self._known.late_bins.items():
             outside = (bins == bin_) & ~late & ~late_bin.counted.reaches(at, through)
             told[outside] = late_bin.told_at(at[outside], through[outside])
             late |= outside
@@ -176,10 +178,27 @@ class PartitionRecount:
     def _told(self, acted: list[Acted], late: NDArray[np.bool_]) -> Longs:
         """Return where the late topic tells of records; NEVER: not yet. Without a topic, at 0."""
         told = np.zeros(len(acted), np.int64)
-        if self._late_at is not None:
+        if self._known.late_at is not None:
             for place in np.flatnonzero(late):
-                told[place] = self._late_at.get(acted[place].offset, NEVER)
+                told[place] = self._known.late_at.get(acted[place].offset, NEVER)
         return told
+
+    def _late_as_told(
+        self, acted: list[Acted], bins: Longs, late: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """Judge records read under other settings, and those of the same bins, by what was told.
+
+        Such bins may have been closed for good before the settings of now, which allow more.
+        """
+        known = self._known
+        if not known.trusted:
+            return late
+        offsets = np.array([each.offset for each in acted], np.int64)
+        before = offsets < known.trusted
+        self._trusted_bin = max([self._trusted_bin, *bins[before].tolist()])
+        by_word = before | (bins <= self._trusted_bin)
+        told = np.array([known.reasons.get(offset) == "late" for offset in offsets.tolist()])
+        return np.where(by_word, told, late)
 
     def _repeated(
         self,

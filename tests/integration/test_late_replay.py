@@ -2,112 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kafka import KafkaProducer
-from live import Live, live
+from counted import SETTINGS, Shop, before, click, minutes, recount, stored, words
+from live import live
 
-from tidecast.streams.store import Store, open_server
-from tidecast.tools.main import run
+from tidecast.streams.store import open_server
 from tidecast.tools.services import Endpoints
-
-SETTINGS = """
-[bins]
-width = "1m"
-[[sources]]
-name = "clicks"
-topic = "{prefix}clicks"
-stream = "click"
-max_disorder = "5s"
-allowed_lateness = "2m"
-idle_timeout = "3s"
-[[series]]
-name = "traffic"
-stream = "click"
-aggregate = "count"
-[[series]]
-name = "worth"
-stream = "click"
-aggregate = "mean"
-of = "value"
-[[series]]
-name = "carts"
-stream = "click"
-aggregate = "count"
-kinds = ["cart"]
-[[series]]
-name = "rate"
-aggregate = "ratio"
-numerator = "carts"
-denominator = "traffic"
-[forecast]
-horizon = 3
-"""
-START = 1_769_860_800  # 2026-01-31T12:00:00Z
-MINUTE = 60
-Values = dict[tuple[int, str], tuple[float, float, float]]  # minute, region -> a value a series
-
-
-def click(second: float, region: str = "north", kind: str = "view", value: float = 1.0) -> bytes:
-    """Return an event so many seconds after START."""
-    at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(START + second))
-    fields = {"event_time": f"{at}Z", "region": region, "category": "books"}
-    return json.dumps(fields | {"kind": kind, "value": value}).encode()
-
-
-def minutes(first: int, last: int, region: str = "north") -> list[bytes]:
-    """Return six events of each minute from ``first`` to before ``last``."""
-    return [click(s, region) for s in range(first * MINUTE, last * MINUTE, 10)]
-
-
-def recount(sent: Iterable[bytes]) -> Values:
-    """Return traffic, worth and rate of each minute and region that has events."""
-    found: dict[tuple[int, str], list[tuple[bool, float]]] = defaultdict(list)
-    for event in map(json.loads, sent):
-        at = time.strptime(event["event_time"], "%Y-%m-%dT%H:%M:%SZ")
-        minute = at.tm_hour * MINUTE + at.tm_min - 12 * MINUTE
-        found[minute, event["region"]].append((event["kind"] == "cart", event["value"]))
-    return {
-        key: (
-            float(len(events)),
-            sum(value for _, value in events) / len(events),
-            sum(cart for cart, _ in events) / len(events),
-        )
-        for key, events in found.items()
-    }
-
-
-def stored(store: Store, upto: int) -> Values:
-    """Return the same of the store, before a minute, where there was traffic."""
-    rows = store.query(
-        "SELECT series, toUnixTimestamp(bin_start), region, value FROM actuals FINAL"
-    ).rows
-    found: dict[tuple[int, str], dict[str, float]] = defaultdict(dict)
-    for series, start, region, value in rows:
-        found[(start - START) // MINUTE, region][series] = value
-    return {
-        key: (values["traffic"], values["worth"], values["rate"])
-        for key, values in found.items()
-        if values["traffic"] and key[0] < upto
-    }
-
-
-def words(capsys: pytest.CaptureFixture[str]) -> str:
-    """Return what was printed, with single spaces."""
-    return " ".join(capsys.readouterr().out.split())
-
-
-def before(minute: int, values: Values) -> Values:
-    return {key: value for key, value in values.items() if key[0] < minute}
 
 
 @pytest.fixture
-def pipeline(services: Endpoints, topic_prefix: str, tmp_path: Path) -> Iterator[Live]:
+def shop(services: Endpoints, topic_prefix: str, tmp_path: Path) -> Iterator[Shop]:
     """All workers at work on a source with two partitions."""
     assert services.kafka is not None
     assert services.clickhouse is not None
@@ -116,50 +23,10 @@ def pipeline(services: Endpoints, topic_prefix: str, tmp_path: Path) -> Iterator
         pipeline.command("topics", "create", "--partitions", "2")
         for role in ("ingest", "forecast", "sink"):
             pipeline.start(role)
-        yield pipeline
-
-
-@pytest.fixture
-def store(pipeline: Live) -> Iterator[Store]:
-    store = open_server(pipeline.settings.clickhouse)
-    store.migrate()
-    yield store
-    store.close()
-
-
-class Shop:
-    """Sends events to the pipeline, and remembers them all."""
-
-    def __init__(self, pipeline: Live, store: Store) -> None:
-        self.pipeline, self.store = pipeline, store
-        self.sent: list[bytes] = []
-
-    def send(self, partition: int, values: list[bytes]) -> None:
-        topic = self.pipeline.settings.sources[0].topic
-        producer = KafkaProducer(bootstrap_servers=self.pipeline.bootstrap, acks="all")
-        for value in values:
-            producer.send(topic, value, b"key", partition=partition).get(60)
-        producer.close()
-        self.sent += values
-
-    def wait_for_store(self, minute: int) -> None:
-        """Wait until the bin of ``minute`` is stored."""
-        sql = "SELECT max(toUnixTimestamp(bin_start)) FROM actuals FINAL"
-        last = START + minute * MINUTE
-        self.pipeline.wait(lambda: self.store.query(sql).rows[0][0] >= last, "bins to be stored")
-
-    def late(self, kind: str) -> int:
-        """Return how many records of a kind the late topic has."""
-        records = map(json.loads, self.pipeline.values(self.pipeline.topics.late))
-        return sum(record.get("type", "late") == kind for record in records)
-
-    def command(self, *arguments: str) -> int:
-        return run(["--settings", str(self.pipeline.settings_path), *arguments])
-
-
-@pytest.fixture
-def shop(pipeline: Live, store: Store) -> Shop:
-    return Shop(pipeline, store)
+        store = open_server(pipeline.settings.clickhouse)
+        store.migrate()
+        yield Shop(pipeline, store)
+        store.close()
 
 
 def test_late_events_are_folded_in_once_and_later_ones_after_them(
@@ -193,3 +60,35 @@ def test_late_events_are_folded_in_once_and_later_ones_after_them(
     assert shop.command("late", "replay") == 0
     assert stored(shop.store, 12) == before(12, recount(shop.sent))
     assert shop.command("verify", "--kafka") == 0
+
+    shop.tamper(2, "worth", 77.0)
+    shop.send(0, [click(135)])
+    shop.pipeline.wait(lambda: shop.late("late") == 6, "one more late event to be told")
+    assert shop.command("late", "replay") == 1
+    out = words(capsys)
+    assert "refused: bin 2026-01-31T12:02:00Z: south/books is in the store what the log" in out
+    assert "bins refused 1" in out
+    assert shop.command("verify", "--kafka") == 1
+
+
+def test_what_a_partition_that_woke_up_too_late_brings_is_folded_in(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.send(0, minutes(0, 3))
+    shop.send(1, minutes(0, 3, "south"))
+    shop.pipeline.wait(lambda: shop.idle(1), "partition 1 to be idle")
+    shop.send(0, minutes(3, 20))
+    shop.wait_for_store(18)
+    shop.send(1, [*minutes(3, 6, "south"), click(150, "south"), *minutes(20, 23, "south")])
+    shop.send(0, [click(200), *minutes(20, 23)])
+    shop.wait_for_store(21)
+    shop.pipeline.wait(lambda: shop.late("late_bins") >= 3, "bins to be told as late")
+    assert shop.command("verify", "--kafka") == 0
+    assert stored(shop.store, 20) != before(20, recount(shop.sent))
+    assert shop.command("late", "replay") == 0
+    assert stored(shop.store, 20) == before(20, recount(shop.sent))
+    assert "bins folded 4" in words(capsys)
+    assert shop.command("late", "replay") == 0
+    assert "nothing to fold" in words(capsys)
+    assert shop.command("verify", "--kafka") == 0
+    assert "with late events folded in 4" in words(capsys)

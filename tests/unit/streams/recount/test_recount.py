@@ -21,7 +21,7 @@ from tidecast.streams.decode.rules import Rules
 from tidecast.streams.ingest import SourceFold
 from tidecast.streams.recount.audit import Audit
 from tidecast.streams.recount.compare import differences
-from tidecast.streams.recount.cover import Cover
+from tidecast.streams.recount.cover import Cover, Known
 from tidecast.streams.recount.records import RecordReader
 from tidecast.streams.recount.sums import EVENTS
 
@@ -88,7 +88,7 @@ def recounted(settings: Settings, records: list[bytes], cover: Cover | None = No
     audit = Audit(settings)
     partition = audit.partition("events", 0)
     if cover is not None:
-        partition.cover(cover, {}, {})
+        partition.know(Known(cover))
     partition.feed(range(len(records)), records)
     partition.end()
     return audit
