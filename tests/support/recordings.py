@@ -23,16 +23,21 @@ Sent = tuple[str, bytes | None, bytes]
 
 @dataclass
 class Reader:
-    """The ingest of one source partition, which may die and begin again at its checkpoint."""
+    """The ingest of one source partition, which may die and begin again at its checkpoint.
+
+    The log begins at offset ``begin``.
+    """
 
     source: SourceFold
     number: int
     log: list[bytes | None]
+    begin: int = 0
     state: Partition = field(init=False)
     saved: bytes = field(init=False)
 
     def __post_init__(self) -> None:
         self.state = self.source.partition(self.number)
+        self.state.next_offset = self.begin
         self.save()
 
     def save(self) -> None:
@@ -44,7 +49,7 @@ class Reader:
 
     def read(self, count: int) -> Sequence[InputMessage]:
         first = self.state.next_offset
-        values = self.log[first : first + count]
+        values = self.log[first - self.begin :][:count]
         batch = Batch(np.arange(first, first + len(values)), values)
         return self.source.step(self.state, batch).cuts if values else []
 
@@ -52,12 +57,14 @@ class Reader:
 class Run:
     """A live run of the first source of ``settings``; ``inputs`` is its cuts topic."""
 
-    def __init__(self, settings: Settings, logs: Sequence[list[bytes | None]]) -> None:
+    def __init__(
+        self, settings: Settings, logs: Sequence[list[bytes | None]], begin: int = 0
+    ) -> None:
         self.settings = settings
         self.name = settings.sources[0].name
         self.inputs: list[InputMessage] = []
         self.readers = [
-            Reader(SourceFold(settings, settings.sources[0]), number, log)
+            Reader(SourceFold(settings, settings.sources[0]), number, log, begin)
             for number, log in enumerate(logs)
         ]
 
@@ -99,7 +106,7 @@ class Run:
         recording = begun(folder, self.settings)
         write(recording, None, self.values(), stops)
         for reader in self.readers:
-            write(recording, (self.name, reader.number), reader.log, stops)
+            write(recording, (self.name, reader.number), reader.log, stops, reader.begin)
         return recording
 
 
@@ -117,11 +124,13 @@ def write(
     key: tuple[str, int] | None,
     values: Sequence[bytes | None],
     stops: Iterable[int] = (),
+    begin: int = 0,
 ) -> None:
-    """Write all records of a source partition, or (None) of the cuts topic."""
+    """Write all records of a source partition, or (None) of the cuts topic, from ``begin`` on."""
     track = recording.cuts if key is None else recording.events(*key)
     ends = sorted({stop for stop in stops if 0 < stop < len(values)} | {len(values)} - {0})
     first = 0
     for end in ends:
-        track.append(first, end, range(first, end), [0] * (end - first), values[first:end])
+        offsets = range(begin + first, begin + end)
+        track.append(offsets.start, offsets.stop, offsets, [0] * len(offsets), values[first:end])
         first = end

@@ -179,6 +179,38 @@ def test_a_source_partition_without_records_may_be_idle_from_where_it_begins(
     assert list(Recorded(SHOP, tmp_path).records()) == sent
 
 
+def test_a_source_that_had_lost_its_first_records_is_repeated(tmp_path: Path) -> None:
+    run = Run(SHOP, [minutes(0, 9)], begin=1_000)
+    run.list_partitions(1)
+    run.do("read", 0, 1_000)
+    run.keep(tmp_path, [10])
+    assert list(Recorded(SHOP, tmp_path).records()) == run.sent()
+
+
+def test_records_that_the_workers_lost_but_the_recorder_did_not_are_no_part_of_the_run(
+    tmp_path: Path,
+) -> None:
+    run = Run(SHOP, [minutes(0, 9)])
+    run.list_partitions(1)
+    run.do("read", 0, 10)
+    run.readers[0].state.next_offset = 15  # a dead letter says: offsets 10 to 14 are lost
+    run.do("read", 0, 1_000)
+    run.keep(tmp_path)
+    with pytest.raises(LogError, match="or before the worker read them"):
+        list(Recorded(SHOP, tmp_path).closed())
+
+
+def test_a_topic_made_anew_on_the_way_is_refused(tmp_path: Path) -> None:
+    run = one_run(minutes(0, 9))
+    reader = run.readers[0]
+    reader.state.begin_anew()
+    reader.log = minutes(9, 20)
+    run.do("read", 0, 1_000)
+    run.keep(tmp_path)
+    with pytest.raises(LogError, match="or the topic was made anew"):
+        list(Recorded(SHOP, tmp_path).closed())
+
+
 def test_cells_may_be_named_in_any_order(tmp_path: Path) -> None:
     run = one_run([at(s, region) for s in range(0, 400, 15) for region in "abc"])
     cut = next(message for message in run.inputs if isinstance(message, Cut) and message.bins)
