@@ -24,7 +24,8 @@ def shop(services: Endpoints, topic_prefix: str, tmp_path: Path) -> Iterator[Sho
     assert services.kafka is not None
     assert services.clickhouse is not None
     login = services.clickhouse.environment()
-    with live(tmp_path, services.kafka.bootstrap, topic_prefix, SETTINGS, login) as pipeline:
+    awake = SETTINGS.replace('idle_timeout = "3s"', 'idle_timeout = "1h"')
+    with live(tmp_path, services.kafka.bootstrap, topic_prefix, awake, login) as pipeline:
         pipeline.command("topics", "create", "--partitions", "2")
         for role in ("ingest", "forecast", "sink"):
             pipeline.start(role)
@@ -61,7 +62,7 @@ def test_a_recount_agrees_and_finds_what_was_tampered_with(
     assert code == 0
     assert CLEAN in out
     assert "late 3 refused 1 not_json 1" in out
-    assert "bins compared 8" in out
+    assert "bins compared 9" in out
 
     shop.tamper(3, "worth", 12345.0)
     code, out = verdict(shop, capsys)
