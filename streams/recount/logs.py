@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from tidecast.state.errors import ServiceError
 from tidecast.state.settings import KafkaSettings
 from tidecast.streams.clients import aiokafka_options
+from tidecast.streams.reach import obstacle
 from tidecast.streams.topics import partition_counts
 
 __all__ = ["Span", "TopicReader"]
@@ -134,5 +135,6 @@ class TopicReader:
             return self._loop.run_until_complete(work)
         except KafkaError as error:
             raise ServiceError(
-                f"Kafka at {self._settings.bootstrap} refuses to be read: {error}"
+                obstacle(self._settings)
+                or f"Kafka at {self._settings.bootstrap} refuses to be read: {error}"
             ) from error
