@@ -3,7 +3,8 @@
 aiokafka builds a ``ConsumerRecord`` for every record, which costs as much as all of our decoding.
 ``install`` replaces its private ``PartitionRecords`` where the version is the one this was written
 against; elsewhere the plain path stays, and gives the same batches (a test holds them equal). Only
-consumers that ask for it, by ``value_deserializer=whole``, are given batches.
+consumers that ask for it, by ``value_deserializer=whole``, are given batches, and no more of them
+at once than MOST_BYTES: what was fetched may have been compressed a hundredfold.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ __all__ = ["RecordBatch", "install", "whole"]
 logger = logging.getLogger(__name__)
 WRITTEN_FOR = "0.14."
 PLAIN: Any = fetcher.PartitionRecords
+PLAIN_RESULT: Any = fetcher.FetchResult
+MOST_BYTES = 4 * 1024 * 1024  # of values of a partition, at once; the batch that passes it is whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,22 @@ class WholeBatches(fetcher.PartitionRecords):  # type: ignore[misc]
         return bool(batch.is_control_batch)
 
 
+class BoundedResult(fetcher.FetchResult):  # type: ignore[misc]
+    """What a fetch brought of a partition, handed over part by part."""
+
+    def getall(self, max_records: int | None = None) -> list[Any]:
+        """Return the next whole batches up to MOST_BYTES; of other consumers, all records."""
+        if max_records is not None or not isinstance(self._partition_records, WholeBatches):
+            records: list[Any] = super().getall(max_records)
+            return records
+        found: list[RecordBatch] = []
+        size = 0
+        while size < MOST_BYTES and (batch := self.getone()) is not None:
+            found.append(batch)
+            size += sum(len(value) for value in batch.values if value is not None)
+        return found
+
+
 def whole(value: bytes | None) -> bytes | None:
     """Return ``value``: as a consumer's ``value_deserializer``, ask for whole batches."""
     return value
@@ -94,4 +113,5 @@ def install() -> bool:
         )
         return False
     fetcher.PartitionRecords = _reader
+    fetcher.FetchResult = BoundedResult
     return True

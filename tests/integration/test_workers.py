@@ -214,6 +214,8 @@ def test_whole_batches_hold_what_record_by_record_reading_gives(
     pipeline: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fetcher, "PartitionRecords", fast_records.PLAIN)
+    monkeypatch.setattr(fetcher, "FetchResult", fast_records.PLAIN_RESULT)
+    monkeypatch.setattr(fast_records, "MOST_BYTES", 1_000)
     bootstrap, topic = pipeline.bootstrap, pipeline.settings.sources[0].topic
 
     async def compare() -> None:

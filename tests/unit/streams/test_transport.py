@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +17,13 @@ from aiokafka.structs import ConsumerRecord
 from faust.transport.drivers import aiokafka as driver
 from faust.types import ConsumerMessage
 
-from tidecast.streams.fast_records import WRITTEN_FOR, RecordBatch, WholeBatches
+from tidecast.streams import fast_records
+from tidecast.streams.fast_records import (
+    WRITTEN_FOR,
+    BoundedResult,
+    RecordBatch,
+    WholeBatches,
+)
 from tidecast.streams.transport import (
     BatchApp,
     BatchConsumer,
@@ -45,6 +52,7 @@ USED = [
     (driver.Producer, ("_ensure_producer",)),
     (aiokafka.AIOKafkaProducer, ("partitions_for",)),
     (aiokafka.client.AIOKafkaClient, ("force_metadata_update",)),
+    (fast_records.PLAIN_RESULT, ("getone", "getall", "has_more")),
     (fetcher.PartitionRecords, ("_consume_aborted_up_to", "_contains_abort_marker")),
     (ConsumerMessage, ("generation_id",)),
     (faust.App, ("consumer_generation_id", "crash", "on_rebalance_complete")),
@@ -83,6 +91,44 @@ def test_both_forms_of_a_fetch_become_the_same_batch() -> None:
     np.testing.assert_array_equal(plain.offsets, fast.offsets)
     assert plain.offsets.tolist() == [3, 4, 5, 9, 11]
     assert list(plain.records) == list(fast.records) == [b"3", b"4", None, b"9", b"11"]
+
+
+class Unpacked(WholeBatches):
+    """Batches of two records as they come out of a compressed fetch."""
+
+    def __init__(self, count: int) -> None:
+        self.next_fetch_offset = 0
+        self._records_iterator = self._give(count)
+
+    def _give(self, count: int) -> Iterator[RecordBatch]:
+        for number in range(count):
+            self.next_fetch_offset = 2 * number + 2
+            yield RecordBatch.of([record(2 * number), record(2 * number + 1)])
+
+
+class Assigned:
+    """A partition of ours, and how far it was read."""
+
+    active, paused, position = True, False, 0
+
+    def state_value(self, _: Any) -> Assigned:
+        return self
+
+    def consumed_to(self, position: int) -> None:
+        self.position = position
+
+
+def test_what_a_fetch_brought_is_handed_over_in_bounded_parts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fast_records, "MOST_BYTES", 4)
+    place = Assigned()
+    fetched = BoundedResult(None, assignment=place, partition_records=Unpacked(5), backoff=0)
+    parts = []
+    while fetched.has_more():
+        parts.append([offset for batch in fetched.getall() for offset in batch.offsets.tolist()])
+        assert place.position == (parts[-1] or [9])[-1] + 1
+    assert parts == [[0, 1, 2, 3], [4, 5, 6, 7, 8, 9], []]  # 5 is a tombstone of no bytes
 
 
 class Fetched:
