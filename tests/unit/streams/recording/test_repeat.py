@@ -33,7 +33,9 @@ def minutes(first: int, last: int, region: str = "north") -> list[bytes | None]:
 @st.composite
 def logs(draw: st.DrawFn) -> list[bytes | None]:
     """Draw a log with disorder, corrections, duplicates, gaps and bad records."""
-    now, log = draw(st.sampled_from([0.0, 60.0, 130.0])), []
+    now = draw(st.sampled_from([0.0, 60.0, 130.0]))
+    log: list[bytes | None] = [at(now)] * 6  # believed by the first record a minute later
+    now += 60
     steps = st.tuples(
         st.sampled_from([0, 5, 20, 20, 40, 70, 400]),
         st.sampled_from([0, 0, 0, 5, 30, 100, 300, -90_000]),
@@ -55,7 +57,7 @@ actions = st.tuples(
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=20)
 @given(
     st.lists(logs(), min_size=3, max_size=3),
     st.lists(actions, max_size=25),
@@ -177,6 +179,23 @@ def test_a_source_partition_without_records_may_be_idle_from_where_it_begins(
     sent = run.sent()
     assert len([s for s in sent if s[0].endswith("windows")]) > 0
     assert list(Recorded(SHOP, tmp_path).records()) == sent
+
+
+def test_what_a_worker_sent_again_after_a_crash_counts_once(tmp_path: Path) -> None:
+    run = Run(SHOP, [minutes(0, 9), minutes(2, 9, "south")])
+    run.list_partitions(2)
+    run.do("read", 0, 1_000)
+    before = len(run.inputs)
+    run.do("idle", 1)
+    run.do("die", 0)
+    run.do("read", 1, 10)
+    run.do("read", 0, 1_000)
+    run.do("die", 1)
+    run.do("idle", 1)  # by a worker that knows nothing yet
+    run.do("read", 1, 1_000)
+    assert len(run.inputs) > 2 * before
+    run.keep(tmp_path)
+    assert list(Recorded(SHOP, tmp_path).records()) == run.sent()
 
 
 def test_a_source_that_had_lost_its_first_records_is_repeated(tmp_path: Path) -> None:
