@@ -56,6 +56,14 @@ def test_records_read_under_other_settings_are_refused_as_they_were_told() -> No
     assert counts(audit.totals.counted.total()) == {0: 5, 1: 6, 2: 6, 3: 1}
 
 
+def test_a_jump_under_other_settings_was_believed_unless_a_dead_letter_says_otherwise() -> None:
+    records = [*STEADY, hour(24 * 30), hour(3)]
+    assert 18 in recounted(records, Known()).partition("events", 0).refused
+    audit = recounted(records, Known(trusted=20))
+    assert audit.partition("events", 0).refused == {}
+    assert counts(audit.totals.counted.total())[24 * 30] == 1
+
+
 def test_what_a_late_bin_was_not_counted_with_is_late_where_it_was_told_of() -> None:
     told = [(Cover(8, FIRST + 1), 100), (Cover(14, FIRST + 2), 105)]
     late_bin = LateBin(Cover(-1, -1), told)
