@@ -96,8 +96,10 @@ class RecordedPartition:
         offsets, values = self._piece.offsets, self._piece.values
         stop = len(values) if end is None else int(np.searchsorted(offsets, end))
         taken = slice(self._at, min(stop, self._at + STEP_RECORDS))
-        self._at = max(self._at, taken.stop)
-        return Batch(offsets[taken], values[taken]) if taken.start < taken.stop else None
+        if taken.start >= taken.stop:
+            return None
+        self._at = taken.stop
+        return Batch(offsets[taken], values[taken])
 
 
 class Recorded:

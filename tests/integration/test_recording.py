@@ -18,6 +18,7 @@ from live import Live, Worker, live, wait_until
 from outputs import compare
 
 from tidecast.state.cuts import END_OF_LOG, Cut, InputMessage, PartitionList
+from tidecast.streams.checkpoints import Checkpoint, CheckpointLog, Owner
 from tidecast.streams.outbox import outbox
 from tidecast.streams.recording import Recorded, Recording
 from tidecast.streams.wire import encode_input
@@ -243,3 +244,27 @@ def test_a_topic_made_anew_ends_a_recording(
     pipeline.command("topics", "create", "--partitions", "2")
     send(pipeline, {0: minutes(0, 9)})
     assert f"topic {topic} was created anew" in complaint(pipeline, tmp_path / "kept", capsys)
+
+
+def test_what_a_warmed_up_forecaster_began_with_is_kept_or_missed(
+    pipeline: Live, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "clicks.ndjson"
+    log.write_bytes(b"\n".join(minutes(0, 9)))
+    pipeline.command("replay", str(log), "--into-checkpoint", "--store", str(tmp_path / "store"))
+    say(pipeline, PartitionList((("clicks", 0), ("clicks", 1))))
+    pipeline.command("record", str(tmp_path / "kept"), "--until-end")
+    recorded = Recorded(pipeline.settings, tmp_path / "kept")
+    assert recorded.fold.slabs.floor == START // MINUTE + 9
+    state = recorded.fold.snapshot()
+
+    async def go_on() -> None:
+        async with outbox(pipeline.settings.kafka) as sender:
+            log = CheckpointLog(pipeline.settings)
+            await log.write(sender, Owner.shard(0), Checkpoint(1, state))
+
+    asyncio.run(go_on())
+    said = complaint(pipeline, tmp_path / "later", capsys)
+    assert (
+        "the forecaster began with what a warm-up had learnt, and that checkpoint is gone" in said
+    )
