@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -213,12 +214,12 @@ def test_a_full_disk_loses_nothing_and_memory_stays_bounded(
         ) as pipeline,
     ):
         pipeline.command("topics", "create", "--partitions", "2")
-        sink, feed, ballast = pipeline.start("sink"), Feed(pipeline), disk / "ballast"
+        sink, ballast = pipeline.start("sink"), disk / "ballast"
 
         def fill() -> None:
             left = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
             ballast.write_bytes(bytes(max(0, left - 64 * 1024)))
 
-        store_meanwhile(pipeline, server, database, sink, feed, fill, ballast.unlink)
-        feed.close()
+        with closing(Feed(pipeline)) as feed:
+            store_meanwhile(pipeline, server, database, sink, feed, fill, ballast.unlink)
         assert "waiting for ClickHouse" in sink.log.read_text()
