@@ -10,15 +10,19 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Literal
 
+from faust.types import TP
+
+from tidecast.state.partition import Batch
 from tidecast.state.settings import Settings
 from tidecast.streams import fast_records
 from tidecast.streams.clients import faust_options
+from tidecast.streams.course import Course
 from tidecast.streams.health import Health
 from tidecast.streams.metrics import STANDSTILL_SECONDS, forget_places
 from tidecast.streams.pace import Pace
 from tidecast.streams.role import Role, Save, Waiting
 from tidecast.streams.sender import Sender
-from tidecast.streams.transport import FETCH_BYTES, BatchApp, RawBatches
+from tidecast.streams.transport import FETCH_BYTES, BatchApp, Fetched, RawBatches
 from tidecast.streams.upstream import KafkaUpstream, Upstream
 
 __all__ = ["ROLES", "make_app"]
@@ -109,6 +113,8 @@ class Shell:
         self._turn = asyncio.Lock()
         self._is_open = False
         self._saving: asyncio.Task[None] | None = None
+        self._taking = 0
+        self._course = Course(time.monotonic)
         self._pace = Pace()
         self.health = Health(role.name)
         for name, topics in role.groups.items():
@@ -122,20 +128,52 @@ class Shell:
 
     async def _run(self, stream: Any) -> None:
         async for event in stream.noack().events():
-            message = event.message
-            steps = self._role.take(message.tp, event.value)
-            while (waiting := await self._step(steps, message)) != "done":
-                if waiting is not None:
-                    await asyncio.wait({waiting}, timeout=WAIT_SECONDS)
+            self._taking += 1
+            try:
+                await self._take(event.message, event.value)
+            finally:
+                self._taking -= 1
 
-    async def _step(self, steps: AsyncIterator[Waiting], message: Any) -> Waiting | Done:
+    async def _take(self, message: Any, fetched: Fetched) -> None:
+        async with self._turn:
+            if not self._is_wanted(message) or not await self._is_next(message.tp, fetched):
+                return
+        steps = self._role.take(message.tp, fetched.batch)
+        while (waiting := await self._step(steps, message, fetched.batch)) != "done":
+            if waiting is not None:
+                await asyncio.wait({waiting}, timeout=WAIT_SECONDS)
+
+    def _is_wanted(self, message: Any) -> bool:
+        is_ours: bool = message.generation_id == self._app.consumer_generation_id
+        return self._is_open and is_ours
+
+    async def _is_next(self, tp: TP, fetched: Fetched) -> bool:
+        """Tell whether a batch goes on where the one before ended; see to it that one does."""
+        verdict = self._course.judge(tp, fetched.since)
+        if verdict == "hole":
+            await self._seek(tp)
+        return verdict == "next"
+
+    async def _seek(self, tp: TP) -> None:
+        """Read on from where the last batch ended, or from where the group has committed."""
+        position = self._course.position(tp)
+        if position is None:
+            position = await self._app.consumer.starting_point(tp)
+        if position is not None and self._course.may_seek(tp, position):
+            self._course.went_on(tp, position)
+            await self._app.consumer.go_to({tp: position})
+
+    async def _step(
+        self, steps: AsyncIterator[Waiting], message: Any, batch: Batch
+    ) -> Waiting | Done:
         """Take one step when it is our turn; ``"done"`` when none is left or none is wanted."""
         async with self._turn:
-            if not self._is_open or message.generation_id != self._app.consumer_generation_id:
+            if not self._is_wanted(message):
                 return "done"
             step: Waiting | Done = await self._guarded(anext(steps, "done"))
-        if step == "done":
-            self._pace.took(message.tp, message.value)
+            if step == "done":
+                self._course.went_on(message.tp, int(batch.offsets[-1]) + 1)
+                self._pace.took(message.tp, batch)
         return step
 
     async def _keep(self) -> None:
@@ -162,6 +200,7 @@ class Shell:
             forget_places()
             positions = await self._guarded(self._role.open(assigned))
             self._app.consumer.positions = positions or {}
+            self._course.assigned(dict.fromkeys(assigned) | (positions or {}))
             self._is_open = positions is not None
         self._pace.assigned(assigned, positions or {})
         logger.info("assigned: %s", {f"{t}/{p}" for t, p in assigned})
@@ -224,8 +263,18 @@ class Shell:
         while not self._app.should_stop:
             self.health.tick(self._role.trouble, self._pace.records_per_second())
             if self._is_open:
+                await self._mend()
                 self.health.assigned(await self._pace.lags(self._app.consumer))
             await asyncio.sleep(TICK_SECONDS)
+
+    async def _mend(self) -> None:
+        """Read again what was handed over and never came."""
+        if self._taking:
+            return
+        for tp in self._course.missing(self._app.consumer.handed):
+            async with self._turn:
+                logger.warning("%s/%d: what was fetched did not come, it is read again", *tp)
+                await self._seek(tp)
 
     async def _guarded(self, work: Any) -> Any:
         """Await ``work``; an error stops the worker, for Faust would try the batch for ever."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import aiokafka
@@ -27,12 +27,20 @@ from tidecast.state.errors import ServiceError
 from tidecast.state.partition import Batch
 from tidecast.streams.fast_records import RecordBatch, whole
 
-__all__ = ["BatchApp", "BatchConsumer", "RawBatches"]
+__all__ = ["FETCH_BYTES", "BatchApp", "BatchConsumer", "Fetched", "RawBatches"]
 
 logger = logging.getLogger(__name__)
 FETCH_BYTES = 4 * 1024 * 1024
 ASK_SECONDS = 5.0  # for questions whose answer can wait for the next time
 LEARN_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A batch, and the offset that reading stood at before it; None where nobody has seeked."""
+
+    since: int | None
+    batch: Batch
 
 
 class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
@@ -56,12 +64,41 @@ class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             driver.aiokafka.AIOKafkaConsumer = stock
 
     async def _fetch_records(self, *args: Any, **options: Any) -> Any:
-        """Fetch, and note in this thread up to where records were handed over."""
-        fetched = await super()._fetch_records(*args, **options)
-        for place, records in fetched.items():
+        """Fetch, and note in this thread from where and up to where records are handed over."""
+        fetched = {}
+        for place, records in (await super()._fetch_records(*args, **options)).items():
             if records:
-                self.consumer.handed[TP(*place)] = _end(records[-1])
+                tp = TP(*place)
+                fetched[place] = self.consumer.handed.get(tp), records
+                self.consumer.handed[tp] = _end(records[-1])
         return fetched
+
+    async def go_to(self, positions: Mapping[TP, int]) -> None:
+        """Read on from ``positions``; of partitions lost meanwhile nothing is read anyway."""
+        await self.call_thread(self._go_to, positions)
+
+    async def _go_to(self, positions: Mapping[TP, int]) -> None:
+        consumer = self._ensure_consumer()
+        for tp, position in positions.items():
+            if (place := TopicPartition(*tp)) in consumer.assignment():
+                consumer.seek(place, position)
+                self.consumer.handed[tp] = position
+
+    async def starting_point(self, tp: TP) -> int | None:
+        """Return the group's committed offset, where it has none the first one; None: unknown."""
+        offset: int | None = await self.call_thread(self._starting_point, TopicPartition(*tp))
+        return offset
+
+    async def _starting_point(self, place: TopicPartition) -> int | None:
+        consumer = self._ensure_consumer()
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                offset: int | None = await consumer.committed(place)
+                if offset is None:
+                    offset = (await consumer.beginning_offsets([place]))[place]
+        except (KafkaError, TimeoutError):
+            return None
+        return offset
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """Commit; what the broker does not take now is left to the next time."""
@@ -115,11 +152,21 @@ class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         (consumer.pause if paused else consumer.resume)(*places)
 
 
+class Unread(dict[TP, int | None]):
+    """In place of Faust's read offsets, by which it drops messages: knows of none."""
+
+    def __getitem__(self, tp: TP) -> None:
+        return None
+
+    def __setitem__(self, tp: TP, offset: int | None) -> None:
+        return
+
+
 class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     """Yields one message a partition and fetch; seeks and commits as the checkpoints say.
 
     ``positions`` is where reading goes on after an assignment; ``safe`` is what may be committed;
-    ``handed`` is up to where records were handed over since then.
+    ``handed`` is up to where records were handed over since then, written by the thread.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -127,37 +174,37 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self.positions: dict[TP, int] = {}
         self.safe: dict[TP, int] = {}
         super().__init__(*args, **options)
+        self._read_offset = Unread()
 
     def _new_consumer_thread(self) -> BatchThread:
         return BatchThread(self, loop=self.loop, beacon=self.beacon)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
         """Yield one message for each partition that a fetch brought records of."""
-        records, active = await self._wait_next_records(timeout)
+        fetched, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
-        if records is None or self.should_stop:
+        if fetched is None or self.should_stop:
             return
-        if not self.flow_active:
-            with suppress(KafkaError, TimeoutError):  # lost meanwhile: the next owner seeks
-                await self.perform_seek()
-            return
-        for place, fetched in records.items():
+        for place, (since, records) in fetched.items():
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 return
             tp = TP(place.topic, place.partition)
-            if fetched and (active is None or tp in active or tp in self._buffered_partitions):
-                yield tp, _message(tp, _join(fetched), generation)
+            if active is None or tp in active or tp in self._buffered_partitions:
+                yield tp, _message(tp, Fetched(since, _join(records)), generation)
 
     async def perform_seek(self) -> None:
-        """Go to the checkpoints' positions, whatever was committed."""
-        await super().perform_seek()
-        assigned = self.assignment()
-        positions = {tp: at for tp, at in self.positions.items() if tp in assigned}
+        """Go to the checkpoints' positions; without any, aiokafka goes to the committed offset."""
         self.handed.clear()
-        if positions:
-            await self._thread.seek_wait(positions)
-        for tp, position in positions.items():
-            self._read_offset[tp] = position or None
+        await self.go_to(self.positions)
+
+    async def go_to(self, positions: Mapping[TP, int]) -> None:
+        """Read on from ``positions``, those that are assigned."""
+        await self._thread.go_to(positions)
+
+    async def starting_point(self, tp: TP) -> int | None:
+        """Return the group's committed offset, where it has none the first one; None: unknown."""
+        offset: int | None = await self._thread.starting_point(tp)
+        return offset
 
     async def committed(self, tp: TP) -> int | None:
         """Return the group's committed offset, None where it has none."""
@@ -256,10 +303,10 @@ class RawBatches(faust.Schema):  # type: ignore[misc]
     def loads_key(self, app: Any, message: Any, **_: Any) -> None:
         """Return nothing: keys mean nothing to ingest."""
 
-    def loads_value(self, app: Any, message: Any, **_: Any) -> Batch:
-        """Return the batch."""
-        batch: Batch = message.value
-        return batch
+    def loads_value(self, app: Any, message: Any, **_: Any) -> Fetched:
+        """Return what was fetched."""
+        fetched: Fetched = message.value
+        return fetched
 
 
 def _join(fetched: list[Any]) -> Batch:
@@ -274,16 +321,16 @@ def _end(last: Any) -> int:
     return 1 + int(last.offsets[-1] if isinstance(last, RecordBatch) else last.offset)
 
 
-def _message(tp: TP, batch: Batch, generation: int) -> ConsumerMessage:
+def _message(tp: TP, fetched: Fetched, generation: int) -> ConsumerMessage:
     return ConsumerMessage(
         tp.topic,
         tp.partition,
-        int(batch.offsets[0]),
+        int(fetched.batch.offsets[0]),
         0.0,
         0,
         (),
         None,
-        batch,
+        fetched,
         None,
         0,
         0,

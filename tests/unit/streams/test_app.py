@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,8 +20,10 @@ from faust.types import TP
 from tidecast import tools
 from tidecast.state.partition import Batch
 from tidecast.streams import app as module
+from tidecast.streams import course
 from tidecast.streams.app import Shell
 from tidecast.streams.role import Save, Waiting
+from tidecast.streams.transport import Fetched
 
 PLACE = TP("cuts", 0)
 EXAMPLE = Path(str(tools.__file__)).with_name("example.toml")
@@ -36,16 +39,19 @@ class CountingRole:
 
     def __init__(self) -> None:
         self.taken = 0
+        self.offsets: list[int] = []
+        self.positions: dict[TP, int] = {PLACE: 0}
         self.begun: list[int] = []
         self.written: list[int] = []
         self.may_write = asyncio.Event()
         self.error: Exception | None = None
 
     async def open(self, assigned: Sequence[TP]) -> dict[TP, int]:
-        return dict.fromkeys(assigned, 0)
+        return self.positions
 
     async def take(self, tp: TP, batch: Batch) -> AsyncIterator[Waiting]:
         self.taken += 1
+        self.offsets += batch.offsets.tolist()
         yield None
 
     async def idle(self) -> None: ...
@@ -72,12 +78,29 @@ class FakeApp:
         self.tasks: list[Callable[[], Awaitable[None]]] = []
         self.committed: list[dict[TP, int]] = []
         self.on_rebalance_complete = self.on_partitions_revoked = self
+        self.sought: list[dict[TP, int]] = []
         self.consumer = SimpleNamespace(
-            safe={}, positions={}, assignment=lambda: {PLACE}, commit=self._commit
+            safe={},
+            positions={},
+            handed={},
+            assignment=lambda: {PLACE},
+            commit=self._commit,
+            go_to=self._go_to,
+            starting_point=self._starting_point,
+            reach=self._reach,
         )
 
     async def _commit(self) -> None:
         self.committed.append(dict(self.consumer.safe))
+
+    async def _go_to(self, positions: dict[TP, int]) -> None:
+        self.sought.append(positions)
+
+    async def _starting_point(self, tp: TP) -> int:
+        return 3
+
+    async def _reach(self, tps: Sequence[TP]) -> dict[TP, int]:
+        return {}
 
     def agent(self, *_: Any, **__: Any) -> Callable[[Any], Any]:
         return lambda run: run
@@ -90,6 +113,13 @@ class FakeApp:
     def connect(self, *_: Any, **__: Any) -> None: ...
 
 
+def event(since: int | None, *offsets: int) -> Any:
+    """Return the event of a batch that was read from ``since``."""
+    batch = Batch(np.array(offsets, np.int64), [b""] * len(offsets))
+    message = SimpleNamespace(tp=PLACE, generation_id=1)
+    return SimpleNamespace(message=message, value=Fetched(since, batch))
+
+
 class Stream:
     """A stream of ever more messages, one after the other while ``is_on``."""
 
@@ -100,10 +130,10 @@ class Stream:
         return self
 
     async def events(self) -> AsyncIterator[Any]:
-        while self.is_on:
-            value = Batch(np.zeros(1, np.int64), [b""])
-            message = SimpleNamespace(tp=PLACE, generation_id=1, value=value)
-            yield SimpleNamespace(message=message, value=value)
+        for offset in count():
+            if not self.is_on:
+                break
+            yield event(offset, offset)
             await asyncio.sleep(0.001)
 
 
@@ -242,6 +272,57 @@ def test_a_worker_that_stops_commits_its_last_save() -> None:
         assert it.app.committed == [{PLACE: it.role.taken}]
 
     drive(work)
+
+
+def take(role: CountingRole, events: Sequence[Any]) -> list[dict[TP, int]]:
+    """Let a shell take events; return the positions it sought."""
+
+    async def whole() -> list[dict[TP, int]]:
+        app = FakeApp()
+        shell = Shell(app, role)
+        await shell._assigned()
+        for each in events:
+            await shell._take(each.message, each.value)
+        return app.sought
+
+    return asyncio.run(whole())
+
+
+def test_what_was_taken_is_not_taken_again_and_a_hole_is_gone_back_to() -> None:
+    role = CountingRole()
+    after_the_seek = [event(2, 2), event(3, 3)]
+    read = [event(0, 0, 1), event(0, 0, 1), event(4, 4), event(5, 5), *after_the_seek]
+    assert take(role, read) == [{PLACE: 2}]
+    assert role.offsets == [0, 1, 2, 3]
+
+
+def test_a_hole_that_the_broker_left_is_none() -> None:
+    role = CountingRole()
+    assert take(role, [event(0, 0, 1), event(2, 7, 8), event(9, 9)]) == []
+    assert role.offsets == [0, 1, 7, 8, 9]
+
+
+def test_a_role_without_positions_goes_on_where_the_group_has_committed() -> None:
+    role = CountingRole()
+    role.positions = {}
+    assert take(role, [event(None, 5, 6), event(3, 3, 4), event(5, 5)]) == [{PLACE: 3}]
+    assert role.offsets == [3, 4, 5]
+
+
+def test_what_was_handed_over_and_never_came_is_read_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(course, "PATIENCE_SECONDS", 0.0)
+
+    async def whole() -> list[dict[TP, int]]:
+        app = FakeApp()
+        shell = Shell(app, CountingRole())
+        await shell._assigned()
+        app.consumer.handed[PLACE] = 7
+        await shell._mend()
+        return app.sought
+
+    assert asyncio.run(whole()) == [{PLACE: 0}]
 
 
 HEAVY = {

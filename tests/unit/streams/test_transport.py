@@ -11,11 +11,11 @@ import aiokafka
 import faust
 import numpy as np
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.consumer import fetcher
-from aiokafka.errors import IllegalStateError
 from aiokafka.structs import ConsumerRecord
 from faust.transport.drivers import aiokafka as driver
-from faust.types import ConsumerMessage
+from faust.types import TP, ConsumerMessage
 
 from tidecast.streams import fast_records
 from tidecast.streams.fast_records import (
@@ -30,6 +30,7 @@ from tidecast.streams.transport import (
     BatchThread,
     BatchTransport,
     RawBatches,
+    Unread,
     _join,
 )
 
@@ -43,12 +44,14 @@ OWN = {
     (WholeBatches, "_wanted"),
     (WholeBatches, "_is_skipped"),
     *((BatchThread, name) for name in ("committed", "reach", "_reach", "pause", "_pause")),
+    *((BatchThread, name) for name in ("go_to", "_go_to", "starting_point", "_starting_point")),
     *((BatchConsumer, name) for name in ("committed", "reach", "hold", "release")),
+    *((BatchConsumer, name) for name in ("go_to", "starting_point")),
 }
 USED = [
     (driver.Consumer, ("_wait_next_records", "assignment", "commit", "perform_seek")),
     (driver.Consumer, ("earliest_offsets", "highwaters")),
-    (driver.AIOKafkaConsumerThread, ("seek_wait", "call_thread", "_ensure_consumer")),
+    (driver.AIOKafkaConsumerThread, ("_fetch_records", "call_thread", "_ensure_consumer")),
     (driver.Producer, ("_ensure_producer",)),
     (aiokafka.AIOKafkaProducer, ("partitions_for",)),
     (aiokafka.client.AIOKafkaClient, ("force_metadata_update",)),
@@ -131,22 +134,45 @@ def test_what_a_fetch_brought_is_handed_over_in_bounded_parts(
     assert parts == [[0, 1, 2, 3], [4, 5, 6, 7, 8, 9], []]  # 5 is a tombstone of no bytes
 
 
-class Fetched:
-    """A consumer whose fetch comes back while its partitions are taken away."""
+class Thread(BatchThread):
+    """The consumer's thread with as much of a consumer as a fetch and a seek need."""
 
-    should_stop = False
-    flow_active = False
-    app = SimpleNamespace(consumer_generation_id=1)
+    def __init__(self) -> None:
+        self.consumer = SimpleNamespace(handed={})
+        self.fetch: dict[TopicPartition, list[ConsumerRecord]] = {}
+        self.sought: list[tuple[TopicPartition, int]] = []
 
-    async def _wait_next_records(self, timeout: float) -> tuple[dict[Any, Any], set[Any]]:
-        return {}, set()
+    def _ensure_consumer(self) -> Any:
+        return SimpleNamespace(
+            assignment=lambda: {PLACE}, seek=lambda *place: self.sought.append(place)
+        )
 
-    async def perform_seek(self) -> None:
-        raise IllegalStateError("No current assignment for partition 0")
+
+PLACE = TopicPartition("t", 0)
 
 
-def test_partitions_taken_away_during_a_fetch_end_no_worker() -> None:
-    async def fetch() -> list[Any]:
-        return [message async for message in BatchConsumer.getmany(Fetched(), 1.0)]
+def test_a_fetch_tells_where_it_goes_on_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fetched(thread: Thread) -> Any:
+        return thread.fetch
 
-    assert asyncio.run(fetch()) == []
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_fetch_records", fetched)
+    thread = Thread()
+
+    def fetch(*offsets: int) -> list[int | None]:
+        thread.fetch = {PLACE: [record(offset) for offset in offsets]}
+        found = asyncio.run(thread._fetch_records())
+        return [since for since, _ in found.values()]
+
+    assert fetch(3, 4) == [None]
+    assert fetch(5, 9) == [5]
+    assert fetch() == []
+    asyncio.run(thread._go_to({TP("t", 0): 4, TP("lost", 1): 0}))
+    assert thread.sought == [(PLACE, 4)]
+    assert fetch(4, 5) == [4]
+    assert fetch(6, 7) == [6]
+
+
+def test_faust_drops_no_message_by_its_offset() -> None:
+    read = Unread()
+    read[TP("t", 0)] = 7
+    assert read[TP("t", 0)] is None
