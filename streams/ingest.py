@@ -12,19 +12,15 @@ from typing import Any
 import numpy as np
 from faust.types import TP
 
-from tidecast.state.bins import BinGrid
 from tidecast.state.checkpoint import compress, lay_out, unpack
-from tidecast.state.cuts import END_OF_LOG, Join
-from tidecast.state.events import Events, Refusal
+from tidecast.state.cuts import Join
 from tidecast.state.partition import (
     Batch,
     Outcome,
     Partition,
-    PartitionRules,
     Rejected,
 )
-from tidecast.state.settings import Settings, SourceSettings
-from tidecast.state.terms import source_terms
+from tidecast.state.settings import Settings
 from tidecast.streams.checkpoints import Checkpoint, CheckpointLog, Owner
 from tidecast.streams.continuity import (
     lost_before,
@@ -32,70 +28,21 @@ from tidecast.streams.continuity import (
     refuse_forgotten,
     steady_extents,
 )
-from tidecast.streams.decode import Decoder
 from tidecast.streams.metrics import IngestMetrics
 from tidecast.streams.role import Save
 from tidecast.streams.run_ahead import RunAhead
 from tidecast.streams.sender import Sender
+from tidecast.streams.source_fold import SourceFold
 from tidecast.streams.threads import OneThread
 from tidecast.streams.topics import topic_names
 from tidecast.streams.upstream import Extent, Upstream
 from tidecast.streams.wire import encode_input, encode_rejected
 
-__all__ = ["IngestRole", "SourceFold"]
+__all__ = ["IngestRole"]
 
 logger = logging.getLogger(__name__)
 AWAKE_SECONDS = 5.0  # what passes between two looks beyond this, the worker slept or was busy
 TOPIC_ID = "topic_id"  # beside the values of the partition in its checkpoint
-ROOM = 4  # ingest numbers this many times max_cells a partition; the slabs' own limit rules
-
-
-class SourceFold:
-    """What the partitions of one source share: the rules, and the decoder. No broker needed."""
-
-    def __init__(self, settings: Settings, source: SourceSettings) -> None:
-        self.source = source
-        self.rules = PartitionRules(
-            source=source.name,
-            grid=BinGrid(settings.bins.width, settings.shop.time_zone),
-            n_terms=len(source_terms(settings, source)),
-            max_disorder=source.max_disorder,
-            allowed_lateness=source.allowed_lateness,
-            max_gap=source.max_gap,
-            max_cells=ROOM * settings.limits.max_cells,
-            max_event_ids=settings.limits.max_event_ids if source.deduplicate else 0,
-        )
-        self._decoder = Decoder(settings, source)
-
-    def partition(self, number: int) -> Partition:
-        """Return the fold of a partition that nothing was read of yet."""
-        return Partition(self.rules, number)
-
-    def step(self, partition: Partition, batch: Batch) -> Outcome:
-        """Decode and fold one batch, ending the log wherever a record says so."""
-        events, refusals = self._decoder.decode(batch.records, partition.cells)
-        ends = [r.index for r in refusals if batch.records[r.index] == END_OF_LOG]
-        if not ends:
-            return partition.step(batch, events, refusals)
-        outcome, start = Outcome(), 0
-        for stop in [*ends, len(batch.records)]:
-            outcome.add(partition.step(*_part(batch, events, refusals, start, stop)))
-            if stop in ends:
-                outcome.add(partition.end(int(batch.offsets[stop])))
-            start = stop + 1
-        return outcome
-
-
-def _part(
-    batch: Batch, events: Events, refusals: Sequence[Refusal], start: int, stop: int
-) -> tuple[Batch, Events, list[Refusal]]:
-    """Return the records from ``start`` to ``stop``, counted from ``start``."""
-    inside = (events.index >= start) & (events.index < stop)
-    return (
-        Batch(batch.offsets[start:stop], batch.records[start:stop]),
-        events.part(inside, start),
-        [Refusal(r.index - start, r.reason) for r in refusals if start <= r.index < stop],
-    )
 
 
 @dataclass

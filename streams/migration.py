@@ -13,7 +13,8 @@ from tidecast.state.events import Events
 from tidecast.state.migrate import ReadAgain, first_whole_bin, migrated_partition
 from tidecast.state.settings import Settings
 from tidecast.streams.decode import Decoder
-from tidecast.streams.ingest import TOPIC_ID, SourceFold
+from tidecast.streams.ingest import TOPIC_ID
+from tidecast.streams.source_fold import SourceFold
 
 __all__ = ["Origin", "begun_anew", "migrated_source", "reader_of", "whole_from"]
 

@@ -13,8 +13,8 @@ from tidecast.state.cuts import Cut, PartitionList
 from tidecast.state.partition import Batch, Outcome, Partition
 from tidecast.state.settings import Settings
 from tidecast.state.slabs import LateBins
-from tidecast.streams.ingest import SourceFold
 from tidecast.streams.logs import Dealer, LogReader, LogSpec, TimedLog, merge
+from tidecast.streams.source_fold import SourceFold
 
 __all__ = ["Counts", "Reading", "Replay", "Replayed"]
 

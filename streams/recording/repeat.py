@@ -23,10 +23,10 @@ from tidecast.state.partition import Batch, Outcome, Partition
 from tidecast.state.settings import Settings
 from tidecast.state.slabs import LateBins
 from tidecast.streams.forecast import ForecastOutput
-from tidecast.streams.ingest import SourceFold
 from tidecast.streams.recording.folder import Recording
 from tidecast.streams.recording.track import Records, Track
 from tidecast.streams.replay import Counts
+from tidecast.streams.source_fold import SourceFold
 from tidecast.streams.wire import encode_rejected, parse_input
 
 __all__ = ["Recorded"]

@@ -29,8 +29,8 @@ from tidecast.state.partition import Batch, Outcome
 from tidecast.state.settings import Settings, parse_settings
 from tidecast.streams.decode import Judged
 from tidecast.streams.decode.rules import Rules
-from tidecast.streams.ingest import SourceFold
 from tidecast.streams.logs import LogReader
+from tidecast.streams.source_fold import SourceFold
 from tidecast.tools.simulate import simulate
 
 RECORDS = int(os.environ.get("TIDECAST_FUZZ_RECORDS", "60000"))

@@ -14,8 +14,8 @@ from tidecast.state.cuts import InputMessage, Join, PartitionList
 from tidecast.state.partition import Batch, Partition
 from tidecast.state.settings import Settings
 from tidecast.streams.forecast import ForecastOutput
-from tidecast.streams.ingest import SourceFold
 from tidecast.streams.recording.folder import Manifest, Recording
+from tidecast.streams.source_fold import SourceFold
 from tidecast.streams.wire import encode_input
 
 Sent = tuple[str, bytes | None, bytes]

@@ -21,7 +21,7 @@ from tidecast.state.bins import iso
 from tidecast.state.checkpoint import pack, unpack
 from tidecast.state.cuts import END_OF_LOG, InputMessage
 from tidecast.state.partition import Batch, Outcome
-from tidecast.streams.ingest import SourceFold
+from tidecast.streams.source_fold import SourceFold
 from tidecast.streams.wire import encode_rejected
 
 SHOP = shop(max_disorder="10s", allowed_lateness="30m", max_gap="1d")

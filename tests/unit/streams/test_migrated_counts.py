@@ -23,8 +23,8 @@ from tidecast.state.migrate import migrated_slabs
 from tidecast.state.partition import Batch
 from tidecast.state.settings import Settings, parse_settings
 from tidecast.state.slabs import LateBins, Slab, SlabFold, SlabRules
-from tidecast.streams.ingest import SourceFold
 from tidecast.streams.migration import migrated_source, whole_from
+from tidecast.streams.source_fold import SourceFold
 
 RULES = {"max_disorder": "10s", "allowed_lateness": "3m", "max_gap": "30m"}
 CLICKS = {"name": "clicks", "topic": "c", "stream": "click", **RULES}

@@ -14,8 +14,9 @@ from tidecast.state.checkpoint import pack, unpack
 from tidecast.state.cuts import PartitionList
 from tidecast.state.migrate import migrated_slabs
 from tidecast.state.partition import Batch, Partition
-from tidecast.streams.ingest import TOPIC_ID, SourceFold
+from tidecast.streams.ingest import TOPIC_ID
 from tidecast.streams.migration import Origin, begun_anew
+from tidecast.streams.source_fold import SourceFold
 
 SHOP = shop(max_disorder="10s")
 

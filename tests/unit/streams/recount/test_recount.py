@@ -18,12 +18,12 @@ from tidecast.state.partition import Batch
 from tidecast.state.settings import Settings
 from tidecast.streams.decode.judge import Judge
 from tidecast.streams.decode.rules import Rules
-from tidecast.streams.ingest import SourceFold
 from tidecast.streams.recount.audit import Audit
 from tidecast.streams.recount.compare import differences
 from tidecast.streams.recount.cover import Cover, Known
 from tidecast.streams.recount.records import RecordReader
 from tidecast.streams.recount.sums import EVENTS
+from tidecast.streams.source_fold import SourceFold
 
 ODD: list[bytes | None] = [
     None,
