@@ -170,7 +170,7 @@ class Shell:
         async with self._turn:
             if not self._is_wanted(message):
                 return "done"
-            step: Waiting | Done = await self._guarded(anext(steps, "done"))
+            step: Waiting | Done = await self._whole(anext(steps, "done"))
             if step == "done":
                 self._course.went_on(message.tp, int(batch.offsets[-1]) + 1)
                 self._pace.took(message.tp, batch)
@@ -191,7 +191,7 @@ class Shell:
             await asyncio.sleep(IDLE_SECONDS)
             async with self._turn:
                 if self._is_open:
-                    await self._guarded(self._role.idle())
+                    await self._whole(self._role.idle())
 
     async def _assigned(self, *_: Any, **__: Any) -> None:
         topics = {topic for group in self._role.groups.values() for topic in group}
@@ -242,7 +242,7 @@ class Shell:
     async def _begin_save(self) -> None:
         """Copy the state, with the turn held; what makes it durable goes on beside the steps."""
         started, generation = time.perf_counter(), self._app.consumer_generation_id
-        save = await self._guarded(self._role.checkpoint())
+        save = await self._whole(self._role.checkpoint())
         STANDSTILL_SECONDS.observe(time.perf_counter() - started)
         if save is not None:
             self._saving = asyncio.create_task(self._save(save, generation))
@@ -275,6 +275,17 @@ class Shell:
             async with self._turn:
                 logger.warning("%s/%d: what was fetched did not come, it is read again", *tp)
                 await self._seek(tp)
+
+    async def _whole(self, work: Any) -> Any:
+        """Await ``work`` with the turn held; where it is left halfway no save may follow.
+
+        A step that Faust cancels, as it ends, may have folded what it has not sent.
+        """
+        try:
+            return await self._guarded(work)
+        except asyncio.CancelledError:
+            self._is_open = False
+            raise
 
     async def _guarded(self, work: Any) -> Any:
         """Await ``work``; an error stops the worker, for Faust would try the batch for ever."""

@@ -45,6 +45,8 @@ class CountingRole:
         self.written: list[int] = []
         self.may_write = asyncio.Event()
         self.error: Exception | None = None
+        self.may_send = asyncio.Event()
+        self.may_send.set()
 
     async def open(self, assigned: Sequence[TP]) -> dict[TP, int]:
         return self.positions
@@ -52,6 +54,7 @@ class CountingRole:
     async def take(self, tp: TP, batch: Batch) -> AsyncIterator[Waiting]:
         self.taken += 1
         self.offsets += batch.offsets.tolist()
+        await self.may_send.wait()
         yield None
 
     async def idle(self) -> None: ...
@@ -323,6 +326,23 @@ def test_what_was_handed_over_and_never_came_is_read_again(
         return app.sought
 
     assert asyncio.run(whole()) == [{PLACE: 0}]
+
+
+def test_no_save_follows_a_step_that_was_left_halfway() -> None:
+    async def whole() -> None:
+        it = Driven()
+        it.role.may_write.set()
+        it.role.may_send.clear()
+        await it.shell._assigned()
+        agent = asyncio.create_task(it.shell._run(it.stream))
+        await it.until(lambda: it.role.taken == 1)
+        agent.cancel()  # as Faust does when it ends of an error of its own
+        await asyncio.wait({agent})
+        await it.shell.finish(60)
+        assert it.role.begun == []
+        assert it.app.committed == []
+
+    asyncio.run(whole())
 
 
 HEAVY = {
