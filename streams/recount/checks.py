@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import polars as pl
 
@@ -106,7 +107,8 @@ class Checks:
         for number, offsets, values in live.read(topic, spans):
             stored = live.stored.get((topic, number), 0)
             for offset, value in zip(offsets, values, strict=True):
-                book.note(value or b"", offset < stored)
+                note = partial(book.note, offset < stored)
+                live.foreign.take(note, (topic, number, offset), value)
         for name in book.contradictions():
             verdict.blame("predictions sent twice, and not the same", name)
         origins = book.origins()
@@ -120,6 +122,16 @@ class Checks:
         verdict.figures["predictions"] = book.frame().height
         verdict.figures["predictions sent again"] = book.records - book.frame().height
         verdict.figures["origins"] = len(origins)
+
+    def foreign(self) -> None:
+        """See that the sink has told of the records that are none of ours; after the others."""
+        live, verdict = self._live, self._verdict
+        for topic, number, offset in live.foreign.places:
+            is_due = offset < live.stored.get((topic, number), 0)
+            if is_due and offset not in live.rejects.reasons.get((topic, number), {}):
+                where = f"{topic}/{number} at {offset}"
+                verdict.blame("no record of ours, and no dead letter", where)
+        verdict.figures["records of others"] = len(live.foreign.places)
 
     def _expected(
         self, first: int
@@ -202,5 +214,6 @@ def audit_kafka(settings: Settings, store: Store, bar: Bar) -> Verdict:
         checks.rejects()
         checks.forecasts(store)
         checks.store(store)
+        checks.foreign()
         checks.doubts()
     return verdict

@@ -59,8 +59,14 @@ class ForecastBook:
         self._whole = pl.DataFrame(schema=SCHEMA)
         self._times: dict[str, int] = {}
 
-    def note(self, value: bytes, due: bool) -> None:
-        """Take one record of the topic; ``due`` ones must be in the store."""
+    def note(self, due: bool, value: bytes) -> None:
+        """Take one record of the topic; ``due`` ones must be in the store.
+
+        Raises
+        ------
+        ValueError, TypeError, KeyError, AttributeError
+            When it is none.
+        """
         record = orjson.loads(value)
         origin = self._seconds(record["origin"])
         times = [self._seconds(time) for time in record["valid_time"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 
 import numpy as np
 import orjson
@@ -15,6 +16,7 @@ from tidecast.state.slabs import SlabRules
 from tidecast.streams.recount.audit import Audit
 from tidecast.streams.recount.compare import BinTable
 from tidecast.streams.recount.cover import NEVER, Known, LateBin
+from tidecast.streams.recount.foreign import Foreign
 from tidecast.streams.recount.logs import Span, TopicReader
 from tidecast.streams.recount.past import Doubts, read_past
 from tidecast.streams.recount.published import CutBook, Key, SlabBook
@@ -51,6 +53,7 @@ class LiveRecount:
         self.audit = Audit(settings)
         self.rejects = Rejects()
         self.doubts = Doubts()
+        self.foreign = Foreign()
         self.whole_from = -1
         self.judged_from: dict[Key, int] = {}
         self._rules = SlabRules.of(settings)
@@ -68,9 +71,10 @@ class LiveRecount:
         self.stored = self._reader.committed(f"{group}.sink")
         progress = self._last_progress()
         self.slabs = SlabBook(None if progress is None else progress[0])
-        for _, offsets, values in self.read(self.names.windows):
+        for number, offsets, values in self.read(self.names.windows):
             for offset, value in zip(offsets, values, strict=True):
-                self.slabs.note(offset, value or b"")
+                place = (self.names.windows, number, offset)
+                self.foreign.take(partial(self.slabs.note, offset), place, value)
         self.slabs.finish()
         last = max(self.slabs.bins, default=-1)
         self.last_bin, position = progress or (last, EVERYTHING)

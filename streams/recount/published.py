@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import orjson
 import polars as pl
@@ -12,6 +10,7 @@ import zstandard
 
 from tidecast.state.cells import Cell
 from tidecast.streams.recount.cover import Cover
+from tidecast.streams.schemas.records import WindowRecord
 
 __all__ = ["CutBook", "SlabBook"]
 
@@ -45,17 +44,23 @@ class SlabBook:
         self._cells: tuple[Cell, ...] = ()
 
     def note(self, offset: int, value: bytes) -> None:
-        """Take one record of the topic."""
-        record = orjson.loads(value)
-        bin_ = record["bin"]
+        """Take one record of the topic.
+
+        Raises
+        ------
+        ValueError
+            When it is none.
+        """
+        record = WindowRecord.model_validate_json(value)
+        bin_ = record.bin
         if self._is_done or (self.last_bin is not None and bin_ > self.last_bin):
             self._is_done = True
             self._waiting = {}
             return
-        kept = Kept(record["revision"], offset, zstandard.compress(value, 1))
+        kept = Kept(record.revision, offset, zstandard.compress(value, 1))
         if not kept.revision:
             self._settle()
-            self.forecasts[bin_] = (tuple(record["series"]), self._shared(record))
+            self.forecasts[bin_] = (tuple(record.series), self._shared(record))
         if bin_ not in self._waiting or self._waiting[bin_].revision <= kept.revision:
             self._waiting[bin_] = kept
 
@@ -97,8 +102,8 @@ class SlabBook:
                 self._kept[bin_] = kept
         self._waiting = {}
 
-    def _shared(self, record: Mapping[str, Any]) -> tuple[Cell, ...]:
-        cells = tuple(map(Cell, record["regions"], record["categories"]))
+    def _shared(self, record: WindowRecord) -> tuple[Cell, ...]:
+        cells = tuple(map(Cell, record.regions, record.categories))
         if cells != self._cells:
             self._cells = cells
         return self._cells

@@ -80,6 +80,12 @@ def test_a_recount_agrees_and_finds_what_was_tampered_with(
     assert code == 0
     assert "rejected sent again 1" in out
 
+    write(shop, topics.windows, b"{no window")
+    write(shop, topics.predictions, b'{"schema_version":1}')
+    code, out = verdict(shop, capsys)
+    assert code == 0
+    assert "records of others 2" in out
+
     origin = {"origin": START + 5 * 60}
     shop.store.query(
         "ALTER TABLE predictions DELETE WHERE series = 'traffic' AND region = 'north' "
