@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from faults import Fault
-from outputs import Compared
+from outputs import Compared, put_aside
 from rich.console import Console
 from rich.table import Table
 
@@ -24,6 +24,8 @@ def print_outcome(verified: int, compared: Sequence[Compared], codes: Mapping[st
     console.print("beside an undisturbed run over the recorded log:", table)
     for example in [each for result in compared for each in result.examples]:
         console.print(example, markup=False)
+    foreign, aside = put_aside(compared)
+    console.print(f"records that no worker wrote: {len(foreign)}, of them put aside: {len(aside)}")
     console.print(f"verify: {'equal' if verified == 0 else f'DIFFERS (exit code {verified})'}")
     console.print(f"exit codes at the end: {dict(codes)}")
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tidecast.state.settings import Settings
 from tidecast.streams.topics import topic_names
 
-__all__ = ["Compared", "compare", "read_topic"]
+__all__ = ["Compared", "compare", "put_aside", "read_topic"]
 
 Sent = tuple[str, bytes | None, bytes]
 NAMES = {
@@ -33,14 +33,20 @@ NAMES = {
 }
 """What a record of a topic tells of."""
 
+SINK = "sink"
+"""Whom its dead letters name as their source."""
+
 SHOWN = 5
+Place = tuple[str, int, int]
+"""Topic, partition and offset."""
 
 
 @dataclass
 class Compared:
     """A topic: how many things it tells of, how often it tells one again, and what is wrong.
 
-    ``examples`` are the first records that are wrong.
+    ``examples`` are the first records that are wrong; ``foreign`` are those that no worker wrote,
+    ``aside`` those of other topics that the sink has put aside here.
     """
 
     topic: str
@@ -50,6 +56,8 @@ class Compared:
     extra: int = 0
     different: int = 0
     examples: list[str] = field(default_factory=list)
+    foreign: set[Place] = field(default_factory=set)
+    aside: set[Place] = field(default_factory=set)
 
     @property
     def is_same(self) -> bool:
@@ -89,6 +97,17 @@ class Expected:
         order = np.argsort(names)
         self.names, self.digests, self._rows = names[order], digests[order], []
 
+    def read(self, value: bytes) -> dict[str, Any] | None:
+        """Return what a record says, None where it is none of this topic."""
+        try:
+            record = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return None
+        if not isinstance(record, dict):
+            return None
+        names = () if self._kind == "late" else NAMES[self._kind]  # which has two kinds of records
+        return record if record.keys() >= {*names} else None
+
     def name(self, record: Any) -> int:
         """Return a hash of what a record tells of."""
         return hashed(orjson.dumps([record.get(name) for name in NAMES[self._kind]]))
@@ -113,16 +132,26 @@ def compare(settings: Settings, records: Iterable[Sent], bootstrap: str) -> list
     return [_compared(bootstrap, topic, those) for topic, those in sorted(expected.items())]
 
 
+def put_aside(compared: Iterable[Compared]) -> tuple[set[Place], set[Place]]:
+    """Return the records that no worker wrote, and those that the sink has put aside."""
+    results = list(compared)
+    foreign = set().union(*(result.foreign for result in results))
+    return foreign, set().union(*(result.aside for result in results))
+
+
 def _compared(bootstrap: str, topic: str, expected: Expected) -> Compared:
     expected.settle()
     result = Compared(topic)
     told = np.zeros(len(expected.names), np.bool_)
     for record in read_topic(bootstrap, topic):
-        try:
-            parsed = orjson.loads(record.value)
-            place = expected.place(expected.name(parsed))
-        except (orjson.JSONDecodeError, AttributeError):
-            continue  # the poison that a fault wrote
+        parsed = expected.read(record.value)
+        if parsed is None:
+            result.foreign.add((topic, record.partition, record.offset))
+            continue
+        if parsed.get("source") == SINK:  # which no recording can know of
+            result.aside.add((parsed["topic"], parsed["partition"], parsed["offset"]))
+            continue
+        place = expected.place(expected.name(parsed))
         if place is None:
             result.extra += 1
             result.blame("extra", record)
