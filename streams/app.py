@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from faust.types import TP
 
+from tidecast.state.errors import ServiceError
 from tidecast.state.partition import Batch
 from tidecast.state.settings import Settings
 from tidecast.streams import fast_records
@@ -36,6 +37,10 @@ LAST_SECONDS = 6.0  # others wait for the partitions while a last checkpoint is 
 WAIT_SECONDS = 1.0  # a step that waits looks after so long whether it is still wanted
 METADATA_MS = 30_000  # new partitions of a topic are found within this
 LARGEST_RECORD = 64 * 1024 * 1024
+LOST_GROUP = (
+    "the worker is out of its consumer group for good ({error!r}): see that the broker runs and "
+    "lets us in; it goes on from its last checkpoint when it is started again"
+)
 
 
 def _ingest(settings: Settings, sender: Sender, upstream: Upstream) -> Role:
@@ -259,9 +264,11 @@ class Shell:
             await asyncio.wait({self._saving})
 
     async def _watch(self) -> None:
-        """Tell the probes again and again how the worker fares."""
+        """Tell the probes again and again how the worker fares; end it where it waits for ever."""
         while not self._app.should_stop:
             self.health.tick(self._role.trouble, self._pace.records_per_second())
+            if (error := self._app.consumer.lost()) is not None:
+                self._fail(ServiceError(LOST_GROUP.format(error=error)))
             if self._is_open:
                 await self._mend()
                 self.health.assigned(await self._pace.lags(self._app.consumer))
@@ -292,9 +299,13 @@ class Shell:
         try:
             return await work
         except Exception as error:  # noqa: BLE001 - the edge: it ends the worker, told by its runner
-            self._is_open = False
-            self.health.fail(str(error))
-            if self._app.failure is None:
-                self._app.failure = error
-                signal.raise_signal(signal.SIGTERM)  # whoever runs the worker says the error
+            self._fail(error)
         return None
+
+    def _fail(self, error: Exception) -> None:
+        """End the worker, which takes no checkpoint any more; whoever runs it says the error."""
+        self._is_open = False
+        self.health.fail(str(error))
+        if self._app.failure is None:
+            self._app.failure = error
+            signal.raise_signal(signal.SIGTERM)

@@ -115,6 +115,23 @@ class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             return False
         return True
 
+    def lost(self) -> BaseException | None:
+        """Return of what the client has given up its group for good, None while it has not.
+
+        Where it waits for somebody to read its error, it goes on: it tells its errors to those who
+        fetch by its own methods, and Faust does not.
+        """
+        coordinator = None if self._consumer is None else self._consumer._coordinator
+        if coordinator is None:
+            return None
+        routine = coordinator._coordination_task
+        if routine.done() and not routine.cancelled():
+            error: BaseException | None = routine.exception()
+            return error
+        if coordinator._pending_exception is not None:
+            self.thread_loop.call_soon_threadsafe(_read_error, coordinator)
+        return None
+
     async def committed(self, tp: TP) -> int | None:
         """Return the group's committed offset."""
         offset: int | None = await self.call_thread(
@@ -150,6 +167,13 @@ class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer = self._ensure_consumer()
         places = [TopicPartition(*tp) for tp in tps if tp in consumer.assignment()]
         (consumer.pause if paused else consumer.resume)(*places)
+
+
+def _read_error(coordinator: Any) -> None:
+    try:
+        coordinator.check_errors()
+    except KafkaError as error:
+        logger.warning("the group does not take us now, and is asked again: %r", error)
 
 
 class Unread(dict[TP, int | None]):
@@ -205,6 +229,11 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         """Return the group's committed offset, where it has none the first one; None: unknown."""
         offset: int | None = await self._thread.starting_point(tp)
         return offset
+
+    def lost(self) -> BaseException | None:
+        """Return of what the client has given up its group for good, None while it has not."""
+        error: BaseException | None = self._thread.lost()
+        return error
 
     async def committed(self, tp: TP) -> int | None:
         """Return the group's committed offset, None where it has none."""

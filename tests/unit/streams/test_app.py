@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from tidecast import tools
+from tidecast.state.errors import ServiceError
 from tidecast.state.partition import Batch
 from tidecast.streams import app as module
 from tidecast.streams import course
@@ -91,6 +93,7 @@ class FakeApp:
             go_to=self._go_to,
             starting_point=self._starting_point,
             reach=self._reach,
+            lost=lambda: None,
         )
 
     async def _commit(self) -> None:
@@ -343,6 +346,28 @@ def test_no_save_follows_a_step_that_was_left_halfway() -> None:
         assert it.app.committed == []
 
     asyncio.run(whole())
+
+
+def test_a_worker_that_is_out_of_its_group_for_good_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    raised: list[int] = []
+    monkeypatch.setattr(signal, "raise_signal", raised.append)
+    monkeypatch.setattr(module, "TICK_SECONDS", 0.001)
+
+    async def whole() -> None:
+        it = Driven()
+        watch = asyncio.create_task(it.shell._watch())
+        await it.until(lambda: it.shell.health.ready().reason == "not assigned")
+        assert it.app.failure is None
+        it.app.consumer.lost = lambda: KafkaError("Did we not perform bootstrap?")
+        await it.until(lambda: it.app.failure is not None)
+        await asyncio.sleep(0.05)
+        it.app.should_stop = True
+        await watch
+        assert isinstance(it.app.failure, ServiceError)
+        assert "out of its consumer group" in (it.shell.health.alive().reason or "")
+
+    asyncio.run(whole())
+    assert raised == [signal.SIGTERM]
 
 
 HEAVY = {

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.consumer import fetcher
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.errors import GroupAuthorizationFailedError
 from aiokafka.structs import ConsumerRecord
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -43,9 +45,9 @@ OVERRIDDEN = [
 OWN = {
     (WholeBatches, "_wanted"),
     (WholeBatches, "_is_skipped"),
-    *((BatchThread, name) for name in ("committed", "reach", "_reach", "pause", "_pause")),
+    *((BatchThread, name) for name in ("committed", "lost", "reach", "_reach", "pause", "_pause")),
     *((BatchThread, name) for name in ("go_to", "_go_to", "starting_point", "_starting_point")),
-    *((BatchConsumer, name) for name in ("committed", "reach", "hold", "release")),
+    *((BatchConsumer, name) for name in ("committed", "lost", "reach", "hold", "release")),
     *((BatchConsumer, name) for name in ("go_to", "starting_point")),
 }
 USED = [
@@ -132,6 +134,61 @@ def test_what_a_fetch_brought_is_handed_over_in_bounded_parts(
         parts.append([offset for batch in fetched.getall() for offset in batch.offsets.tolist()])
         assert place.position == (parts[-1] or [9])[-1] + 1
     assert parts == [[0, 1, 2, 3], [4, 5, 6, 7, 8, 9], []]  # 5 is a tombstone of no bytes
+
+
+class OfGroup:
+    """As much of a consumer's thread as is asked for its group."""
+
+    def __init__(self, coordinator: Any) -> None:
+        self._consumer = SimpleNamespace(_coordinator=coordinator)
+        self.thread_loop = asyncio.get_running_loop()
+
+
+def group_coordinator(routine: Any) -> GroupCoordinator:
+    """Return a coordinator of aiokafka whose routine is another one."""
+    coordinator = GroupCoordinator.__new__(GroupCoordinator)
+    coordinator._coordination_task = asyncio.ensure_future(routine)
+    coordinator._pending_exception = coordinator._error_consumed_fut = None
+    coordinator._subscription = SimpleNamespace(abort_waiters=lambda error: None)
+    coordinator._closing = asyncio.get_running_loop().create_future()
+    return coordinator
+
+
+def lost(coordinator: Any) -> BaseException | None:
+    thread: Any = OfGroup(coordinator)
+    return BatchThread.lost(thread)
+
+
+def test_a_client_whose_coordination_has_died_is_lost() -> None:
+    async def die() -> None:
+        raise AssertionError("Did we not perform bootstrap?")
+
+    async def whole() -> None:
+        assert lost(None) is None  # not started yet
+        coordinator = group_coordinator(die())
+        assert lost(coordinator) is None
+        await asyncio.sleep(0)
+        assert isinstance(lost(coordinator), AssertionError)
+
+    asyncio.run(whole())
+
+
+def test_a_client_that_waits_for_its_error_to_be_read_goes_on() -> None:
+    async def whole() -> None:
+        stop = asyncio.Event()
+        coordinator = group_coordinator(stop.wait())
+        waiting = asyncio.ensure_future(
+            coordinator._push_error_to_user(GroupAuthorizationFailedError("clicks"))
+        )
+        await asyncio.sleep(0)
+        assert lost(coordinator) is None
+        async with asyncio.timeout(10):
+            await waiting
+        assert lost(coordinator) is None
+        stop.set()
+        await coordinator._coordination_task
+
+    asyncio.run(whole())
 
 
 class Thread(BatchThread):
