@@ -67,7 +67,8 @@ class Rejected:
 class Outcome:
     """What one step gives: cuts in order, dead letters, and records that came too late.
 
-    Of ``accepted`` records and of ``duplicates`` it tells how many there were.
+    Of ``accepted`` records, of ``duplicates``, and of those accepted whose repetitions are not
+    known (``unremembered``), it tells how many there were.
     """
 
     cuts: list[Cut] = field(default_factory=list)
@@ -75,6 +76,7 @@ class Outcome:
     late: list[Rejected] = field(default_factory=list)
     accepted: int = 0
     duplicates: int = 0
+    unremembered: int = 0
 
     def add(self, more: Outcome) -> None:
         """Add what the next step gives."""
@@ -83,6 +85,7 @@ class Outcome:
         self.late += more.late
         self.accepted += more.accepted
         self.duplicates += more.duplicates
+        self.unremembered += more.unremembered
 
 
 class Partition:
@@ -245,7 +248,9 @@ class Partition:
         if not keep.all():
             bins, events = bins[keep], events.part(keep)
         if self.ids is not None and events.ids is not None and len(events):
+            before = self.ids.unremembered
             fresh = self.ids.admit(events.ids, bins)
+            outcome.unremembered += self.ids.unremembered - before
             outcome.duplicates += len(events) - int(fresh.sum())
             bins, events = bins[fresh], events.part(fresh)
         outcome.accepted += len(events)

@@ -27,6 +27,11 @@ ACCEPTED = Counter("tidecast_accepted_records", "Records that are in a slab or w
 REFUSED = Counter("tidecast_refused_records", "Records sent to the dead-letter topic", PLACE)
 LATE = Counter("tidecast_late_records", "Records sent to the late topic", PLACE)
 DUPLICATES = Counter("tidecast_duplicate_records", "Records counted before, by event_id", PLACE)
+UNREMEMBERED = Counter(
+    "tidecast_unremembered_records",
+    "Accepted records whose event_id found no room: their repetitions are not known",
+    PLACE,
+)
 LOST = Counter(
     "tidecast_lost_records", "Offsets deleted from the source before they were read", PLACE
 )
@@ -108,6 +113,7 @@ class IngestMetrics:
         REFUSED.labels(*place).inc(len(outcome.refused))
         LATE.labels(*place).inc(len(outcome.late))
         DUPLICATES.labels(*place).inc(outcome.duplicates)
+        UNREMEMBERED.labels(*place).inc(outcome.unremembered)
         CUTS.labels(*place).inc(len(outcome.cuts))
         OVERFLOWED.labels(*place).set(partition.cells.overflowed)
         OFFSET.labels(*place).set(partition.next_offset)

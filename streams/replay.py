@@ -24,13 +24,17 @@ TICK_BINS = 24  # how far logs may run ahead of each other: larger pieces decode
 
 @dataclass
 class Counts:
-    """What a replay has met so far; ``events`` = accepted + late + refused + duplicates."""
+    """What a replay has met so far; ``events`` = accepted + late + refused + duplicates.
+
+    ``unremembered`` are accepted events whose ids found no room.
+    """
 
     events: int = 0
     accepted: int = 0
     late: int = 0
     refused: int = 0
     duplicates: int = 0
+    unremembered: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
 
     def add(self, outcome: Outcome) -> None:
@@ -38,6 +42,7 @@ class Counts:
         self.accepted += outcome.accepted
         self.late += len(outcome.late)
         self.duplicates += outcome.duplicates
+        self.unremembered += outcome.unremembered
         self.refused += len(outcome.refused)
         for rejected in outcome.refused:
             code = rejected.reason.partition(":")[0]

@@ -42,6 +42,8 @@ class Result:
         rows += [(f"  {code}", f"{n:,}") for code, n in sorted(counts.reasons.items())]
         if counts.duplicates:
             rows.append(("duplicates", f"{counts.duplicates:,}"))
+        if counts.unremembered:
+            rows.append(("beyond max_event_ids", f"{counts.unremembered:,}"))
         if overflowed := self.replay.fold.slabs.cells.overflowed:
             rows.append(("beyond max_cells", f"{overflowed:,}"))
         return [

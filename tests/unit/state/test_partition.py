@@ -363,6 +363,7 @@ def test_ids_beyond_the_limit_are_not_remembered_and_counted() -> None:
     state = partition(max_event_ids=2)
     outcome = step(state, [*ids_of(1, 2, 3, 3, 1), Row(60)])
     assert (outcome.accepted, outcome.duplicates, state.unremembered) == (5, 1, 2)
+    assert outcome.unremembered == 2
     saved = partition(max_event_ids=2)
     saved.restore(*unpack(pack(*state.snapshot())))
     assert saved.unremembered == 2
