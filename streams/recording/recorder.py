@@ -84,7 +84,7 @@ class Recorder:
                 total = sum(max(0, end - self._intake(p).position) for p, end in self._ends.items())
                 try:
                     with self._bar("record", total if until_end else None) as self._advance:
-                        while not stop.is_set() and not self._is_at_end():
+                        while not stop.is_set() and not await self._is_at_end():
                             await self._fetch()
                 finally:
                     await self._write()
@@ -164,10 +164,13 @@ class Recorder:
                     "created anew, or its broker has lost records; record another run"
                 )
 
-    def _is_at_end(self) -> bool:
-        return bool(self._ends) and all(
-            self._intake(place).position >= end for place, end in self._ends.items()
-        )
+    async def _is_at_end(self) -> bool:
+        """Tell whether all was read up to the ends; the last may be markers of transactions."""
+        for place, end in self._ends.items():
+            noted = self._intake(place).position
+            if noted < end and await self._consumer.position(place) < end:
+                return False
+        return bool(self._ends)
 
     async def _fetch(self) -> None:
         """Read what has come, and write what is due."""
