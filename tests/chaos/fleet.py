@@ -14,7 +14,8 @@ from pathlib import Path
 
 __all__ = ["Fleet", "Slot"]
 
-RESTARTABLE = {0, 1, 4, -signal.SIGKILL, -signal.SIGTERM}
+OUR_FAULT = 1
+RESTARTABLE = {0, OUR_FAULT, 4, -signal.SIGKILL, -signal.SIGTERM}
 STOP_SECONDS = 60.0
 
 
@@ -45,6 +46,7 @@ class Fleet:
         self._ended = threading.Event()
         self.slots: dict[str, Slot] = {}
         self.given_up: list[str] = []
+        self.our_faults: list[str] = []
         self._thread = threading.Thread(target=self._keep, name="supervisor")
 
     def __enter__(self) -> Fleet:
@@ -138,6 +140,8 @@ class Fleet:
                 return
             slot.codes.append(code)
             slot.process = None
+            if code == OUR_FAULT:
+                self.our_faults.append(f"{slot.title}: {self._tail(slot)}")
             if code not in RESTARTABLE:
                 self.given_up.append(f"{slot.title} ended with {code}: {self._tail(slot)}")
                 del self.slots[slot.title]

@@ -50,7 +50,10 @@ def is_right(folder: Path, line: Pipeline) -> bool:
     print_outcome(verified, compared, line.codes)
     foreign, aside = put_aside(compared)
     same = all(result.is_same for result in compared) and foreign == aside
-    return verified == 0 and same and set(line.codes.values()) == {0}
+    for fault in line.fleet.our_faults:
+        print(f"ended by a fault of ours: {fault}")
+    in_peace = set(line.codes.values()) == {0} and not line.fleet.our_faults
+    return verified == 0 and same and in_peace
 
 
 def strike(faults: Faults, line: Pipeline, minutes: float, rng: random.Random, gap: float) -> None:
