@@ -27,18 +27,24 @@ class ProgressLog:
     def __init__(self, settings: Settings) -> None:
         self._options = aiokafka_options(settings.kafka)
         self._place = TopicPartition(topic_names(settings.kafka.topic_prefix).progress, 0)
+        self._is_silent = False
 
     async def next_bin(self) -> int | None:
         """Return the first bin that is not closed; None when nothing is known of it.
 
-        Of the last records the one that is furthest counts: time never goes back.
+        Of the last records the one that is furthest counts: time never goes back. Where none can
+        be read, that is logged once until they can be.
         """
         try:
             async with asyncio.timeout(ASK_SECONDS):
-                return max(map(_next_bin, await self._tail()), default=None)
+                found = max(map(_next_bin, await self._tail()), default=None)
         except (KafkaError, TimeoutError, ValidationError) as error:
-            logger.warning("no progress can be read from %s: %r", self._place.topic, error)
+            if not self._is_silent:
+                logger.warning("no progress can be read from %s: %r", self._place.topic, error)
+            self._is_silent = True
             return None
+        self._is_silent = False
+        return found
 
     async def _tail(self) -> list[bytes]:
         # Not by seek_to_beginning: a reset to the end, begun at the assignment, may overtake it.
