@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -37,16 +39,16 @@ class ProgressLog:
         """
         try:
             async with asyncio.timeout(ASK_SECONDS):
-                found = max(map(_next_bin, await self._tail()), default=None)
-        except (KafkaError, TimeoutError, ValidationError) as error:
+                tail = await self._tail()
+        except (KafkaError, TimeoutError) as error:
             if not self._is_silent:
                 logger.warning("no progress can be read from %s: %r", self._place.topic, error)
             self._is_silent = True
             return None
         self._is_silent = False
-        return found
+        return max(_next_bins(tail), default=None)
 
-    async def _tail(self) -> list[bytes]:
+    async def _tail(self) -> list[bytes | None]:
         # Not by seek_to_beginning: a reset to the end, begun at the assignment, may overtake it.
         consumer = AIOKafkaConsumer(
             **self._options, enable_auto_commit=False, auto_offset_reset="earliest"
@@ -66,5 +68,8 @@ class ProgressLog:
         return values
 
 
-def _next_bin(value: bytes) -> int:
-    return ProgressRecord.model_validate_json(value).next_bin
+def _next_bins(values: Iterable[bytes | None]) -> Iterator[int]:
+    """Yield what the records say; those of others, which anybody may write, say nothing."""
+    for value in values:
+        with suppress(ValidationError):
+            yield ProgressRecord.model_validate_json(value or b"").next_bin

@@ -14,7 +14,7 @@ from tidecast.streams.progress import ProgressLog
 from tidecast.streams.wire import encode_progress
 
 GRID = BinGrid(shop().bins.width, shop().shop.time_zone)
-Tail = list[bytes] | Exception
+Tail = list[bytes | None] | Exception
 
 
 class Progress(ProgressLog):
@@ -24,11 +24,15 @@ class Progress(ProgressLog):
         super().__init__(shop())
         self._tails = iter(tails)
 
-    async def _tail(self) -> list[bytes]:
+    async def _tail(self) -> list[bytes | None]:
         tail = next(self._tails)
         if isinstance(tail, Exception):
             raise tail
         return tail
+
+
+def told(bin_: int) -> bytes:
+    return encode_progress(0, bin_, 9, GRID)
 
 
 def answers(tails: list[Tail]) -> list[int | None]:
@@ -40,14 +44,17 @@ def answers(tails: list[Tail]) -> list[int | None]:
 
 
 def test_of_the_last_records_the_furthest_counts() -> None:
-    tail = [encode_progress(0, bin_, 9, GRID) for bin_ in (5, 7, 6)]  # 6: a stale writer's
-    assert answers([[], tail]) == [None, 7]
+    assert answers([[], [told(5), told(7), told(6)]]) == [None, 7]  # 6: a stale writer's
+
+
+def test_records_of_others_hide_no_progress() -> None:
+    assert answers([[b"{poison", told(5), None, b"[]", b'{"next_bin":9}']]) == [5]
 
 
 def test_a_broker_that_is_away_is_told_of_once_until_it_is_back(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    away, there = KafkaConnectionError("away"), [encode_progress(0, 5, 9, GRID)]
+    away = KafkaConnectionError("away")
     with caplog.at_level(logging.WARNING):
-        assert answers([away, away, there, away, away]) == [None, None, 5, None, None]
+        assert answers([away, away, [told(5)], away, away]) == [None, None, 5, None, None]
     assert caplog.text.count("no progress can be read from tidecast.progress") == 2
