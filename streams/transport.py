@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 FETCH_BYTES = 4 * 1024 * 1024
 ASK_SECONDS = 5.0  # for questions whose answer can wait for the next time
 LEARN_SECONDS = 30.0
+MOST_REFUSALS = 10  # of looks in a row at whether we are in our group
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Fetched:
 
 class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """Faust's consumer thread, reading committed records only, in large fetches."""
+
+    _refusals = 0
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         stock = aiokafka.AIOKafkaConsumer
@@ -118,8 +121,8 @@ class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     def lost(self) -> BaseException | None:
         """Return of what the client has given up its group for good, None while it has not.
 
-        Where it waits for somebody to read its error, it goes on: it tells its errors to those who
-        fetch by its own methods, and Faust does not.
+        Where it waits for somebody to read its error, it is let go on, as often as MOST_REFUSALS in
+        a row: it tells its errors to those who fetch by its own methods, and Faust does not.
         """
         coordinator = None if self._consumer is None else self._consumer._coordinator
         if coordinator is None:
@@ -128,7 +131,11 @@ class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         if routine.done() and not routine.cancelled():
             error: BaseException | None = routine.exception()
             return error
-        if coordinator._pending_exception is not None:
+        refusal: BaseException | None = coordinator._pending_exception
+        self._refusals = 0 if refusal is None else self._refusals + 1
+        if self._refusals > MOST_REFUSALS:  # another worker of our name, say, or a lack of rights
+            return refusal
+        if refusal is not None:
             self.thread_loop.call_soon_threadsafe(_read_error, coordinator)
         return None
 

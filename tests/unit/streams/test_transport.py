@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,6 +27,7 @@ from tidecast.streams.fast_records import (
     WholeBatches,
 )
 from tidecast.streams.transport import (
+    MOST_REFUSALS,
     BatchApp,
     BatchConsumer,
     BatchThread,
@@ -141,7 +142,12 @@ class OfGroup:
 
     def __init__(self, coordinator: Any) -> None:
         self._consumer = SimpleNamespace(_coordinator=coordinator)
+        self._refusals = 0
         self.thread_loop = asyncio.get_running_loop()
+
+    def lost(self) -> BaseException | None:
+        ours: Any = self
+        return BatchThread.lost(ours)
 
 
 def group_coordinator(routine: Any) -> GroupCoordinator:
@@ -154,41 +160,53 @@ def group_coordinator(routine: Any) -> GroupCoordinator:
     return coordinator
 
 
-def lost(coordinator: Any) -> BaseException | None:
-    thread: Any = OfGroup(coordinator)
-    return BatchThread.lost(thread)
-
-
 def test_a_client_whose_coordination_has_died_is_lost() -> None:
     async def die() -> None:
         raise AssertionError("Did we not perform bootstrap?")
 
     async def whole() -> None:
-        assert lost(None) is None  # not started yet
-        coordinator = group_coordinator(die())
-        assert lost(coordinator) is None
+        assert OfGroup(None).lost() is None  # not started yet
+        thread = OfGroup(group_coordinator(die()))
+        assert thread.lost() is None
         await asyncio.sleep(0)
-        assert isinstance(lost(coordinator), AssertionError)
+        assert isinstance(thread.lost(), AssertionError)
 
     asyncio.run(whole())
+
+
+def looks(refused: Sequence[bool]) -> list[BaseException | None]:
+    """Return what look after look says while a group refuses, or does not; each is gone on from."""
+
+    async def whole() -> list[BaseException | None]:
+        stop, said = asyncio.Event(), []
+        coordinator = group_coordinator(stop.wait())
+        thread = OfGroup(coordinator)
+        for is_refused in refused:
+            error = GroupAuthorizationFailedError("clicks")
+            work = coordinator._push_error_to_user(error) if is_refused else asyncio.sleep(0)
+            waiting = asyncio.ensure_future(work)
+            await asyncio.sleep(0)
+            said.append(thread.lost())
+            if said[-1] is None:
+                async with asyncio.timeout(10):
+                    await waiting
+        coordinator._closing.set_result(None)
+        stop.set()
+        await coordinator._coordination_task
+        return said
+
+    return asyncio.run(whole())
 
 
 def test_a_client_that_waits_for_its_error_to_be_read_goes_on() -> None:
-    async def whole() -> None:
-        stop = asyncio.Event()
-        coordinator = group_coordinator(stop.wait())
-        waiting = asyncio.ensure_future(
-            coordinator._push_error_to_user(GroupAuthorizationFailedError("clicks"))
-        )
-        await asyncio.sleep(0)
-        assert lost(coordinator) is None
-        async with asyncio.timeout(10):
-            await waiting
-        assert lost(coordinator) is None
-        stop.set()
-        await coordinator._coordination_task
+    refused = [True] * MOST_REFUSALS
+    assert set(looks([*refused, False, *refused])) == {None}
 
-    asyncio.run(whole())
+
+def test_a_client_that_is_refused_again_and_again_is_lost() -> None:
+    *before, last = looks([True] * (MOST_REFUSALS + 1))
+    assert set(before) == {None}
+    assert isinstance(last, GroupAuthorizationFailedError)
 
 
 class Thread(BatchThread):
