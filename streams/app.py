@@ -276,7 +276,7 @@ class Shell:
 
     async def _mend(self) -> None:
         """Read again what was handed over and never came."""
-        if self._taking:
+        if self._taking or self._turn.locked():
             return
         for tp in self._course.missing(self._app.consumer.handed):
             async with self._turn:
