@@ -53,6 +53,8 @@ def verify(
     """
     if kafka == bool(logs):
         raise click.UsageError("give the LOGs that were replayed, or --kafka")
+    if kafka and (partitions > 1 or key or partition_field):
+        raise click.UsageError("--partitions, --key and --partition-field deal out LOGs only")
     settings = settings_file.load()
     store = open_embedded(folder) if folder else open_server(settings.clickhouse)
     with closing(store):

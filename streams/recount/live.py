@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 from functools import partial
 
 import numpy as np
-import orjson
 import polars as pl
+from pydantic import ValidationError
 
 from tidecast.state.bins import BinGrid, iso
 from tidecast.state.settings import Settings, SourceSettings
@@ -22,6 +22,7 @@ from tidecast.streams.recount.past import Doubts, read_past
 from tidecast.streams.recount.published import CutBook, Key, SlabBook
 from tidecast.streams.recount.rejects import Rejects
 from tidecast.streams.recount.sums import TOLD
+from tidecast.streams.schemas.records import ProgressRecord
 from tidecast.streams.topics import topic_names
 
 __all__ = ["Bar", "LiveRecount"]
@@ -89,16 +90,21 @@ class LiveRecount:
         last = self._reader.last(self.names.progress, span)
         if last is None:
             return None
-        record = orjson.loads(last)
-        return record["next_bin"] - 1, record["position"]
+        try:
+            record = ProgressRecord.model_validate_json(last)
+        except ValidationError:  # of others, who may write there too
+            return None
+        return record.next_bin - 1, record.position
 
     def _read_rejects(self) -> None:
-        for _, offsets, values in self.read(self.names.late):
+        for number, offsets, values in self.read(self.names.late):
             for offset, value in zip(offsets, values, strict=True):
-                self.rejects.note_late(offset, value or b"")
-        for _, _, values in self.read(self.names.dead_letters):
-            for value in values:
-                self.rejects.note_dead(value or b"")
+                note = partial(self.rejects.note_late, offset)
+                self.foreign.take(note, (self.names.late, number, offset), value)
+        for number, offsets, values in self.read(self.names.dead_letters):
+            for offset, value in zip(offsets, values, strict=True):
+                place = (self.names.dead_letters, number, offset)
+                self.foreign.take(self.rejects.note_dead, place, value)
 
     def _read_sources(self) -> None:
         """Recount the source topics, from what is left of them to where they end now."""

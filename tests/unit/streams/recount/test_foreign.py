@@ -55,8 +55,13 @@ def test_a_record_of_others_is_noted_and_the_recount_goes_on(value: bytes) -> No
         foreign.take(partial(slabs.note, offset), ("windows", 0, offset), window)
     for offset, prediction in enumerate((value, encoded(PREDICTION))):
         foreign.take(partial(book.note, True), ("predictions", 3, offset), prediction)
+    rejects = Rejects()
+    foreign.take(partial(rejects.note_late, 0), ("late", 0, 0), value)
+    foreign.take(rejects.note_dead, ("dead-letters", 0, 0), value)
     slabs.finish()
-    assert foreign.places == [("windows", 0, 1), ("predictions", 3, 0)]
+    rejected = [("late", 0, 0), ("dead-letters", 0, 0)]
+    assert foreign.places == [("windows", 0, 1), ("predictions", 3, 0), *rejected]
+    assert rejects.reasons == {}
     assert slabs.bins == [5]
     assert slabs.frame(5).rows() == [("north", "books", 2.0)]
     assert book.frame().height == 1
