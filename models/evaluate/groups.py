@@ -11,12 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.models.evaluate.evaluator import Evaluator
+from tidecast.models.evaluate.metrics import Score
 from tidecast.models.scores import BLEND
 
-__all__ = ["DayScore", "SizeScore", "by_day", "by_size", "share_of_weeks"]
+__all__ = ["DayScore", "SizeScore", "by_day", "by_size", "by_week"]
 
 BOUNDS = (0.1, 1.0, 10.0, 100.0, 1000.0)
 """Mean actual of a bin between groups of cells."""
+
+NEAR = 0.05
+"""How far the coverage of a week may stray from what was promised."""
 
 
 @dataclass(frozen=True)
@@ -77,23 +81,27 @@ def by_day(evaluator: Evaluator) -> Iterator[DayScore]:
                     yield DayScore(series, day, lead, metric, value, int(sums[0]))
 
 
-def share_of_weeks(
-    evaluator: Evaluator, metric: str, nominal: float, within: float
-) -> NDArray[np.float64]:
-    """Return the share of whole weeks in which the blend's coverage is near ``nominal``.
+def by_week(evaluator: Evaluator) -> Iterator[Score]:
+    """Yield, by lead, the share of whole weeks in which the blend covered about what it promised.
 
-    (series, lead): 1 where it never strays further than ``within``; NaN without a whole week.
+    That is within five points; ``n`` is the number of weeks, from Monday to Sunday.
     """
-    place = evaluator.trail.names.index(metric)
+    names = evaluator.trail.names
     weeks: dict[int, list[NDArray[np.float64]]] = {}
     for ordinal, total in evaluator.trail.days().items():
-        weeks.setdefault(ordinal // 7, []).append(total[[0, place], 0])
+        weeks.setdefault((ordinal - 1) // 7, []).append(total[:, 0])  # (stat, series, lead)
     whole = [np.sum(days, axis=0) for days in weeks.values() if len(days) == 7]
-    if not whole:
-        return np.full((len(evaluator.profile.series), evaluator.profile.horizon), np.nan)
-    n, covered = np.stack(whole, axis=1)  # (week, series, lead) each
-    near = np.abs(covered / np.fmax(n, 1) - nominal) <= within
-    return np.asarray((near & (n > 0)).sum(axis=0) / np.fmax((n > 0).sum(axis=0), 1))
+    for place, name in enumerate(names):
+        kind, _, share = name.partition("_")
+        if kind != "coverage" or not whole:
+            continue
+        n, covered = np.stack([week[[0, place]] for week in whole], axis=1)
+        near = (np.abs(covered / np.fmax(n, 1) - float(share) / 100) <= NEAR) & (n > 0)
+        for number, series in enumerate(evaluator.profile.series):
+            for lead in range(1, evaluator.profile.horizon + 1):
+                if known := int((n[:, number, lead - 1] > 0).sum()):
+                    value = float(near[:, number, lead - 1].sum() / known)
+                    yield Score(series, "cell", BLEND, lead, f"weeks_{share}", value, known)
 
 
 def _figures(names: tuple[str, ...], sums: NDArray[np.float64]) -> Iterator[tuple[str, float]]:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tidecast.models.evaluate.evaluator import Evaluator
-from tidecast.models.evaluate.groups import by_day, by_size
+from tidecast.models.evaluate.groups import by_day, by_size, by_week
 from tidecast.models.evaluate.levels import LEVELS
 from tidecast.models.evaluate.metrics import Score, scores_of
 from tidecast.models.scores import BLEND
@@ -30,7 +30,7 @@ class Findings:
     def __init__(self, evaluator: Evaluator, run: dict[str, Any]) -> None:
         self._evaluator = evaluator
         self._run = run
-        self.scores: tuple[Score, ...] = tuple(scores_of(evaluator))
+        self.scores: tuple[Score, ...] = (*scores_of(evaluator), *by_week(evaluator))
         self._value = {
             (score.series, score.level, score.expert, score.lead, score.metric): score.value
             for score in self.scores
@@ -65,7 +65,7 @@ class Findings:
         return table
 
     def _leads(self, series: str) -> Table:
-        names = ("wape", "rmse", "pinball", *SHARES)
+        names = ("wape", "rmse", "pinball", *SHARES, "weeks_80")
         table = _table(f"{series}: {BLEND}, cells, by lead", "lead", *names, f"wape {BASELINE}")
         for lead in _some_leads(self._evaluator.profile.horizon):
             figures = [self._of(series, "cell", BLEND, lead, name) for name in names]

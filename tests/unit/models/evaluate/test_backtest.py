@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tidecast.models.evaluate.backtest import Backtest
 from tidecast.models.evaluate.evaluator import Span
-from tidecast.models.evaluate.groups import by_day, by_size, share_of_weeks
+from tidecast.models.evaluate.groups import by_day, by_size, by_week
 from tidecast.models.evaluate.metrics import Score, scores_of
 from tidecast.models.evaluate.where import ScoreWhere
 from tidecast.models.forecaster import Forecaster
@@ -190,9 +190,19 @@ def test_sizes_and_days_hold_every_scored_forecast() -> None:
     days = [s for s in by_day(backtest.evaluator) if s.metric == "mae" and s.lead is None]
     assert len(days) == 15
     assert sum(s.n for s in days) == every
-    weeks = share_of_weeks(backtest.evaluator, "coverage_80", 0.8, 1.0)
-    assert weeks.shape == (1, HORIZON)
-    assert (weeks == 1).all()
+
+
+def test_weeks_count_whose_coverage_is_about_what_was_promised() -> None:
+    slabs = counts(24 * 40)
+    slabs[24 * 26 :] = 500.0  # what comes then, nobody can have foreseen
+    backtest = run(slabs, Span(FIRST_BIN + 24 * 10, counts=(0,)))
+    found = {(score.metric, score.lead): score for score in by_week(backtest.evaluator)}
+    days = [day for day in backtest.evaluator.trail.days() if (day - 1) % 7 == 0]
+    assert {lead for _, lead in found} == {1, 2, 3, 4}
+    for score in found.values():
+        assert score.n in (len(days), len(days) - 1)
+        assert score.value is not None
+        assert 0 < score.value < 1
 
 
 def test_the_expert_that_is_much_worse_is_found_out() -> None:
