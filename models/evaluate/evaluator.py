@@ -29,7 +29,7 @@ AT_ONCE = 4_000_000
 class Span:
     """What is scored: the bins from ``first_bin`` on, where ``where`` says.
 
-    ``counts`` are the places of series whose values are whole numbers: see `losses.inside`.
+    ``counts`` are the places of series whose values are whole numbers: see `losses.stretch`.
     """
 
     first_bin: int

@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["crps", "inside", "pinball"]
+__all__ = ["crps", "inside", "pinball", "stretch"]
 
 Floats = NDArray[np.floating]
-LEAST = 1e-9
+LEAST = 1e-6
 """A narrower stretch of probability is a point."""
 
 
@@ -35,29 +35,32 @@ def crps(actual: Floats, quantiles: Floats, losses: Floats, levels: NDArray[np.f
     return np.asarray(losses @ weights + below + above)
 
 
-def inside(
+def stretch(
     actual: Floats,
     quantiles: Floats,
     levels: NDArray[np.float64],
-    bounds: tuple[int, int],
-    half: NDArray[np.float64] | float = 0.0,
-) -> Floats:
-    """Return the share of each actual that lies between the levels at the places ``bounds``.
+    half: Floats | float = 0.0,
+) -> tuple[Floats, Floats]:
+    """Return where each actual stands among the levels: from where to where.
 
-    Where an actual stands among the levels is its PIT. A count, or a zero that has a probability
-    of its own, has a stretch of it, of which a randomised PIT (Czado, Gneiting and Held, 2009)
-    draws a point; this is the mean over all draws, so it needs no seed: the share of the stretch
-    within the interval, and 0 or 1 for a continuous actual. Counts are whole: give 0.5 for
-    ``half``, for a count of y stands for all that is forecast between y - 0.5 and y + 0.5.
+    That is its probability integral transform (PIT). It is a point for a continuous actual; a
+    count, or a zero that has a probability of its own, has a stretch. Counts are whole: give 0.5
+    for ``half``, for a count of y stands for all that is forecast between y - 0.5 and y + 0.5.
     """
     start = np.where(actual <= 0, 0.0, _below(actual - half, quantiles, levels, False))
-    end = _below(actual + half, quantiles, levels, True)
-    low, high = levels[list(bounds)]
+    return start, _below(actual + half, quantiles, levels, True)
+
+
+def inside(start: Floats, end: Floats, low: float, high: float) -> Floats:
+    """Return the share of each `stretch` that lies between two levels: 0 or 1 for a point.
+
+    A randomised PIT (Czado, Gneiting and Held, 2009) draws a point of the stretch; this is the
+    mean over all draws, so it needs no seed.
+    """
     width = end - start
     overlap = np.clip(np.minimum(end, high) - np.maximum(start, low), 0.0, None)
     point = (low - LEAST <= start) & (start <= high + LEAST)
-    share = np.where(width > LEAST, overlap / np.fmax(width, LEAST), point)
-    return np.where(np.isfinite(actual), share, np.nan)
+    return np.where(width > LEAST, overlap / np.fmax(width, LEAST), point)
 
 
 def _below(
@@ -71,7 +74,7 @@ def _below(
     low, width = quantiles[..., :-1], np.diff(quantiles, axis=-1)
     passed = at >= quantiles if with_ties else at > quantiles
     within = np.clip((at - low) / np.where(width > 0, width, 1.0), 0.0, 1.0)
-    steps = np.where(width > 0, within, passed[..., 1:]) @ np.diff(levels)
+    steps = np.where(width > 0, within, passed[..., 1:]) @ np.diff(levels).astype(quantiles.dtype)
     tied = at == quantiles
     above_first = passed[..., 0] | (tied[..., 0] & (width[..., 0] > 0))
     above_last = passed[..., -1] & ~(tied[..., -1] & (width[..., -1] > 0))

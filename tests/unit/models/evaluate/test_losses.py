@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tidecast.models.evaluate.losses import crps, inside, pinball
+from tidecast.models.evaluate.losses import crps, inside, pinball, stretch
 
 FIVE = np.array([0.05, 0.1, 0.5, 0.9, 0.95])
 DENSE = np.arange(1, 100) / 100
@@ -23,6 +23,16 @@ def score(
     actual: NDArray[np.float64], quantiles: NDArray[np.float64], levels: NDArray[np.float64]
 ) -> NDArray[np.floating]:
     return crps(actual, quantiles, pinball(actual, quantiles, levels), levels)
+
+
+def share(
+    actual: NDArray[np.float64],
+    quantiles: NDArray[np.float64],
+    levels: NDArray[np.float64],
+    bounds: tuple[int, int],
+    half: float = 0.0,
+) -> NDArray[np.floating]:
+    return inside(*stretch(actual, quantiles, levels, half), levels[bounds[0]], levels[bounds[1]])
 
 
 def test_pinball_weighs_what_is_above_by_the_level_and_what_is_below_by_the_rest() -> None:
@@ -59,23 +69,19 @@ def test_crps_of_a_normal_forecast_is_the_known_formula() -> None:
 )  # fmt: skip
 def test_a_continuous_actual_is_inside_or_not(actual: float, outer: int, inner: int) -> None:
     quantiles = row(1.0, 2.0, 5.0, 8.0, 9.0)
-    assert inside(np.array(actual), quantiles, FIVE, OUTER) == outer
-    assert inside(np.array(actual), quantiles, FIVE, INNER) == inner
+    assert share(np.array(actual), quantiles, FIVE, OUTER) == outer
+    assert share(np.array(actual), quantiles, FIVE, INNER) == inner
 
 
 def test_a_zero_that_was_certain_is_inside_by_the_share_of_the_interval() -> None:
-    assert np.isclose(inside(np.array(0.0), np.zeros(5), FIVE, INNER), 0.8)
-    assert np.isclose(inside(np.array(0.0), np.zeros(5), FIVE, OUTER), 0.9)
-    assert inside(np.array(1.0), np.zeros(5), FIVE, OUTER) == 0
+    assert np.isclose(share(np.array(0.0), np.zeros(5), FIVE, INNER), 0.8)
+    assert np.isclose(share(np.array(0.0), np.zeros(5), FIVE, OUTER), 0.9)
+    assert share(np.array(1.0), np.zeros(5), FIVE, OUTER) == 0
 
 
 def test_a_tied_zero_takes_the_stretch_of_its_probability() -> None:
     quantiles = row(0.0, 0.0, 0.0, 4.0, 6.0)  # zero has a probability of a half
-    assert np.isclose(inside(np.array(0.0), quantiles, FIVE, INNER), 0.4 / 0.5)
-
-
-def test_what_is_not_known_is_neither_inside_nor_outside() -> None:
-    assert np.isnan(inside(np.array(np.nan), row(1, 2, 3, 4, 5), FIVE, INNER))
+    assert np.isclose(share(np.array(0.0), quantiles, FIVE, INNER), 0.4 / 0.5)
 
 
 @pytest.mark.parametrize("mean", [0.05, 0.7, 3.0, 40.0])
@@ -85,8 +91,8 @@ def test_honest_forecasts_of_counts_cover_what_they_promise(mean: float) -> None
     spread = random.poisson(mean, 200_000) + random.uniform(-0.5, 0.5, 200_000)
     quantiles = np.tile(np.maximum(np.quantile(spread, DENSE), 0.0), (len(counts), 1))
     for low, high in ((4, 94), (9, 89)):
-        share = inside(counts, quantiles, DENSE, (low, high), 0.5).mean()
-        assert abs(share - (DENSE[high] - DENSE[low])) < 0.01
+        found = share(counts, quantiles, DENSE, (low, high), 0.5).mean()
+        assert abs(found - (DENSE[high] - DENSE[low])) < 0.01
 
 
 def test_the_share_of_a_count_is_what_a_randomised_pit_gives_on_average() -> None:
@@ -94,5 +100,5 @@ def test_the_share_of_a_count_is_what_a_randomised_pit_gives_on_average() -> Non
     below = np.interp([0.5, 1.5], quantiles[1:4], FIVE[1:4])  # of a count of one
     drawn = np.random.default_rng(1).uniform(*below, 100_000)
     expected = ((drawn >= 0.1) & (drawn <= 0.9)).mean()
-    found = inside(np.array(1.0), quantiles, FIVE, INNER, 0.5)
+    found = share(np.array(1.0), quantiles, FIVE, INNER, 0.5)
     assert abs(found - expected) < 0.005
