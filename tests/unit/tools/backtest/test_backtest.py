@@ -35,7 +35,7 @@ horizon = 3
 
 @pytest.fixture
 def sales(tmp_path: Path) -> Path:
-    """Write ten days of hourly sales in two regions and two categories."""
+    """Write six days of hourly sales in two regions and two categories."""
     random = np.random.default_rng(5)
     rows = [
         {
@@ -44,7 +44,7 @@ def sales(tmp_path: Path) -> Path:
             "category": category,
             "value": float(random.poisson(5 + 4 * np.sin(hour * np.pi / 12))),
         }
-        for hour in range(24 * 10)
+        for hour in range(24 * 6)
         for region in ("north", "south")
         for category in ("books", "toys")
     ]
@@ -69,7 +69,7 @@ def test_a_table_is_forecast_without_settings(
     assert backtest(sales, "--score-last", "48", "--json", str(file)) == 0
     said = capsys.readouterr()
     assert "time = time; value = value; region = region; category = category" in said.err
-    assert "240 bins, of which the last 48 are scored" in said.err
+    assert "144 bins, of which the last 48 are scored" in said.err
     assert "tidecast" in said.out
     found = scores(file)
     assert set(found[0]) == {"series", "level", "expert", "lead", "metric", "value", "n"}
@@ -132,7 +132,7 @@ def test_what_was_stopped_goes_on_to_the_same_figures(
     with monkeypatch.context() as patches:
         stopping(100, patches)
         assert backtest(sales, *options) == 130
-    assert "stopped after 101 of 240 bins; the same command goes on" in capsys.readouterr().err
+    assert "stopped after 101 of 144 bins; the same command goes on" in capsys.readouterr().err
     assert not resumed.exists()
     taken: list[int] = []
     load = runner.Resume.load
