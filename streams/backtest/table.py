@@ -161,18 +161,19 @@ def _aggregated(rows: pl.DataFrame, values: Sequence[str], aggregate: Aggregate)
         kept = value.filter(value.is_finite())
         made = {"sum": kept.sum(), "mean": kept.mean(), "count": kept.len().cast(pl.Float64)}
         some = pl.when(kept.len() > 0).then(made[aggregate]).otherwise(None)
-        parts.append(some.fill_null(float("nan")).alias(name))
+        parts.append(some.fill_null(float("nan")).alias(f"value {name}"))
     return rows.group_by("bin", "region", "category").agg(parts)
 
 
 def _numbered(rows: pl.DataFrame, series: Sequence[str], grid: BinGrid, absent: Absent) -> Table:
     """Number the cells as they appear: at their first value."""
     cell = ["region", "category"]
-    some = pl.any_horizontal([pl.col(name).is_finite() for name in series])
+    named = [f"value {name}" for name in series]  # a value may be called as one of our columns
+    some = pl.any_horizontal([pl.col(name).is_finite() for name in named])
     born = rows.filter(some).unique(cell, keep="first", maintain_order=True)
     born = born.select(*cell, pl.col("bin").alias("born")).with_row_index("row")
     rows = rows.join(born, on=cell, maintain_order="left").filter(pl.col("bin") >= pl.col("born"))
-    values = rows.select(series).to_numpy().astype(np.float64)  # (row, series)
+    values = rows.select(named).to_numpy().astype(np.float64)  # (row, series)
     if not rows.height:
         return Table(grid, tuple(series), (), *(np.zeros(0, np.int64),) * 2, values, np.nan)
     bins = rows["bin"].to_numpy()

@@ -87,6 +87,14 @@ def test_bins_without_any_row_are_there_too() -> None:
     assert np.isnan(values(found)[1:3]).all()
 
 
+def test_a_value_may_have_any_name() -> None:
+    for name in ("bin", "born", "category"):
+        found = frame([(0, "a", 1.0), (1, "a", 0.0)]).rename({"value": name}).lazy()
+        columns = find_columns(found.collect_schema(), values=[name])
+        read = read_table(found, columns, BinGrid(HOUR))
+        assert (read.series, values(read)) == ((name,), [[1.0], [0.0]])
+
+
 def test_infinite_values_are_missing() -> None:
     assert np.isnan(values(table([(0, "a", 1.0), (1, "a", float("inf")), (2, "a", 0.0)]))[1][0])
 
