@@ -14,7 +14,7 @@ from tidecast.models.blend import Blend, combine
 from tidecast.models.calibrate import Calibrate, quantiles_of, scale_at
 from tidecast.models.covariates import Covariates
 from tidecast.models.experts import make_experts
-from tidecast.models.pending import Pending
+from tidecast.models.pending import Due, Pending
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import Scores, ScoreSheet
 from tidecast.models.surroundings import Surroundings
@@ -95,6 +95,10 @@ class Forecaster:
         self._window.correct(slab.bin, values)
         return self._score(slab.bin, values, slab.revision)
 
+    def said_of(self, bin_: int) -> tuple[Due, ...]:
+        """Return what was forecast of ``bin_`` so far, a lead each; ask before it closes."""
+        return tuple(self._pending.about(bin_))
+
     def _score(self, bin_: int, values: NDArray[np.float64], revision: int = 0) -> Scores | None:
         """Score what was said of a bin."""
         dues = self._pending.about(bin_)
@@ -103,9 +107,7 @@ class Forecaster:
         sheet = ScoreSheet(bin_, self.profile, revision)
         for due in dues:
             actual = values[: due.means.shape[-1]].T  # (series, cell)
-            mean, scale = due.means[0, :, :, None], due.scale[:, :, None]
-            quantiles = quantiles_of(mean, scale, due.shapes[:, None])[:, :, 0]
-            sheet.fill(due.lead, actual, due.means, quantiles)
+            sheet.fill(due.lead, actual, due.means, due.quantiles())
         return sheet.scores
 
     def _weigh(self, bin_: int, values: NDArray[np.float64]) -> None:

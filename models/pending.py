@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays
+from tidecast.models.calibrate import quantiles_of
 
 __all__ = ["Due", "Pending"]
 
@@ -25,6 +26,11 @@ class Due:
     means: NDArray[np.float32]
     scale: NDArray[np.float32]
     shapes: NDArray[np.float32]
+
+    def quantiles(self) -> NDArray[np.float32]:
+        """Return the blend's quantiles, (series, cell, level)."""
+        mean, scale = self.means[0, :, :, None], self.scale[:, :, None]
+        return quantiles_of(mean, scale, self.shapes[:, None])[:, :, 0]
 
 
 class Pending:

@@ -32,6 +32,9 @@ COMMANDS = {
     "demo": Entry("tidecast.tools.demo", "demo", "Simulate a shop, forecast it, show the result."),
     "simulate": Entry("tidecast.tools.simulate.command", "command", "Write a shop's event logs."),
     "replay": Entry("tidecast.tools.replay", "replay", "Forecast recorded logs without a broker."),
+    "backtest": Entry(
+        "tidecast.tools.backtest.command", "command", "Tell what forecasts would be worth."
+    ),
     "verify": Entry(
         "tidecast.tools.verify", "verify", "Recount a log, and print every cell that differs."
     ),

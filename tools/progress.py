@@ -14,14 +14,18 @@ from tidecast.streams.replay import Reading
 __all__ = ["count_progress", "log_progress"]
 
 
-class EventsColumn(ProgressColumn):
-    """Events so far, and events a second of the whole run."""
+class CountColumn(ProgressColumn):
+    """What is done so far, and how much of it a second of the whole run."""
+
+    def __init__(self, what: str = "events") -> None:
+        super().__init__()
+        self._what = what
 
     def render(self, task: Task) -> Text:
         """Write both figures."""
         events = task.fields["events"]
         rate = events / task.elapsed if task.elapsed else 0.0
-        return Text(f"{events:,} events  {rate:,.0f}/s")
+        return Text(f"{events:,} {self._what}  {rate:,.0f}/s")
 
 
 @contextmanager
@@ -31,7 +35,7 @@ def log_progress(title: str, readers: Sequence[Reading]) -> Iterator[Callable[[i
     Nothing is shown where stderr is no terminal.
     """
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), EventsColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), CountColumn(), TimeRemainingColumn())
     total = sum(reader.total_bytes for reader in readers)
     events = 0
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
@@ -47,13 +51,20 @@ def log_progress(title: str, readers: Sequence[Reading]) -> Iterator[Callable[[i
 
 
 @contextmanager
-def count_progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show how much of ``total`` records is done; the function given is told of each piece.
+def count_progress(
+    title: str, total: int | None, what: str = "events"
+) -> Iterator[Callable[[int], None]]:
+    """Show how many of a ``total`` of ``what`` are done; the function given is told of each piece.
 
     A ``total`` of None is not known. Nothing is shown where stderr is no terminal.
     """
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), EventsColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        CountColumn(what),
+        TimeRemainingColumn(),
+    )
     done = 0
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(title, total=total, events=0)

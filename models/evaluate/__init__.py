@@ -1,0 +1,1 @@
+"""Evaluation: what forecasts were worth, over a whole run."""

@@ -1,0 +1,119 @@
+"""Figures of groups: cells by size, and days."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidecast.models.evaluate.evaluator import Evaluator
+from tidecast.models.evaluate.metrics import Score
+from tidecast.models.scores import BLEND
+
+__all__ = ["DayScore", "SizeScore", "by_day", "by_size", "by_week"]
+
+BOUNDS = (0.1, 1.0, 10.0, 100.0, 1000.0)
+"""Mean actual of a bin between groups of cells."""
+
+NEAR = 0.05
+"""How far the coverage of a week may stray from what was promised."""
+
+
+@dataclass(frozen=True)
+class SizeScore:
+    """A figure of the cells whose mean actual is at least ``low`` and below ``high``."""
+
+    series: str
+    expert: str
+    low: float
+    high: float | None
+    cells: int
+    metric: str
+    value: float
+    n: int
+
+
+@dataclass(frozen=True)
+class DayScore:
+    """A figure of the blend on one local day; ``lead`` None is all leads together."""
+
+    series: str
+    day: str
+    lead: int | None
+    metric: str
+    value: float
+    n: int
+
+
+def by_size(evaluator: Evaluator) -> Iterator[SizeScore]:
+    """Yield figures of cells by their mean actual in the scored bins, all leads together."""
+    sums = evaluator.levels["cell"].sums
+    total = sums.total.sum(axis=-1)  # (stat, expert, series, row)
+    edges = (0.0, *BOUNDS, np.inf)
+    for number, series in enumerate(evaluator.profile.series):
+        n, actual = total[:2, 0, number]
+        size = np.where(n > 0, actual / np.fmax(n, 1), np.nan)
+        for low, high in pairwise(edges):
+            among = (size >= low) & (size < high)
+            if not among.any():
+                continue
+            for place, expert in enumerate((BLEND, *evaluator.profile.experts)):
+                group = total[:, place, number, among].sum(axis=-1)
+                top = None if np.isinf(high) else high
+                for metric, value in _figures(sums.names, group):
+                    found = (metric, value, int(group[0]))
+                    yield SizeScore(series, expert, low, top, int(among.sum()), *found)
+
+
+def by_day(evaluator: Evaluator) -> Iterator[DayScore]:
+    """Yield figures of the blend for every local day, of all leads and of lead 1."""
+    names = evaluator.trail.names
+    for ordinal, total in evaluator.trail.days().items():
+        day = date.fromordinal(ordinal).isoformat()
+        for number, series in enumerate(evaluator.profile.series):
+            blend = total[:, 0, number]  # (stat, lead)
+            for lead, sums in ((None, blend.sum(axis=-1)), (1, blend[:, 0])):
+                for metric, value in _figures(names, sums):
+                    yield DayScore(series, day, lead, metric, value, int(sums[0]))
+
+
+def by_week(evaluator: Evaluator) -> Iterator[Score]:
+    """Yield, by lead, the share of whole weeks in which the blend covered about what it promised.
+
+    That is within five points; ``n`` is the number of weeks, from Monday to Sunday.
+    """
+    names = evaluator.trail.names
+    weeks: dict[int, list[NDArray[np.float64]]] = {}
+    for ordinal, total in evaluator.trail.days().items():
+        weeks.setdefault((ordinal - 1) // 7, []).append(total[:, 0])  # (stat, series, lead)
+    whole = [np.sum(days, axis=0) for days in weeks.values() if len(days) == 7]
+    for place, name in enumerate(names):
+        kind, _, share = name.partition("_")
+        if kind != "coverage" or not whole:
+            continue
+        n, covered = np.stack([week[[0, place]] for week in whole], axis=1)
+        near = (np.abs(covered / np.fmax(n, 1) - float(share) / 100) <= NEAR) & (n > 0)
+        for number, series in enumerate(evaluator.profile.series):
+            for lead in range(1, evaluator.profile.horizon + 1):
+                if known := int((n[:, number, lead - 1] > 0).sum()):
+                    value = float(near[:, number, lead - 1].sum() / known)
+                    yield Score(series, "cell", BLEND, lead, f"weeks_{share}", value, known)
+
+
+def _figures(names: tuple[str, ...], sums: NDArray[np.float64]) -> Iterator[tuple[str, float]]:
+    """Yield what sums, (stat,), come to; nothing where there was no forecast."""
+    found = dict(zip(names, sums.tolist(), strict=True))
+    n = found.pop("n")
+    if not n:
+        return
+    actual = found.pop("actual")
+    if actual:
+        yield "wape", found["absolute"] / actual
+    yield "mae", found.pop("absolute") / n
+    yield "rmse", float(np.sqrt(found.pop("squared") / n))
+    for name, total in found.items():
+        yield name, total / n

@@ -1,0 +1,103 @@
+"""Metrics: from sums of losses to the figures that are reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidecast.models.arrays import grown
+from tidecast.models.evaluate.difference import compare
+from tidecast.models.evaluate.evaluator import Evaluator, Level
+from tidecast.models.scores import BLEND
+
+__all__ = ["Score", "scores_of"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Score:
+    """One figure: ``lead`` None is all leads together; ``n`` how many forecasts it is of.
+
+    ``value`` is None where it is not defined: a relative error of nothing.
+    """
+
+    series: str
+    level: str
+    expert: str
+    lead: int | None
+    metric: str
+    value: float | None
+    n: int
+
+
+def scores_of(evaluator: Evaluator) -> Iterator[Score]:
+    """Yield every figure of a run, level by level; leads without a forecast are left out."""
+    profile = evaluator.profile
+    experts = (BLEND, *profile.experts)
+    leads = [None, *range(1, profile.horizon + 1)]
+    for name, level in evaluator.levels.items():
+        for number, series in enumerate(profile.series):
+            for place, expert in enumerate(experts):
+                for lead in leads:
+                    sums = Chosen(level, place, number, lead)
+                    for metric, value in sums.metrics():
+                        yield Score(series, name, expert, lead, metric, value, sums.n)
+    yield from _differences(evaluator, experts)
+
+
+class Chosen:
+    """The sums of one expert, series and lead (None = all of them), (row,) each."""
+
+    def __init__(self, level: Level, expert: int, series: int, lead: int | None) -> None:
+        total = level.sums.total[:, expert, series]  # (stat, row, lead)
+        rows = total.sum(axis=-1) if lead is None else total[:, :, lead - 1]
+        self._rows = dict(zip(level.sums.names, rows, strict=True))
+        n_rows = rows.shape[1]  # (stat, row); rows that came later have no denominators
+        self._season = grown(level.denominators.season()[series], n_rows, fill=np.nan)[:n_rows]
+        self._step = grown(level.denominators.step()[series], n_rows, fill=np.nan)[:n_rows]
+        self.n = int(self._rows["n"].sum())
+
+    def metrics(self) -> Iterator[tuple[str, float | None]]:
+        """Yield names and values; nothing where there was no forecast."""
+        if not self.n:
+            return
+        sums = {name: float(rows.sum()) for name, rows in self._rows.items()}
+        yield "mae", sums["absolute"] / self.n
+        yield "wape", _share(sums["absolute"], sums["actual"])
+        yield "rmse", float(np.sqrt(sums["squared"] / self.n))
+        yield "mase", self._scaled("absolute", self._season, np.positive)
+        yield "rmsse", self._scaled("squared", self._step, np.sqrt)
+        for name, total in sums.items():
+            if name not in ("n", "actual", "absolute", "squared"):
+                yield name, total / self.n
+
+    def _scaled(
+        self, name: str, denominator: Floats, root: Callable[[Floats], Floats]
+    ) -> float | None:
+        """Return the mean over rows of a mean loss in units of its row's denominator."""
+        n = self._rows["n"]
+        ratio = self._rows[name] / np.fmax(n, 1) / denominator
+        known = (n > 0) & np.isfinite(ratio)
+        return float(root(ratio[known]).mean()) if known.any() else None
+
+
+def _share(part: float, whole: float) -> float | None:
+    return part / whole if whole else None
+
+
+def _differences(evaluator: Evaluator, experts: tuple[str, ...]) -> Iterator[Score]:
+    """Yield Diebold-Mariano tests of every expert against the blend."""
+    profile = evaluator.profile
+    for loss in ("pinball", "squared"):
+        means = evaluator.trail.means(loss)  # (bin, expert, series, lead)
+        for number, series in enumerate(profile.series):
+            for place, expert in enumerate(experts[1:], 1):
+                excess = means[:, place, number] - means[:, 0, number]  # (bin, lead)
+                for lead, found in compare(excess).items():
+                    for metric, value in (("statistic", found.statistic), ("p", found.p)):
+                        name = f"dm_{loss}_{metric}"
+                        yield Score(series, "cell", expert, lead, name, value, found.n)

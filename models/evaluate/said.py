@@ -1,0 +1,73 @@
+"""What was said of one bin by the blend and by each expert, at all leads at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidecast.models.calibrate import NOTHING, quantiles_of
+from tidecast.models.pending import Due
+
+__all__ = ["Said"]
+
+
+@dataclass(frozen=True)
+class Said:
+    """Forecasts of one bin, the blend first, then the experts.
+
+    ``dues`` are one a lead; ``shapes``, a due each, are (expert, series, group, level): those by
+    which an expert's mean is turned into its quantiles.
+    """
+
+    dues: tuple[Due, ...]
+    shapes: tuple[NDArray[np.float32], ...]
+
+    @property
+    def places(self) -> list[int]:
+        """Where the leads stand on a lead axis."""
+        return [due.lead - 1 for due in self.dues]
+
+    def means(self, n_cells: int) -> NDArray[np.float32]:
+        """Return means, (1 + expert, series, cell, due); NaN where nothing was said."""
+        return _stacked([due.means for due in self.dues], n_cells, np.nan)
+
+    def quantiles(self, means: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return quantiles, (1 + expert, series, cell, due, level); NaN where nothing was said.
+
+        An expert that says nothing comes says so at every level.
+        ``means`` are those of `means`.
+        """
+        n_experts, n_series, n_cells, n_dues = means.shape
+        said = [np.moveaxis(due.quantiles(), 1, -1) for due in self.dues]  # (series, level, cell)
+        found = np.empty((*means.shape, said[0].shape[1]), np.float32)
+        found[0] = np.moveaxis(_stacked(said, n_cells, np.nan), 1, -1)
+        flat = means[1:].reshape((n_experts - 1) * n_series, n_cells, n_dues)
+        scale = _stacked([due.scale for due in self.dues], n_cells, 1.0)
+        scale = np.broadcast_to(scale, means[1:].shape).reshape(flat.shape)
+        shapes = np.stack(self.shapes, axis=2)  # (expert, series, due, group, level)
+        shapes = shapes.reshape(flat.shape[0], *shapes.shape[2:])
+        drawn = quantiles_of(np.where(np.isfinite(flat), flat, 0.0), scale, shapes)
+        found[1:] = drawn.reshape(found[1:].shape)
+        found[1:][means[1:] <= NOTHING] = 0.0
+        found[~np.isfinite(means)] = np.nan
+        return found
+
+    def parts(self, n_entries: int) -> Iterator[Said]:
+        """Yield the dues a few at a time, for at most so many quantiles at once, or one due."""
+        per_due = max(due.means.size for due in self.dues) * self.shapes[0].shape[-1]
+        n = max(1, n_entries // max(1, per_due))
+        for start in range(0, len(self.dues), n):
+            yield Said(self.dues[start : start + n], self.shapes[start : start + n])
+
+
+def _stacked(
+    parts: Sequence[NDArray[np.float32]], n_cells: int, fill: float
+) -> NDArray[np.float32]:
+    """Return ``parts``, each (..., cell), as (..., cell, due): cells that came later = ``fill``."""
+    stacked = np.full((*parts[0].shape[:-1], n_cells, len(parts)), fill, np.float32)
+    for place, part in enumerate(parts):
+        stacked[..., : part.shape[-1], place] = part
+    return stacked

@@ -1,0 +1,68 @@
+"""Quantiles of single experts, who give means only: from shapes of their own residuals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidecast.models.arrays import Arrays
+from tidecast.models.calibrate import NOTHING, Calibrate
+from tidecast.models.pending import Due
+from tidecast.models.profile import ForecastProfile
+
+__all__ = ["ExpertShapes"]
+
+
+class ExpertShapes:
+    """A calibration for every expert, by which each is judged as if it forecast alone.
+
+    Residuals are in the blend's scale, pooled by series, lead and size as the blend's are. A plain
+    zero has no shape: it is zero at every level. Shapes are kept by origin: a forecast is given
+    those of its origin.
+    """
+
+    def __init__(self, profile: ForecastProfile) -> None:
+        self._profile = profile
+        self._n = len(profile.experts)
+        levels = profile.quantile_levels
+        self._calibrate = Calibrate(self._n * profile.n_series, profile.horizon, levels)
+        first = self._shapes()
+        self._kept = np.broadcast_to(first, (profile.horizon, *first.shape)).copy()
+
+    def learn(self, dues: Sequence[Due], actual: NDArray[np.float64]) -> None:
+        """Learn from what was said of a bin; ``actual`` (series, cell), NaN = unknown."""
+        for due in dues:
+            means = due.means[1:]  # (expert, series, cell)
+            residuals = actual[:, : means.shape[-1]].astype(np.float32) - means
+            scale = np.broadcast_to(due.scale, means.shape)
+            flat = (self._n * means.shape[1], means.shape[2])
+            residuals[means <= NOTHING] = np.nan
+            mean = np.nan_to_num(means)
+            self._calibrate.learn(
+                residuals.reshape(flat), mean.reshape(flat), scale.reshape(flat), due.lead
+            )
+
+    def keep(self, origin_bin: int) -> None:
+        """Keep today's shapes for the forecasts of an origin."""
+        self._kept[origin_bin % self._profile.horizon] = self._shapes()
+
+    def of(self, due: Due, origin_bin: int) -> NDArray[np.float32]:
+        """Return the shapes of a forecast: (expert, series, group, level)."""
+        kept = self._kept[origin_bin % self._profile.horizon]
+        return np.array(kept[:, :, due.lead - 1])
+
+    def _shapes(self) -> NDArray[np.float32]:
+        """Return (expert, series, lead, group, level)."""
+        shapes = self._calibrate.shapes()
+        return shapes.reshape(self._n, self._profile.n_series, *shapes.shape[1:])
+
+    def snapshot(self) -> Arrays:
+        """Return the state as arrays."""
+        return {**self._calibrate.snapshot(), "kept": self._kept.copy()}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Become the shapes that ``snapshot`` was taken of."""
+        self._calibrate.restore(arrays)
+        self._kept = arrays["kept"].copy()

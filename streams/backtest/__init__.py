@@ -1,0 +1,1 @@
+"""What a backtest reads: long tables, event logs, and where regions lie."""

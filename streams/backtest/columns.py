@@ -1,0 +1,114 @@
+"""Columns of a long table, found by their names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from tidecast.state.errors import LogError
+
+__all__ = ["Columns", "find_columns"]
+
+NAMES = {
+    "time": "time timestamp datetime date ds event_time bin_start bin hour day",
+    "region": "region store shop country state city zone station sensor node location site "
+    "warehouse unique_id cell series_id id",
+    "category": "category product item sku family department dept class brand article",
+    "value": "value y target demand sales orders units quantity qty count volume flow amount",
+}
+"""What columns are usually called, the likeliest first."""
+
+WHOLE_ONLY = {"id", "cell", "hour", "day", "bin", "y"}
+"""Words that mean something else inside a longer name."""
+
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_OTHER = re.compile(r"[^a-z0-9]+")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns that were taken; ``unused`` are the others."""
+
+    time: str
+    region: str | None
+    category: str | None
+    values: tuple[str, ...]
+    unused: tuple[str, ...]
+
+    def describe(self) -> str:
+        """Say what was taken for what, in one line."""
+        taken = [f"time = {self.time}", f"value = {', '.join(self.values)}"]
+        taken += [f"region = {self.region}"] if self.region else ["no region"]
+        taken += [f"category = {self.category}"] if self.category else ["no category"]
+        if self.unused:
+            taken.append(f"not used: {', '.join(self.unused)}")
+        return "; ".join(taken)
+
+
+def find_columns(
+    schema: pl.Schema,
+    time: str | None = None,
+    region: str | None = None,
+    category: str | None = None,
+    values: Sequence[str] = (),
+) -> Columns:
+    """Return the columns of a table; those that are given by name are not searched for.
+
+    A name counts however it is written: ``InvoiceDate`` and ``invoice_date`` are dates.
+
+    Raises
+    ------
+    LogError
+        When a column that is given is not there, or time or value cannot be found.
+    """
+    for name in (time, region, category, *values):
+        if name is not None and name not in schema:
+            raise LogError(f"no column {name!r}: the table has {', '.join(schema)}")
+    free = [name for name in schema if name not in {time, region, category, *values}]
+    if time is None:
+        dates = [name for name in free if schema[name].is_temporal()]
+        time = _found("time", dates or [name for name in free if _may_be_time(schema[name])])
+        free.remove(time)
+    if not values:
+        values = (_found("value", [name for name in free if schema[name].is_numeric()]),)
+        free.remove(values[0])
+    region = region or _named("region", free)
+    category = category or _named("category", [name for name in free if name != region])
+    texts = [name for name in free if schema[name] in (pl.String, pl.Categorical, pl.Enum)]
+    if region is None and category is None and len(texts) == 1:
+        region = texts[0]
+    unused = tuple(name for name in free if name not in (region, category))
+    return Columns(time, region, category, tuple(dict.fromkeys(values)), unused)
+
+
+def _may_be_time(dtype: pl.DataType) -> bool:
+    return dtype == pl.String or dtype.is_integer()
+
+
+def _found(what: str, among: Sequence[str]) -> str:
+    """Return the column that is named so, or the only one that may be it."""
+    if (name := _named(what, among)) is not None:
+        return name
+    if len(among) == 1:
+        return among[0]
+    raise LogError(
+        f"which column is the {what}? say --{what} NAME"
+        + (f", one of {', '.join(among)}" if among else "; no column of the table can be")
+    )
+
+
+def _named(what: str, among: Sequence[str]) -> str | None:
+    """Return the likeliest column: one of that very name, else one with such a word in it."""
+    plain = {name: _OTHER.sub("_", _HUMP.sub("_", name).lower()).strip("_") for name in among}
+    for wanted in NAMES[what].split():
+        for name, said in plain.items():
+            if said == wanted:
+                return name
+    for wanted in NAMES[what].split():
+        for name, said in plain.items():
+            if wanted not in WHOLE_ONLY and wanted in said.split("_"):
+                return name
+    return None

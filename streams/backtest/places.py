@@ -1,0 +1,48 @@
+"""Where the regions of a long table lie: another table, of region, lat and lng."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from tidecast.state.errors import LogError
+from tidecast.streams.backtest.columns import NAMES
+from tidecast.streams.backtest.table import open_table
+
+__all__ = ["read_places"]
+
+WORDS = {
+    "region": ("region", *NAMES["region"].split(), "name"),
+    "lat": ("lat", "latitude"),
+    "lng": ("lng", "lon", "long", "longitude"),
+}
+
+
+def read_places(path: Path) -> dict[str, tuple[float, float]]:
+    """Return (lat, lng) in degrees of each region; those without a position are left out.
+
+    Raises
+    ------
+    LogError
+        When the table cannot be read, lacks a column, or gives a region twice or off the globe.
+    """
+    frame = open_table(path)
+    plain = {name.strip().lower(): name for name in frame.collect_schema()}
+    taken = []
+    for what, words in WORDS.items():
+        name = next((plain[word] for word in words if word in plain), None)
+        if name is None:
+            raise LogError(f"regions {path} has no column {what}: name three region, lat and lng")
+        dtype = pl.String if what == "region" else pl.Float64
+        taken.append(pl.col(name).cast(dtype).alias(what))
+    try:
+        rows = frame.select(taken).drop_nulls().drop_nans(["lat", "lng"]).collect()
+    except pl.exceptions.PolarsError as error:
+        raise LogError(f"regions {path} cannot be read: {error}") from error
+    off = rows.filter((pl.col("lat").abs() > 90) | (pl.col("lng").abs() > 180))
+    twice = rows.filter(pl.col("region").is_duplicated())
+    for wrong, why in ((off, "lies off the globe"), (twice, "stands twice")):
+        if wrong.height:
+            raise LogError(f"regions {path}: {wrong['region'][0]!r} {why}")
+    return {region: (lat, lng) for region, lat, lng in rows.iter_rows()}

@@ -1,0 +1,194 @@
+"""A long table as slabs: a row holds a time, a region, a category and values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import polars as pl
+import xxhash
+from numpy.typing import NDArray
+
+from tidecast.state.bins import BinGrid
+from tidecast.state.cells import Cell
+from tidecast.state.errors import LogError
+from tidecast.state.slabs import Slab
+from tidecast.streams.backtest.columns import Columns
+from tidecast.streams.backtest.times import micros_of
+
+__all__ = ["Absent", "Aggregate", "Table", "open_table", "read_table"]
+
+Absent = Literal["auto", "zero", "missing"]
+Aggregate = Literal["sum", "mean", "count"]
+ALL = "(all)"
+"""The region, or category, of a table that has none."""
+
+SPARSE = 0.2
+"""A share of absent rows from which a table without a single zero is taken for one of events."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Values of bins and cells, a row each where there is one, in the order of bins.
+
+    ``bins`` and ``rows`` (row,) say which bin and cell; ``values`` is (row, series). ``cells``
+    are in the order in which they appear. What is not there is ``absent``: 0 or NaN.
+    """
+
+    grid: BinGrid
+    series: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    bins: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    values: NDArray[np.float64]
+    absent: float
+
+    @property
+    def first_bin(self) -> int:
+        """The first bin that has a row."""
+        return int(self.bins[0])
+
+    @property
+    def last_bin(self) -> int:
+        """The last bin that has a row."""
+        return int(self.bins[-1])
+
+    @property
+    def n_bins(self) -> int:
+        """Bins from the first to the last."""
+        return self.last_bin - self.first_bin + 1
+
+    @cached_property
+    def _known_cells(self) -> NDArray[np.int64]:
+        """Cells that have appeared by the end of each row: (row,)."""
+        return np.maximum.accumulate(self.rows) + 1
+
+    def slabs(self, first_bin: int | None = None) -> Iterator[tuple[Slab, Sequence[Cell]]]:
+        """Yield the slab of every bin from ``first_bin`` on, and the cells that it has."""
+        first = self.first_bin if first_bin is None else first_bin
+        ends = np.searchsorted(self.bins, np.arange(first, self.last_bin + 2))
+        for number, (start, end) in enumerate(pairwise(ends)):
+            n_cells = int(self._known_cells[end - 1])
+            values = np.full((n_cells, len(self.series)), self.absent)
+            values[self.rows[start:end]] = self.values[start:end]
+            yield Slab(first + number, values, events=int(end - start)), self.cells[:n_cells]
+
+    def fingerprint(self) -> str:
+        """Return a hash of all that is in it."""
+        found = xxhash.xxh3_128()
+        for array in (self.bins, self.rows, self.values):
+            found.update(array.tobytes())
+        found.update(repr((self.series, self.cells, self.absent, self.grid.width)).encode())
+        return found.hexdigest()
+
+
+def open_table(path: Path) -> pl.LazyFrame:
+    """Return a table of Parquet or CSV (plain or gzip), not read yet.
+
+    Raises
+    ------
+    LogError
+        When there is no such file, or it is neither.
+    """
+    if not path.is_file():
+        raise LogError(f"no table {path}: check the path")
+    try:
+        with path.open("rb") as file:
+            is_parquet = file.read(4) == b"PAR1"
+        frame = pl.scan_parquet(path) if is_parquet else pl.scan_csv(path, try_parse_dates=True)
+        frame.collect_schema()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise LogError(f"table {path} is neither Parquet nor CSV: {error}") from error
+    return frame
+
+
+def read_table(
+    frame: pl.LazyFrame,
+    columns: Columns,
+    grid: BinGrid,
+    aggregate: Aggregate = "sum",
+    absent: Absent = "auto",
+) -> Table:
+    """Return the rows of a table, those of one bin and cell made one.
+
+    A row without a finite value is as absent as one that is not there, but its bin is NaN.
+
+    Raises
+    ------
+    LogError
+        When the table cannot be read, or has no row with a time and a value.
+    """
+    try:
+        found = frame.select(_wanted(columns)).collect()
+        rows = _binned(found, columns, grid)
+        rows = _aggregated(rows, columns.values, aggregate).sort("bin", "region", "category")
+    except pl.exceptions.PolarsError as error:
+        raise LogError(f"the table cannot be read: {error}") from error
+    table = _numbered(rows, columns.values, grid, absent)
+    if not table.cells:
+        raise LogError(
+            f"the table has no row with a {columns.time} and a number in {columns.values[0]}"
+        )
+    return table
+
+
+def _wanted(columns: Columns) -> list[pl.Expr]:
+    values = [pl.col(name).cast(pl.Float64).alias(f"value {name}") for name in columns.values]
+    places = [
+        (pl.lit(ALL) if name is None else pl.col(name).cast(pl.String).fill_null(ALL)).alias(what)
+        for what, name in (("region", columns.region), ("category", columns.category))
+    ]
+    return [pl.col(columns.time).alias("time"), *places, *values]
+
+
+def _binned(found: pl.DataFrame, columns: Columns, grid: BinGrid) -> pl.DataFrame:
+    """Return the rows that have a time, with the number of its bin."""
+    times = micros_of(found["time"], columns.time, grid)
+    rows = found.with_columns(times.alias("time")).drop_nulls("time")
+    return rows.with_columns(pl.Series("bin", grid.index(rows["time"].to_numpy())))
+
+
+def _aggregated(rows: pl.DataFrame, values: Sequence[str], aggregate: Aggregate) -> pl.DataFrame:
+    """Return one row of each bin and cell; NaN where no value is finite."""
+    parts = []
+    for name in values:
+        value = pl.col(f"value {name}")
+        kept = value.filter(value.is_finite())
+        made = {"sum": kept.sum(), "mean": kept.mean(), "count": kept.len().cast(pl.Float64)}
+        some = pl.when(kept.len() > 0).then(made[aggregate]).otherwise(None)
+        parts.append(some.fill_null(float("nan")).alias(f"value {name}"))
+    return rows.group_by("bin", "region", "category").agg(parts)
+
+
+def _numbered(rows: pl.DataFrame, series: Sequence[str], grid: BinGrid, absent: Absent) -> Table:
+    """Number the cells as they appear: at their first value."""
+    cell = ["region", "category"]
+    named = [f"value {name}" for name in series]  # a value may be called as one of our columns
+    some = pl.any_horizontal([pl.col(name).is_finite() for name in named])
+    born = rows.filter(some).unique(cell, keep="first", maintain_order=True)
+    born = born.select(*cell, pl.col("bin").alias("born")).with_row_index("row")
+    rows = rows.join(born, on=cell, maintain_order="left").filter(pl.col("bin") >= pl.col("born"))
+    values = rows.select(named).to_numpy().astype(np.float64)  # (row, series)
+    if not rows.height:
+        return Table(grid, tuple(series), (), *(np.zeros(0, np.int64),) * 2, values, np.nan)
+    bins = rows["bin"].to_numpy()
+    if absent == "auto":
+        expected = int((bins[-1] + 1 - born["born"].to_numpy()).sum())
+        absent = "zero" if _is_sparse(values, expected) else "missing"
+    cells = tuple(Cell(*names) for names in born.select(cell).iter_rows())
+    numbers = rows["row"].to_numpy().astype(np.int64)
+    fill = 0.0 if absent == "zero" else np.nan
+    return Table(grid, tuple(series), cells, bins, numbers, values, fill)
+
+
+def _is_sparse(values: NDArray[np.float64], expected: int) -> bool:
+    """Tell whether rows that are not there stand for nothing sold, rather than nothing known.
+
+    So it is where many are not there, and no zero ever is.
+    """
+    return bool((values > 0).all()) and len(values) < (1 - SPARSE) * expected

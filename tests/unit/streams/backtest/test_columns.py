@@ -1,0 +1,79 @@
+"""Columns of a long table are found by their names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tidecast.state.errors import LogError
+from tidecast.streams.backtest.columns import Columns, find_columns
+
+TIME, TEXT, NUMBER, WHOLE = pl.Datetime("us"), pl.String(), pl.Float64(), pl.Int64()
+
+
+def found(columns: dict[str, Any], **given: Any) -> Columns:
+    return find_columns(pl.Schema(columns), **given)
+
+
+@pytest.mark.parametrize(
+    ("columns", "time", "region", "category", "value"),
+    [
+        ({"time": TIME, "region": TEXT, "category": TEXT, "value": NUMBER},
+         "time", "region", "category", "value"),
+        ({"InvoiceDate": TIME, "Country": TEXT, "Quantity": WHOLE, "CustomerID": WHOLE},
+         "InvoiceDate", "Country", None, "Quantity"),
+        ({"date": pl.Date(), "store_nbr": WHOLE, "family": TEXT, "sales": NUMBER},
+         "date", "store_nbr", "family", "sales"),
+        ({"ds": TEXT, "unique_id": TEXT, "y": NUMBER}, "ds", "unique_id", None, "y"),
+        ({"Timestamp": WHOLE, "flow": NUMBER}, "Timestamp", None, None, "flow"),
+        ({"when": TIME, "who": TEXT, "pedestrians": WHOLE}, "when", "who", None, "pedestrians"),
+        ({"order_date": TIME, "item_id": TEXT, "units": WHOLE, "price": NUMBER},
+         "order_date", None, "item_id", "units"),
+    ],
+)  # fmt: skip
+def test_columns_are_known_by_usual_names(
+    columns: dict[str, Any], time: str, region: str | None, category: str | None, value: str
+) -> None:
+    taken = found(columns)
+    assert (taken.time, taken.region, taken.category, taken.values) == (
+        *(time, region, category),
+        (value,),
+    )
+    assert {*taken.unused} == {*columns} - {time, region, category, value}
+
+
+def test_what_is_given_is_taken() -> None:
+    columns = {
+        "time": TIME,
+        "sent": TIME,
+        "region": TEXT,
+        "town": TEXT,
+        "value": NUMBER,
+        "n": WHOLE,
+    }
+    taken = found(columns, time="sent", region="town", values=["n", "value", "n"])
+    assert taken == Columns("sent", "town", None, ("n", "value"), ("time", "region"))
+
+
+def test_what_was_taken_is_said() -> None:
+    taken = found({"time": TIME, "shop": TEXT, "value": NUMBER, "promo": NUMBER})
+    said = "time = time; value = value; region = shop; no category; not used: promo"
+    assert taken.describe() == said
+
+
+@pytest.mark.parametrize(
+    ("columns", "given", "says"),
+    [
+        ({"a": NUMBER, "b": NUMBER, "time": TIME}, {}, "the value.*--value NAME, one of a, b"),
+        ({"value": NUMBER}, {}, "the time.*no column of the table can be"),
+        ({"sent": TIME, "got": TIME, "value": NUMBER}, {}, "--time NAME, one of sent, got"),
+        ({"time": TIME, "value": NUMBER}, {"region": "shop"}, "no column 'shop'.*time, value"),
+    ],
+)
+def test_what_cannot_be_told_is_asked_for(
+    columns: dict[str, Any], given: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(LogError, match=says):
+        found(columns, **given)

@@ -1,0 +1,135 @@
+"""Long tables as slabs."""
+
+from __future__ import annotations
+
+import gzip
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tidecast.state.bins import HOUR, BinGrid
+from tidecast.state.cells import Cell
+from tidecast.state.errors import LogError
+from tidecast.streams.backtest.columns import find_columns
+from tidecast.streams.backtest.table import Table, open_table, read_table
+
+START = datetime(2024, 3, 1, 10)  # noqa: DTZ001
+FIRST_BIN = 474_802
+NAN = float("nan")
+Row = tuple[float, str, float | None]
+
+
+def frame(rows: list[Row]) -> pl.DataFrame:
+    return pl.DataFrame(
+        [(START + timedelta(hours=hours), region, value) for hours, region, value in rows],
+        schema={"time": pl.Datetime("us"), "region": pl.String, "value": pl.Float64},
+        orient="row",
+    )
+
+
+def table(rows: list[Row], **options: Any) -> Table:
+    found = frame(rows).lazy()
+    columns = find_columns(found.collect_schema())
+    return read_table(found, columns, BinGrid(HOUR), **options)
+
+
+def values(found: Table) -> list[list[float]]:
+    return [slab.values[:, 0].tolist() for slab, _ in found.slabs()]
+
+
+def test_a_bin_is_a_slab_and_cells_join_with_their_first_value() -> None:
+    found = table([(2, "c", 5.0), (0, "b", 1.0), (1, "b", 2.0), (1, "a", NAN), (2, "a", 4.0)])
+    assert found.first_bin == FIRST_BIN
+    assert found.cells == (Cell("b", "(all)"), Cell("a", "(all)"), Cell("c", "(all)"))
+    assert values(found) == [[1.0], [2.0], [pytest.approx(NAN, nan_ok=True), 4.0, 5.0]]
+    assert [len(cells) for _, cells in found.slabs()] == [1, 1, 3]
+
+
+def test_slabs_may_begin_later() -> None:
+    found = table([(n, region, float(n)) for n in range(6) for region in "ab"])
+    later = list(found.slabs(FIRST_BIN + 4))
+    assert [slab.bin for slab, _ in later] == [FIRST_BIN + 4, FIRST_BIN + 5]
+    assert later[0][0].values[:, 0].tolist() == [4.0, 4.0]
+
+
+def test_rows_of_one_bin_and_cell_are_added_up() -> None:
+    rows: list[Row] = [(0, "a", 1.0), (0.5, "a", 2.0), (0.9, "a", None), (1, "a", 4.0)]
+    assert values(table(rows)) == [[3.0], [4.0]]
+    assert values(table(rows, aggregate="mean")) == [[1.5], [4.0]]
+    assert values(table(rows, aggregate="count")) == [[2.0], [1.0]]
+
+
+def test_rows_that_are_not_there_are_zero_in_a_table_of_events() -> None:
+    rows: list[Row] = [(n, "a", 2.0) for n in range(0, 20, 3)] + [(19, "b", 1.0)]
+    found = table(rows)
+    assert found.absent == 0.0
+    assert values(found)[:4] == [[2.0], [0.0], [0.0], [2.0]]
+    assert np.isnan(table(rows, absent="missing").absent)
+
+
+@pytest.mark.parametrize("extra", [(1, "a", 0.0), (1, "a", NAN)])
+def test_rows_that_are_not_there_are_missing_where_others_say_zero_or_missing(extra: Row) -> None:
+    found = table([(n, "a", 2.0) for n in range(0, 20, 3)] + [extra])
+    assert np.isnan(found.absent)
+
+
+def test_a_few_absent_rows_are_missing() -> None:
+    assert np.isnan(table([(n, "a", 2.0) for n in range(20) if n != 7]).absent)
+
+
+def test_bins_without_any_row_are_there_too() -> None:
+    found = table([(0, "a", 1.0), (3, "a", 0.0)])
+    assert found.n_bins == 4
+    assert np.isnan(values(found)[1:3]).all()
+
+
+def test_a_value_may_have_any_name() -> None:
+    for name in ("bin", "born", "category"):
+        found = frame([(0, "a", 1.0), (1, "a", 0.0)]).rename({"value": name}).lazy()
+        columns = find_columns(found.collect_schema(), values=[name])
+        read = read_table(found, columns, BinGrid(HOUR))
+        assert (read.series, values(read)) == ((name,), [[1.0], [0.0]])
+
+
+def test_infinite_values_are_missing() -> None:
+    assert np.isnan(values(table([(0, "a", 1.0), (1, "a", float("inf")), (2, "a", 0.0)]))[1][0])
+
+
+def test_the_same_table_has_the_same_fingerprint() -> None:
+    rows: list[Row] = [(0, "a", 1.0), (1, "a", 2.0), (0, "b", 3.0)]
+    assert table(rows).fingerprint() == table(rows[::-1]).fingerprint()
+    assert table(rows).fingerprint() != table([*rows[:2], (0, "b", 3.5)]).fingerprint()
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.csv", "t.csv.gz"])
+def test_parquet_and_csv_read_alike(name: str, tmp_path: Path) -> None:
+    rows: list[Row] = [(n, region, float(n)) for n in range(5) for region in "ab"]
+    path = tmp_path / name
+    if name == "t.parquet":
+        frame(rows).write_parquet(path)
+    else:
+        text = frame(rows).write_csv().encode()
+        path.write_bytes(gzip.compress(text) if name.endswith("gz") else text)
+    lazy = open_table(path)
+    found = read_table(lazy, find_columns(lazy.collect_schema()), BinGrid(HOUR))
+    assert found.fingerprint() == table(rows).fingerprint()
+
+
+def test_a_file_that_is_no_table_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LogError, match=r"no table .*gone\.parquet"):
+        open_table(tmp_path / "gone.parquet")
+    broken = tmp_path / "broken.parquet"
+    broken.write_bytes(b"PAR1 and nothing else")
+    with pytest.raises(LogError, match="neither Parquet nor CSV"):
+        open_table(broken)
+
+
+def test_a_table_without_values_is_refused() -> None:
+    with pytest.raises(LogError, match="no row with a time and a number in value"):
+        table([(0, "a", None)])
+    with pytest.raises(LogError, match="no row with a time"):
+        table([])

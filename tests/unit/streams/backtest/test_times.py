@@ -1,0 +1,80 @@
+"""Times of a long table."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import polars as pl
+import pytest
+
+from tidecast.state.bins import HOUR, BinGrid, iso
+from tidecast.state.errors import LogError, SettingsError
+from tidecast.streams.backtest.times import micros_of, parse_frequency
+
+UTC = BinGrid(HOUR)
+BERLIN = BinGrid(HOUR, "Europe/Berlin")
+
+
+def told(times: pl.Series, grid: BinGrid = UTC) -> list[str | None]:
+    return [None if at is None else iso(at) for at in micros_of(times, "time", grid)]
+
+
+@pytest.mark.parametrize(
+    ("text", "width"),
+    [("1h", HOUR), ("h", HOUR), ("5min", HOUR // 12), ("15T", HOUR // 4), ("30m", HOUR // 2),
+     ("1D", "day"), ("d", "day"), ("24h", "day"), ("90 s", 90_000_000), ("2 hours", 2 * HOUR)],
+)  # fmt: skip
+def test_a_frequency_may_be_written_as_people_do(text: str, width: int | str) -> None:
+    assert parse_frequency(text) == width
+
+
+@pytest.mark.parametrize("text", ["", "M", "1W", "7h", "0h", "2d", "hourly", "-1h"])
+def test_a_frequency_that_does_not_divide_a_day_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="it must divide a day"):
+        parse_frequency(text)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [["2024-03-01 12:00:00"], ["2024-03-01T12:00:00"], ["2024-03-01T12:00:00Z"],
+     ["2024-03-01T13:00:00+01:00"]],
+)  # fmt: skip
+def test_texts_are_iso_8601(texts: list[str]) -> None:
+    assert told(pl.Series(texts)) == ["2024-03-01T12:00:00Z"]
+
+
+@pytest.mark.parametrize("factor", [1, 1_000, 1_000_000, 1_000_000_000])
+def test_numbers_are_of_the_unix_epoch_in_the_unit_that_their_size_tells(factor: int) -> None:
+    assert told(pl.Series([1_709_294_400 * factor, None])) == ["2024-03-01T12:00:00Z", None]
+
+
+def test_times_without_an_offset_are_the_shops_own() -> None:
+    local = pl.Series([datetime(2024, 7, 1, 12), datetime(2024, 1, 1, 12)])  # noqa: DTZ001
+    assert told(local, BERLIN) == ["2024-07-01T10:00:00Z", "2024-01-01T11:00:00Z"]
+    aware = local.dt.replace_time_zone("UTC")
+    assert told(aware, BERLIN)[0] == "2024-07-01T12:00:00Z"
+
+
+def test_an_hour_that_the_clocks_left_out_is_none_and_one_that_came_twice_is_the_first() -> None:
+    local = pl.Series([datetime(2024, 3, 31, 2, 30), datetime(2024, 10, 27, 2, 30)])  # noqa: DTZ001
+    assert told(local, BERLIN) == [None, "2024-10-27T00:30:00Z"]
+
+
+def test_days_begin_at_local_midnight() -> None:
+    days = pl.Series([date(2024, 7, 1)])
+    assert told(days, BinGrid("day", "Europe/Berlin")) == ["2024-06-30T22:00:00Z"]
+
+
+@pytest.mark.parametrize(
+    ("times", "says"),
+    [
+        (pl.Series([1, 2, 3]), "whole numbers up to 3, which are no times"),
+        (pl.Series([20240301]), "up to 20240301, which are no times"),
+        (pl.Series(["soon"]), "texts such as 'soon'"),
+        (pl.Series([1.5]), "holds Float64, not times"),
+        (pl.Series([datetime(1850, 1, 1)]), "before 1970"),  # noqa: DTZ001
+    ],
+)
+def test_what_is_no_time_is_named(times: pl.Series, says: str) -> None:
+    with pytest.raises(LogError, match=says):
+        micros_of(times, "time", UTC)

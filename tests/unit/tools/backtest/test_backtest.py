@@ -1,0 +1,198 @@
+"""``tidecast backtest``, from a table to figures."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from shops import click
+
+from tidecast.models.evaluate.backtest import Backtest
+from tidecast.state.bins import HOUR, iso
+from tidecast.tools.backtest import run as runner
+from tidecast.tools.main import run
+
+START = 474_000 * HOUR
+SETTINGS = """
+[[sources]]
+name = "clicks"
+topic = "clicks"
+stream = "click"
+[[series]]
+name = "traffic"
+stream = "click"
+aggregate = "count"
+[forecast]
+horizon = 3
+"""
+
+
+@pytest.fixture
+def sales(tmp_path: Path) -> Path:
+    """Write six days of hourly sales in two regions and two categories."""
+    random = np.random.default_rng(5)
+    rows = [
+        {
+            "time": iso(START + hour * HOUR),
+            "region": region,
+            "category": category,
+            "value": float(random.poisson(5 + 4 * np.sin(hour * np.pi / 12))),
+        }
+        for hour in range(24 * 6)
+        for region in ("north", "south")
+        for category in ("books", "toys")
+    ]
+    path = tmp_path / "sales.parquet"
+    pl.DataFrame(rows).write_parquet(path)
+    return path
+
+
+def backtest(path: Path, *options: str) -> int:
+    return run(["backtest", str(path), "--freq", "1h", "--horizon", "3", *options])
+
+
+def scores(file: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(file.read_text())["scores"]
+    return found
+
+
+def test_a_table_is_forecast_without_settings(
+    sales: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "scores.json"
+    assert backtest(sales, "--score-last", "48", "--json", str(file)) == 0
+    said = capsys.readouterr()
+    assert "time = time; value = value; region = region; category = category" in said.err
+    assert "144 bins, of which the last 48 are scored" in said.err
+    assert "tidecast" in said.out
+    found = scores(file)
+    assert set(found[0]) == {"series", "level", "expert", "lead", "metric", "value", "n"}
+    assert {score["level"] for score in found} == {"cell", "region", "category", "total"}
+    assert {score["lead"] for score in found} == {None, 1, 2, 3}
+    assert {score["series"] for score in found} == {"value"}
+    assert {"tidecast", "seasonal_naive", "linear"} <= {score["expert"] for score in found}
+    rows = {"cell": 4, "region": 2, "category": 2, "total": 1}
+    for score in found:
+        if score["metric"] == "mae":
+            leads = 3 if score["lead"] is None else 1
+            assert score["n"] == 48 * rows[score["level"]] * leads
+
+
+def test_figures_are_those_that_the_table_gives_by_hand(sales: Path, tmp_path: Path) -> None:
+    file = tmp_path / "scores.json"
+    assert backtest(sales, "--seasons", "24", "--score-last", "24", "--json", str(file)) == 0
+    table = pl.read_parquet(sales).group_by("time").agg(pl.col("value").sum()).sort("time")
+    total = table["value"].to_numpy()
+    error = np.abs(total[-24:] - total[-48:-24])
+    before = np.abs(total[24:-24] - total[:-48]).mean()
+    naive = {
+        score["metric"]: score["value"]
+        for score in scores(file)
+        if (score["expert"], score["level"], score["lead"]) == ("seasonal_naive", "total", 1)
+    }
+    assert naive["mae"] == pytest.approx(error.mean())
+    assert naive["rmse"] == pytest.approx(np.sqrt((error**2).mean()))
+    assert naive["wape"] == pytest.approx(error.sum() / total[-24:].sum())
+    assert naive["mase"] == pytest.approx(error.mean() / before)
+
+
+def test_a_filter_concerns_scores_only(sales: Path, tmp_path: Path) -> None:
+    plain, some = tmp_path / "plain.json", tmp_path / "some.json"
+    assert backtest(sales, "--json", str(plain)) == 0
+    assert backtest(sales, "--score-where", "actual > 4", "--json", str(some)) == 0
+    n = [score["n"] for file in (plain, some) for score in scores(file)[:1]]
+    assert n[1] < n[0]
+
+
+def stopping(after: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the signal of Ctrl-C come in the middle of a step."""
+    step: Callable[..., None] = Backtest.step
+    steps = iter(range(10_000))
+
+    def interrupted(self: Backtest, *arguments: Any) -> None:
+        if next(steps) == after:
+            signal.raise_signal(signal.SIGINT)
+        step(self, *arguments)
+
+    monkeypatch.setattr(Backtest, "step", interrupted)
+
+
+def test_what_was_stopped_goes_on_to_the_same_figures(
+    sales: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, resumed = tmp_path / "whole.json", tmp_path / "resumed.json"
+    options = ["--resume", str(tmp_path / "state"), "--json", str(resumed)]
+    assert backtest(sales, "--json", str(whole)) == 0
+    with monkeypatch.context() as patches:
+        stopping(100, patches)
+        assert backtest(sales, *options) == 130
+    assert "stopped after 101 of 144 bins; the same command goes on" in capsys.readouterr().err
+    assert not resumed.exists()
+    taken: list[int] = []
+    load = runner.Resume.load
+    monkeypatch.setattr(
+        runner.Resume, "load", lambda *given: taken.append(load(*given)) or taken[0]
+    )
+    assert backtest(sales, *options) == 0
+    assert taken == [101]
+    assert scores(resumed) == scores(whole)
+
+
+def test_a_state_of_another_run_is_refused(
+    sales: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = ["--resume", str(tmp_path / "state")]
+    assert backtest(sales, *state) == 0
+    assert backtest(sales, *state, "--score-last", "10") == 5
+    assert "belongs to a backtest of other data or options" in capsys.readouterr().err
+
+
+def test_an_expert_may_be_left_out(sales: Path, tmp_path: Path) -> None:
+    file = tmp_path / "scores.json"
+    assert backtest(sales, "--without", "linear", "--json", str(file)) == 0
+    assert "linear" not in {score["expert"] for score in scores(file)}
+
+
+def test_event_logs_are_forecast_by_their_settings(tmp_path: Path) -> None:
+    settings, log, file = (tmp_path / name for name in ("t.toml", "clicks.ndjson", "s.json"))
+    settings.write_text(SETTINGS)
+    minutes = range(0, 60 * 24 * 4, 20)
+    log.write_bytes(b"\n".join(click(event_time=iso(START + m * HOUR // 60)) for m in minutes))
+    assert run(["--settings", str(settings), "backtest", str(log), "--json", str(file)]) == 0
+    found = scores(file)
+    assert {score["series"] for score in found} == {"traffic"}
+    assert {score["lead"] for score in found} == {None, 1, 2, 3}
+    wape = next(score for score in found if score["metric"] == "wape")
+    assert wape["value"] < 0.01  # three clicks an hour, every hour
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "says"),
+    [
+        (["--freq", "7h"], 2, "freq '7h'"),
+        (["--seasons", "24,12"], 2, "season_lengths"),
+        (["--seasons", "day"], 2, "joined by commas"),
+        (["--timezone", "Mars/Base"], 2, "name an IANA time zone"),
+        (["--value", "units"], 3, "no column 'units'"),
+        (["--score-where", "value > 0"], 2, "write actual"),
+        (["--without", "oracle"], 2, "there is no such expert"),
+    ],
+)
+def test_what_makes_no_sense_is_named(
+    sales: Path, capsys: pytest.CaptureFixture[str], options: list[str], code: int, says: str
+) -> None:
+    assert backtest(sales, *options) == code
+    assert says in capsys.readouterr().err
+
+
+def test_options_of_tables_need_a_frequency(
+    sales: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["backtest", str(sales), "--value", "value"]) == 2
+    assert "--value is for a TABLE, which needs --freq" in capsys.readouterr().err

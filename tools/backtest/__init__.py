@@ -1,0 +1,1 @@
+"""``tidecast backtest``: what forecasts would have been worth."""

@@ -1,0 +1,117 @@
+"""The command ``tidecast backtest``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+from rich.console import Console
+
+from tidecast.models.evaluate.backtest import Backtest
+from tidecast.streams.backtest.table import Absent, Aggregate
+from tidecast.streams.logs import parse_log_specs
+from tidecast.tools.backtest.plan import Asked, Plan, plan_logs, plan_table
+from tidecast.tools.backtest.resume import Resume
+from tidecast.tools.backtest.run import run_backtest
+from tidecast.tools.backtest.show import Findings
+from tidecast.tools.context import SettingsFile, pass_settings_file
+
+__all__ = ["command"]
+
+OF_TABLES = ("timezone", "time", "region", "category", "value", "regions")
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def _seasons(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int, ...]:
+    """Return the bins of seasons, joined by commas."""
+    parts = text.split(",") if text else []
+    if not all(part.strip().isdecimal() for part in parts):
+        raise click.BadParameter("give bins, rising, joined by commas, such as 24,168")
+    return tuple(int(part) for part in parts)
+
+
+@click.command("backtest")
+@click.argument("files", nargs=-1, required=True, metavar="TABLE|LOG...")
+@click.option("--freq", help="Width of a bin of the TABLE: 1h, 15min, 1D.")
+@click.option("--horizon", type=click.IntRange(1, 512), help="Bins ahead.  [default: 24]")
+@click.option("--seasons", callback=_seasons, help="Season lengths in bins; default: day, week.")
+@click.option("--timezone", help="The shop's time zone, such as Europe/London.  [default: UTC]")
+@click.option("--time", metavar="NAME", help="The column of times, if its name does not tell.")
+@click.option("--region", metavar="NAME", help="The column of regions.")
+@click.option("--category", metavar="NAME", help="The column of categories.")
+@click.option("--value", metavar="NAME", multiple=True, help="A column to forecast; repeatable.")
+@click.option(
+    "--aggregate",
+    type=click.Choice(get_args(Aggregate)),
+    default="sum",
+    show_default=True,
+    help="What several rows of a bin and cell come to.",
+)
+@click.option(
+    "--absent",
+    type=click.Choice(get_args(Absent)),
+    default="auto",
+    show_default=True,
+    help="What a row that is not there means.",
+)
+@click.option("--regions", type=FILE, help="A table of region, lat, lng.")
+@click.option("--without", metavar="EXPERT", multiple=True, help="Leave an expert out.")
+@click.option(
+    "--score-last",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Score the last N bins only.  [default: all but the first tenth]",
+)
+@click.option("--score-where", metavar="TEXT", help='Score only where, e.g. "actual > 0".')
+@click.option("--json", "json_file", type=FILE, help="Write every figure to a file.")
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder to keep the state in; stopped, the same command goes on.",
+)
+@pass_settings_file
+def command(
+    settings_file: SettingsFile,
+    /,
+    files: Sequence[str],
+    json_file: Path | None,
+    resume: Path | None,
+    **options: Any,
+) -> None:
+    """Forecast the past as it came, bin by bin, and tell what the forecasts were worth.
+
+    With --freq, of a long TABLE (Parquet or CSV: a time, a region, a category and a value in each
+    row; no settings are needed). Without, of the event LOGs that the settings describe.
+    """
+    plan = _plan(settings_file, files, Asked(**options))
+    for note in plan.notes:
+        click.echo(note, err=True)
+    backtest = Backtest(plan.profile, plan.span)
+    keeper = Resume(resume, plan.fingerprint()) if resume else None
+    begun = time.monotonic()
+    done = run_backtest(backtest, plan.slabs, keeper)
+    if done < plan.slabs.total:
+        hint = "; the same command goes on" if keeper else "; with --resume it could go on"
+        click.echo(f"stopped after {done:,} of {plan.slabs.total:,} bins{hint}", err=True)
+        raise click.Abort
+    run = {**plan.describe(), "seconds": round(time.monotonic() - begun, 1)}
+    findings = Findings(backtest.evaluator, run)
+    findings.show(Console())
+    if json_file is not None:
+        findings.write(json_file)
+        click.echo(f"wrote {json_file}")
+
+
+def _plan(settings_file: SettingsFile, files: Sequence[str], asked: Asked) -> Plan:
+    """Return the plan for a table, or for logs where no --freq is given."""
+    if asked.freq is not None:
+        if len(files) > 1:
+            raise click.UsageError("give one TABLE; event LOGs are forecast without --freq")
+        return plan_table(Path(files[0]), asked)
+    if given := [name for name in OF_TABLES if getattr(asked, name)]:
+        raise click.UsageError(f"--{given[0]} is for a TABLE, which needs --freq, such as 1h")
+    settings = settings_file.load()
+    return plan_logs(settings, parse_log_specs(files, settings), asked)

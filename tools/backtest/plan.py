@@ -1,0 +1,199 @@
+"""What a backtest is asked to do, made of its options."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import xxhash
+from pydantic import ValidationError
+
+from tidecast.models.evaluate.evaluator import Span
+from tidecast.models.evaluate.where import EVERYTHING, ScoreWhere
+from tidecast.models.profile import DEFAULT_EXPERTS, ForecastProfile
+from tidecast.state.bins import BinGrid, iso
+from tidecast.state.errors import SettingsError
+from tidecast.state.settings import Settings
+from tidecast.state.settings.root import ForecastSettings, ShopSettings
+from tidecast.streams.backtest.columns import find_columns
+from tidecast.streams.backtest.places import read_places
+from tidecast.streams.backtest.sources import LogSlabs, Slabs, TableSlabs
+from tidecast.streams.backtest.table import Absent, Aggregate, Table, open_table, read_table
+from tidecast.streams.backtest.times import parse_frequency
+from tidecast.streams.logs import LogSpec
+
+__all__ = ["Asked", "Plan", "plan_logs", "plan_table"]
+
+LEVELS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+"""Quantile levels: close enough for CRPS, and those of the intervals of 80 and 90 %."""
+
+LEARNT_ONLY = 0.1
+"""Share of the bins that is not scored, unless it is said how many are."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options of the command, as given; None = not given."""
+
+    horizon: int | None = None
+    seasons: tuple[int, ...] = ()
+    without: tuple[str, ...] = ()
+    score_last: int | None = None
+    score_where: str | None = None
+    freq: str | None = None
+    timezone: str | None = None
+    time: str | None = None
+    region: str | None = None
+    category: str | None = None
+    value: tuple[str, ...] = ()
+    aggregate: Aggregate = "sum"
+    absent: Absent = "auto"
+    regions: Path | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Slabs to step through, by which profile, and what of it is scored; ``notes`` are told."""
+
+    slabs: Slabs
+    profile: ForecastProfile
+    span: Span
+    notes: tuple[str, ...]
+
+    def fingerprint(self) -> str:
+        """Return a hash of all that the figures depend on, versions of programs apart."""
+        profile = self.profile
+        meaning = (
+            self.slabs.fingerprint(),
+            *(profile.series, profile.grid.width, str(profile.grid.zone), profile.horizon),
+            *(profile.quantile_levels, profile.season_lengths, profile.experts, profile.reach),
+            *(self.span.first_bin, self.span.where, self.span.counts),
+        )
+        return xxhash.xxh3_128_hexdigest(repr(meaning).encode())
+
+    def describe(self) -> dict[str, Any]:
+        """Return what was run, for a file of figures."""
+        grid, slabs = self.profile.grid, self.slabs
+        return {
+            "first": iso(grid.start(slabs.first_bin)),
+            "last": iso(grid.end(slabs.last_bin)),
+            "scored_from": iso(grid.start(self.span.first_bin)),
+            "horizon": self.profile.horizon,
+            "quantile_levels": list(self.profile.quantile_levels),
+            "season_lengths": list(self.profile.season_lengths),
+        }
+
+
+def plan_table(path: Path, asked: Asked) -> Plan:
+    """Return the plan for a long table.
+
+    Raises
+    ------
+    LogError
+        When the table cannot be read, or its columns are not known.
+    SettingsError
+        When an option makes no sense.
+    """
+    frame = open_table(path)
+    columns = find_columns(
+        frame.collect_schema(), asked.time, asked.region, asked.category, asked.value
+    )
+    zone = asked.timezone or "UTC"
+    _checked(ShopSettings, time_zone=zone)
+    grid = BinGrid(parse_frequency(asked.freq or ""), zone)
+    table = read_table(frame, columns, grid, asked.aggregate, asked.absent)
+    places = read_places(asked.regions) if asked.regions else {}
+    plain = ForecastProfile(
+        series=columns.values,
+        grid=grid,
+        horizon=24,
+        quantile_levels=LEVELS,
+        season_lengths=grid.season_lengths(),
+    )
+    slabs = TableSlabs(table, places)
+    notes = (f"columns: {columns.describe()}", *_of_table(table, places))
+    return _plan(slabs, plain, asked, notes)
+
+
+def plan_logs(settings: Settings, logs: Sequence[LogSpec], asked: Asked) -> Plan:
+    """Return the plan for event logs, read by ``settings``; raises as `plan_table`."""
+    profile = ForecastProfile.of(settings)
+    levels = tuple(sorted({*LEVELS, *profile.quantile_levels}))
+    return _plan(LogSlabs(settings, logs), replace(profile, quantile_levels=levels), asked, ())
+
+
+def _plan(slabs: Slabs, profile: ForecastProfile, asked: Asked, notes: Sequence[str]) -> Plan:
+    """Return the plan of ``profile`` as far as nothing else is asked."""
+    forecast = _checked(
+        ForecastSettings,
+        horizon=asked.horizon or profile.horizon,
+        season_lengths=asked.seasons or profile.season_lengths,
+    )
+    profile = replace(
+        profile,
+        horizon=forecast.horizon,
+        season_lengths=forecast.season_lengths,
+        experts=_experts(asked.without),
+    )
+    span = _span(slabs, asked)
+    n_scored = slabs.last_bin + 1 - span.first_bin
+    n_bins = slabs.last_bin + 1 - slabs.first_bin
+    scored = f"{n_bins:,} bins, of which the last {n_scored:,} are scored"
+    if asked.score_where:
+        scored += f" where {asked.score_where}"
+    return Plan(slabs, profile, span, (*notes, scored))
+
+
+def _span(slabs: Slabs, asked: Asked) -> Span:
+    n_bins = slabs.last_bin + 1 - slabs.first_bin
+    n_scored = asked.score_last or n_bins - math.ceil(LEARNT_ONLY * n_bins)
+    where = ScoreWhere.parse(asked.score_where) if asked.score_where else EVERYTHING
+    first = max(slabs.first_bin, slabs.last_bin + 1 - n_scored)
+    return Span(first, where, slabs.counts())
+
+
+def _experts(without: Sequence[str]) -> tuple[str, ...]:
+    """Return the default experts but those left out."""
+    for name in without:
+        if name not in DEFAULT_EXPERTS:
+            raise SettingsError(
+                f"without {name!r}: there is no such expert; known: {', '.join(DEFAULT_EXPERTS)}"
+            )
+    return tuple(name for name in DEFAULT_EXPERTS if name not in without)
+
+
+def _of_table(table: Table, places: Mapping[str, Any]) -> list[str]:
+    """Say what the table holds."""
+    n_empty = table.n_bins - len(set(table.bins.tolist()))
+    is_zero = table.absent == 0
+    notes = [
+        f"{len(table.cells):,} cells; a row that is not there "
+        + ("stands for 0" if is_zero else "is a missing value")
+        + " (--absent says otherwise)"
+    ]
+    if n_empty:
+        notes.append(f"{n_empty:,} of {table.n_bins:,} bins have no row at all")
+    if places:
+        lying = sum(region in places for region in {cell.region for cell in table.cells})
+        notes.append(f"{lying:,} regions have a position")
+    return notes
+
+
+def _checked(model: type[Any], **values: Any) -> Any:
+    """Return a table of settings of these values.
+
+    Raises
+    ------
+    SettingsError
+        When one is impossible.
+    """
+    try:
+        return model(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        why = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{name} = {values.get(name)!r}: {why}") from error

@@ -1,0 +1,60 @@
+"""Run a backtest over its slabs: progress while it runs; stopped, it goes on later."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tidecast.models.evaluate.backtest import Backtest
+from tidecast.streams.backtest.sources import Slabs
+from tidecast.tools.backtest.resume import Resume
+from tidecast.tools.progress import count_progress
+
+__all__ = ["run_backtest"]
+
+SAVE_SECONDS = 60.0
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def run_backtest(backtest: Backtest, slabs: Slabs, resume: Resume | None = None) -> int:
+    """Step through all slabs, from where ``resume`` left off; return how many are done.
+
+    Ctrl-C, or being told to end, stops it after the bin at hand; less than ``slabs.total`` are
+    done then.
+    """
+    done = resume.load(backtest) if resume else 0
+    saved, begun = done, time.monotonic()
+    with _stoppable() as stop, count_progress("backtest", slabs.total, "bins") as advance:
+        advance(done)
+        for slab, cells in slabs.after(done):
+            backtest.step(slab, cells, slabs.positions(cells))
+            done += 1
+            advance(1)
+            if resume and time.monotonic() - begun > SAVE_SECONDS:
+                resume.save(backtest, done)
+                saved, begun = done, time.monotonic()
+            if stop.is_set():
+                break
+    if resume and saved < done:
+        resume.save(backtest, done)
+    if done == slabs.total:
+        backtest.end()
+    return done
+
+
+@contextmanager
+def _stoppable() -> Iterator[threading.Event]:
+    """Give an event that is set by a signal to end, for which steps are not broken off."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # only the main thread may hear signals
+        return
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in SIGNALS}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,106 @@
+"""What a backtest found, as tables on the terminal and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tidecast.models.evaluate.evaluator import Evaluator
+from tidecast.models.evaluate.groups import by_day, by_size, by_week
+from tidecast.models.evaluate.levels import LEVELS
+from tidecast.models.evaluate.metrics import Score, scores_of
+from tidecast.models.scores import BLEND
+
+__all__ = ["Findings"]
+
+SHOWN = ("wape", "rmse", "mase", "rmsse", "pinball")
+SHARES = ("coverage_80", "coverage_90")
+BASELINE = "seasonal_naive"
+
+
+class Findings:
+    """The figures of a run, kept by (series, level, expert, lead, metric)."""
+
+    def __init__(self, evaluator: Evaluator, run: dict[str, Any]) -> None:
+        self._evaluator = evaluator
+        self._run = run
+        self.scores: tuple[Score, ...] = (*scores_of(evaluator), *by_week(evaluator))
+        self._value = {
+            (score.series, score.level, score.expert, score.lead, score.metric): score.value
+            for score in self.scores
+        }
+
+    def write(self, path: Path) -> None:
+        """Write one JSON object: ``scores``, and what belongs to them."""
+        found = {
+            "scores": [asdict(score) for score in self.scores],
+            "sizes": [asdict(score) for score in by_size(self._evaluator)],
+            "days": [asdict(score) for score in by_day(self._evaluator)],
+            "run": self._run,
+        }
+        path.write_text(json.dumps(found, allow_nan=False) + "\n", encoding="utf-8")
+
+    def show(self, console: Console) -> None:
+        """Print tables for every series: experts, leads and levels."""
+        for series in self._evaluator.profile.series:
+            for table in (self._experts(series), self._leads(series), self._levels(series)):
+                console.print(table)
+
+    def _of(self, *key: Any) -> float | None:
+        return self._value.get(key)
+
+    def _experts(self, series: str) -> Table:
+        table = _table(f"{series}: cells, all leads", "expert", *SHOWN, *SHARES, "p")
+        for expert in (BLEND, *self._evaluator.profile.experts):
+            figures = [_figure(self._of(series, "cell", expert, None, name)) for name in SHOWN]
+            shares = [_percent(self._of(series, "cell", expert, None, name)) for name in SHARES]
+            p = self._of(series, "cell", expert, None, "dm_pinball_p")
+            table.add_row(expert, *figures, *shares, "" if p is None else f"{p:.3f}")
+        return table
+
+    def _leads(self, series: str) -> Table:
+        names = ("wape", "rmse", "pinball", *SHARES, "weeks_80")
+        table = _table(f"{series}: {BLEND}, cells, by lead", "lead", *names, f"wape {BASELINE}")
+        for lead in _some_leads(self._evaluator.profile.horizon):
+            figures = [self._of(series, "cell", BLEND, lead, name) for name in names]
+            naive = self._of(series, "cell", BASELINE, lead, "wape")
+            texts = [_figure(value) for value in figures[:3]]
+            shares = [_percent(value) for value in figures[3:]]
+            table.add_row(str(lead), *texts, *shares, _figure(naive))
+        return table
+
+    def _levels(self, series: str) -> Table:
+        names = ("wape", "rmse", "mase", "rmsse")
+        table = _table(f"{series}: {BLEND}, by level", "level", *names, f"wape {BASELINE}")
+        for level in LEVELS:
+            figures = [_figure(self._of(series, level, BLEND, None, name)) for name in names]
+            naive = self._of(series, level, BASELINE, None, "wape")
+            table.add_row(level, *figures, _figure(naive))
+        return table
+
+
+def _table(title: str, first: str, *others: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column(first, no_wrap=True)
+    for name in others:
+        table.add_column(name.replace("coverage_", "inside ").replace("_", " "), justify="right")
+    return table
+
+
+def _some_leads(horizon: int) -> Sequence[int]:
+    """Return the first leads, the last, and some between them."""
+    return sorted({1, 2, 3, 6, 12, 24, 48, 96, horizon} & set(range(1, horizon + 1)))
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.1%}"
