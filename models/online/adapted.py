@@ -1,0 +1,126 @@
+"""The adapted week: the usual week, times how the last season went against it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidecast.models.arrays import Arrays, grown
+from tidecast.models.covariates import Covariates
+
+__all__ = ["AdaptedWeek", "weight_level"]
+
+Cells = NDArray[np.float64]  # (cell, series)
+
+CLIP = 6.0
+"""Departures of more deviations than this are taken for this."""
+
+PRIOR = 15.0
+"""What the ratio of 1 counts for, in units of variance over level: of counts, so many events. A
+level that varies by a quarter from week to week makes it 16 by Bayes' rule."""
+
+PRIOR_RECENT = 2.0
+SMALLEST_RATIO, LARGEST_RATIO = 0.1, 5.0
+RECENT = 4.0
+DRIFT = 12.0
+"""Bins that the recent ratio and the drift average."""
+
+YOUNG = 4.0
+"""Departures that a cell's running scale counts for, until it has departures of its own."""
+
+NAMES = ("gap", "usual", "recent_gap", "recent_usual", "drift", "variance", "seen")
+
+
+class AdaptedWeek:
+    """The usual week of every cell, scaled by a ratio that follows the level within a season.
+
+    A week that is remembered for weeks is wrong for weeks after a shift of level (a lockdown, a
+    campaign); its shape still holds. The ratio is that of what came to what was usual, both
+    forgotten over the shortest season and shrunk towards 1 by as much as the cell is noisy. A
+    departure is a value less what the ratio before it made of the usual, clipped.
+
+    Parameters
+    ----------
+    season
+        Length of the shortest season, in bins.
+    memory
+        Bins over which the variance of departures forgets.
+    """
+
+    def __init__(self, n_series: int, season: int, memory: int) -> None:
+        self._kept = max(1.0 - 2.0 / season, 0.5)
+        self._memory = memory
+        self._state: dict[str, Cells] = dict.fromkeys(NAMES, np.zeros((0, n_series)))
+        self._level = np.zeros((0, n_series))
+        self._scale = np.ones((0, n_series))
+
+    @property
+    def deviation(self) -> Cells:
+        """Standard deviation of departures, (cell, series), > 0."""
+        seen = np.minimum(self._state["seen"], self._memory)
+        prior = YOUNG * self._scale**2
+        return np.sqrt((prior + seen * self._state["variance"]) / (YOUNG + seen))
+
+    @property
+    def ratio(self) -> Cells:
+        """What the next bins' usual is to be multiplied by, (cell, series)."""
+        known, prior = self._state, PRIOR * self._dispersion
+        ratio = 1.0 + known["gap"] / (known["usual"] + prior)
+        return np.clip(ratio, SMALLEST_RATIO, LARGEST_RATIO)
+
+    @property
+    def recent(self) -> Cells:
+        """How the last few bins went against the adapted week, as a ratio less 1."""
+        known, prior = self._state, PRIOR_RECENT * self._dispersion
+        return np.clip(known["recent_gap"] / (known["recent_usual"] + prior), -0.8, 3.0)
+
+    @property
+    def drift(self) -> Cells:
+        """The running mean of departures, (cell, series)."""
+        return self._state["drift"]
+
+    @property
+    def _dispersion(self) -> Cells:
+        dispersion: Cells = self.deviation**2 / self._level
+        return dispersion
+
+    def learn(self, values: Cells, covariates: Covariates) -> tuple[Cells, Cells]:
+        """Take in a bin; return what was expected of it and the departures, NaN = unknown."""
+        self._state = {name: grown(array, len(values)) for name, array in self._state.items()}
+        self._level, self._scale = weight_level(covariates.level), covariates.scale
+        known, usual = self._state, covariates.usual_now.astype(np.float64)
+        expected = usual * self.ratio
+        reach = CLIP * self.deviation
+        departure = np.clip(values - expected, -reach, reach)
+        gap = np.nan_to_num(values - usual)
+        self._forget("gap", gap, self._kept)
+        self._forget("usual", np.abs(usual), self._kept)
+        self._forget("recent_gap", np.nan_to_num(departure), 1.0 - 2.0 / RECENT)
+        self._forget("recent_usual", np.abs(expected), 1.0 - 2.0 / RECENT)
+        is_known = np.isfinite(departure)
+        step = np.where(is_known, departure - known["drift"], 0.0)
+        known["drift"] = known["drift"] + step * (2.0 / DRIFT)
+        known["seen"] = known["seen"] + is_known
+        rate = np.maximum(1.0 / self._memory, 1.0 / np.fmax(known["seen"], 1.0))
+        step = np.where(is_known, departure**2 - known["variance"], 0.0)
+        known["variance"] = known["variance"] + rate * step
+        return expected, departure
+
+    def _forget(self, name: str, added: Cells, kept: float) -> None:
+        self._state[name] = kept * self._state[name] + added
+
+    def snapshot(self) -> Arrays:
+        """Return the state as arrays."""
+        return {**self._state, "level": self._level, "scale": self._scale}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Become the adapted week that ``snapshot`` was taken of."""
+        self._state = {name: arrays[name].copy() for name in NAMES}
+        self._level, self._scale = arrays["level"].copy(), arrays["scale"].copy()
+
+
+def weight_level(level: Cells) -> Cells:
+    """Return levels fit to divide by: at least a fiftieth of the series' mean level, > 0."""
+    level = np.abs(level)
+    floor = 0.02 * level.mean(axis=0) if len(level) else 0.0
+    return np.maximum(level, floor) + 1e-9
