@@ -1,0 +1,1 @@
+"""Experts that are fitted from time to time, apart, and swapped in."""

@@ -1,0 +1,110 @@
+"""The trees as an expert."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tree_worlds import HORIZON, TreeWorld, Values, counts, tree_profile
+
+from tidecast.models.periodic.artifact import fit
+from tidecast.models.periodic.trees import TreesExpert
+from tidecast.state.errors import CheckpointError
+
+PROFILE = tree_profile(6, 12)
+
+
+def said(expert: TreesExpert, world: TreeWorld, slabs: list[Values]) -> list[NDArray[np.float32]]:
+    means = []
+    for values in slabs:
+        slab, covariates = world.observe(values)
+        expert.learn(world.window, slab, covariates)
+        mean, scale = expert.forecast(world.window, covariates)
+        assert (scale > 0).all()
+        means.append(mean)
+    return means
+
+
+def pulses(n_bins: int) -> list[Values]:
+    """Return values of which each third is told by the one before: no calendar knows it."""
+    random = np.random.default_rng(5)
+    moods = random.integers(0, 2, n_bins // 3 + 2).repeat(3)[:n_bins]
+    levels = np.array([10.0, 20.0, 40.0, 15.0])
+    return list(((1.0 + 0.5 * moods)[:, None] * levels)[:, :, None])
+
+
+def test_the_trees_sleep_until_they_are_fitted() -> None:
+    expert = TreesExpert(PROFILE)
+    means = said(expert, TreeWorld(PROFILE), counts(60, [5.0] * 40))
+    asleep = [bool(np.isnan(mean).all()) for mean in means]
+    assert asleep.index(False) == 23  # the first refit, after 12 bins, has too few rows
+    assert all(np.isfinite(mean).all() for mean in means[23:])
+    assert all((mean >= 0.0).all() for mean in means[23:])
+
+
+def test_the_trees_learn_what_the_usual_week_cannot_know() -> None:
+    slabs = pulses(600)
+    means = said(TreesExpert(PROFILE), TreeWorld(PROFILE), slabs)
+    actual = np.array(slabs[301:])[:, :, 0]
+    forecast = np.array(means[300:-1])[:, 0, :, 0]
+    plain = np.abs(actual - actual.mean(axis=0)).mean()
+    assert np.abs(forecast - actual).mean() < 0.8 * plain
+
+
+def test_what_is_fitted_elsewhere_and_swapped_in_is_what_would_be_fitted_here() -> None:
+    slabs = counts(100, [5.0, 20.0, 80.0] * 10)
+    here = said(TreesExpert(PROFILE), TreeWorld(PROFILE), slabs)
+    expert, world = TreesExpert(PROFILE, fit=None), TreeWorld(PROFILE)
+    there = []
+    for values in slabs:
+        slab, covariates = world.observe(values)
+        expert.learn(world.window, slab, covariates)
+        if expert.due and (artifact := fit(expert.training_rows)) is not None:
+            expert.swap(artifact)
+        there.append(expert.forecast(world.window, covariates)[0])
+    assert [mean.tobytes() for mean in there] == [mean.tobytes() for mean in here]
+    assert np.isfinite(here[-1]).all()
+
+
+def test_without_a_fit_of_its_own_the_expert_waits_for_an_artifact() -> None:
+    expert = TreesExpert(PROFILE, fit=None)
+    means = said(expert, TreeWorld(PROFILE), counts(60, [5.0] * 40))
+    assert np.isnan(means[-1]).all()
+
+
+def test_a_restored_expert_goes_on_to_the_byte_through_the_next_refit() -> None:
+    slabs = counts(160, [1.0, 5.0, 40.0] * 10)
+    one, world = TreesExpert(PROFILE), TreeWorld(PROFILE)
+    said(one, world, slabs[:70])
+    other, twin = TreesExpert(PROFILE), TreeWorld(PROFILE)
+    said(TreesExpert(PROFILE, fit=None), twin, slabs[:70])
+    other.restore({name: array.copy() for name, array in one.snapshot().items()})
+    expected, found = said(one, world, slabs[70:]), said(other, twin, slabs[70:])
+    assert [mean.tobytes() for mean in found] == [mean.tobytes() for mean in expected]
+    assert one.snapshot()["artifact"].tobytes() == other.snapshot()["artifact"].tobytes()
+
+
+def test_a_damaged_artifact_is_refused_and_the_trees_of_before_stay() -> None:
+    expert, world = TreesExpert(PROFILE), TreeWorld(PROFILE)
+    said(expert, world, counts(60, [5.0] * 40))
+    before = expert.snapshot()["artifact"].tobytes()
+    with pytest.raises(CheckpointError):
+        expert.swap(b"tree\n")
+    assert expert.snapshot()["artifact"].tobytes() == before
+
+
+def test_cells_that_join_are_forecast_at_once() -> None:
+    expert, world = TreesExpert(PROFILE), TreeWorld(PROFILE)
+    said(expert, world, counts(60, [5.0] * 40))
+    mean = said(expert, world, counts(1, [5.0] * 50))[0]
+    assert mean.shape == (1, 50, HORIZON)
+    assert np.isfinite(mean).all()
+
+
+def test_one_burst_moves_forecasts_no_further_than_a_leaf_can() -> None:
+    slabs = counts(120, [5.0, 10.0] * 20)
+    calm = said(TreesExpert(PROFILE), TreeWorld(PROFILE), slabs)[-1]
+    burst = [*slabs[:119], 1e6 * (1.0 + slabs[119])]
+    struck = said(TreesExpert(PROFILE), TreeWorld(PROFILE), burst)[-1]
+    assert np.isfinite(struck).all()
+    assert (struck < 20.0 * (1.0 + calm)).all()
