@@ -202,7 +202,7 @@ def _unit(level: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.
     size = np.abs(level)
     floor = 0.01 * size.mean(axis=0) if len(size) else 0.0
     size = size + floor + 1e-12
-    dispersion = (scale**2).sum(axis=0) / size.sum(axis=0)
+    dispersion = (scale**2).sum(axis=0) / np.maximum(size.sum(axis=0), 1e-12)
     unit: NDArray[np.float64] = np.sqrt(dispersion * size) + 1e-12
     return unit
 

@@ -94,3 +94,9 @@ def test_features_of_a_burst_are_bounded() -> None:
     world = TreeWorld(tree_profile(6))
     *_, (_, rows) = world.rows([*[np.ones((2, 1))] * 30, np.full((2, 1), 1e15)])
     assert np.nanmax(np.abs(rows.table)) <= CLIP
+
+
+def test_without_cells_there_are_no_rows() -> None:
+    world = TreeWorld(tree_profile(6))
+    *_, (_, rows) = world.rows([np.zeros((0, 1))] * 20)
+    assert rows.table.shape == (3, 0, len(FEATURES))
