@@ -94,7 +94,8 @@ class FeatureRows:
     def settled(self) -> NDArray[np.bool_]:
         """Cells that are older than a short season, (series, cell): their units can be trusted."""
         young = self._short or RECENT
-        return np.isfinite(self._departures.values[:-young]).any(axis=0).T
+        known = np.isfinite(self._departures.values[:-young])
+        return np.asarray(known.any(axis=0)).T
 
     @cached_property
     def table(self) -> NDArray[np.float32]:
