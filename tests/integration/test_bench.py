@@ -21,7 +21,8 @@ def test_the_race_prints_one_object_with_verified_rates_and_ratios(
     done = CliRunner().invoke(bench, [*arguments, ",".join(NAMES)], standalone_mode=False)
     assert done.exception is None
     found = json.loads(done.stdout)
-    assert [(c["name"], c["verified"]) for c in found["contenders"]] == [(n, True) for n in NAMES]
+    stands = [(c["name"], c["verified"]) for c in found["contenders"]]
+    assert stands == [(n, True) for n in NAMES], done.stderr
     rates = {c["name"]: c["records_per_second"] for c in found["contenders"]}
     assert found["ratio"] == {
         name: rates["tidecast"] / rates[name] for name in NAMES if name != "tidecast"
