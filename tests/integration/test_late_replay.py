@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from counted import SETTINGS, Shop, before, click, minutes, recount, stored, words
+from clicks import click, minutes
+from counted import SETTINGS, Shop, before, recount, stored, words
 from live import live
 
 from tidecast.streams.store import open_server
@@ -29,6 +30,16 @@ def shop(services: Endpoints, topic_prefix: str, tmp_path: Path) -> Iterator[Sho
         store.close()
 
 
+def wait_for_final_bins(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    """Wait until the sink has told that it stored the last revision of all late bins."""
+
+    def are_final() -> bool:
+        assert shop.command("late", "replay", "--dry-run") == 0
+        return "may still be corrected 0" in words(capsys)
+
+    shop.pipeline.wait(are_final, "the last revisions of late bins")
+
+
 def test_late_events_are_folded_in_once_and_later_ones_after_them(
     shop: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -39,6 +50,7 @@ def test_late_events_are_folded_in_once_and_later_ones_after_them(
     shop.send(1, minutes(12, 14, "south"))
     shop.wait_for_store(12)
     shop.pipeline.wait(lambda: shop.late("late") == 3, "late events to be told")
+    wait_for_final_bins(shop, capsys)
     untouched = stored(shop.store, 12)
     assert untouched != before(12, recount(shop.sent))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clicks import MINUTE, START, minutes
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from live import Live, Worker, live, wait_until
 from outputs import compare
@@ -41,20 +42,6 @@ aggregate = "count"
 [forecast]
 horizon = 3
 """
-START = 1_769_860_800  # 2026-01-31T12:00:00Z
-MINUTE = 60
-
-
-def click(second: float, region: str) -> bytes:
-    """Return an event so many seconds after START."""
-    at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(START + second))
-    fields = {"event_time": f"{at}Z", "region": region, "category": "books", "kind": "view"}
-    return json.dumps(fields | {"value": 1}).encode()
-
-
-def minutes(first: int, last: int, region: str = "north") -> list[bytes]:
-    """Return six events of each minute from ``first`` to before ``last``."""
-    return [click(s, region) for s in range(first * MINUTE, last * MINUTE, 10)]
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from counted import SETTINGS, START, Shop, click, minutes, words
+from clicks import START, click, minutes
+from counted import SETTINGS, Shop, words
 from kafka import KafkaAdminClient, KafkaProducer
 from live import live, wait_until
 

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 import pytest
+from clicks import MINUTE, START
 from kafka import KafkaProducer
 from live import Live
 
@@ -46,21 +47,7 @@ denominator = "traffic"
 [forecast]
 horizon = 3
 """
-START = 1_769_860_800  # 2026-01-31T12:00:00Z
-MINUTE = 60
 Values = dict[tuple[int, str], tuple[float, float, float]]  # minute, region -> a value a series
-
-
-def click(second: float, region: str = "north", kind: str = "view", value: float = 1.0) -> bytes:
-    """Return an event so many seconds after START."""
-    at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(START + second))
-    fields = {"event_time": f"{at}Z", "region": region, "category": "books"}
-    return json.dumps(fields | {"kind": kind, "value": value}).encode()
-
-
-def minutes(first: int, last: int, region: str = "north") -> list[bytes]:
-    """Return six events of each minute from ``first`` to before ``last``."""
-    return [click(s, region) for s in range(first * MINUTE, last * MINUTE, 10)]
 
 
 def recount(sent: Iterable[bytes]) -> Values:
