@@ -271,6 +271,7 @@ class Shell:
                 self._fail(ServiceError(LOST_GROUP.format(error=error)))
             if self._is_open:
                 await self._mend()
+                await self._app.consumer.watch_partitions()
                 self.health.assigned(await self._pace.lags(self._app.consumer))
             await asyncio.sleep(TICK_SECONDS)
 

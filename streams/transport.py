@@ -18,7 +18,9 @@ import aiokafka
 import faust
 import numpy as np
 from aiokafka import TopicPartition
+from aiokafka.coordinator.protocol import ConsumerProtocol
 from aiokafka.errors import KafkaError
+from aiokafka.protocol.admin import DescribeGroupsRequest
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -139,6 +141,26 @@ class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             self.thread_loop.call_soon_threadsafe(_read_error, coordinator)
         return None
 
+    async def watch_partitions(self) -> None:
+        """See to it that new partitions of our topics make the client ask for an assignment.
+
+        The client watches where it leads its group. But a member with a stable name that comes
+        back as the leader is not told that it leads (before KIP-814), and then nobody would watch.
+        """
+        coordinator = None if self._consumer is None else self._consumer._coordinator
+        if coordinator is not None and coordinator._group_subscription is None:
+            await self.call_thread(self._watch_partitions, coordinator)
+
+    async def _watch_partitions(self, coordinator: Any) -> None:
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                counts = await _assigned_counts(coordinator)
+        except (KafkaError, TimeoutError):
+            return
+        if counts is not None:
+            coordinator._metadata_snapshot = counts
+            coordinator._group_subscription = set(counts)
+
     async def committed(self, tp: TP) -> int | None:
         """Return the group's committed offset."""
         offset: int | None = await self.call_thread(
@@ -174,6 +196,20 @@ class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer = self._ensure_consumer()
         places = [TopicPartition(*tp) for tp in tps if tp in consumer.assignment()]
         (consumer.pause if paused else consumer.resume)(*places)
+
+
+async def _assigned_counts(coordinator: Any) -> dict[str, int] | None:
+    """Return how many partitions of our topics the group has among its members; None: unsettled."""
+    answer = await coordinator._send_req(DescribeGroupsRequest([coordinator.group_id]))
+    error, _, state, _, _, members, *_ = answer.groups[0]
+    if error or state != "Stable":
+        return None
+    counts = dict.fromkeys(coordinator._subscription.subscription.topics, 0)
+    for *_, assignment in members:
+        for topic, partitions in ConsumerProtocol.ASSIGNMENT.decode(assignment).assignment:
+            if topic in counts:
+                counts[topic] += len(partitions)
+    return counts
 
 
 def _read_error(coordinator: Any) -> None:
@@ -241,6 +277,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         """Return of what the client has given up its group for good, None while it has not."""
         error: BaseException | None = self._thread.lost()
         return error
+
+    async def watch_partitions(self) -> None:
+        """See to it that new partitions of our topics are assigned to somebody."""
+        await self._thread.watch_partitions()
 
     async def committed(self, tp: TP) -> int | None:
         """Return the group's committed offset, None where it has none."""

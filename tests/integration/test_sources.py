@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clicks import click, minutes
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from live import Live, Worker, live, wait_until
 
@@ -37,20 +38,6 @@ aggregate = "count"
 [forecast]
 horizon = 3
 """
-START = 1_769_860_800  # 2026-01-31T12:00:00Z
-MINUTE = 60
-
-
-def click(second: float, region: str = "north") -> bytes:
-    """Return an event so many seconds after START."""
-    at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(START + second))
-    fields = {"event_time": f"{at}Z", "region": region, "category": "books", "kind": "view"}
-    return json.dumps(fields | {"value": 1}).encode()
-
-
-def minutes(first: int, last: int, region: str = "north") -> list[bytes]:
-    """Return six events of each minute from ``first`` to before ``last``."""
-    return [click(s, region) for s in range(first * MINUTE, last * MINUTE, 10)]
 
 
 def recount(values: Iterable[bytes]) -> Counter[str]:
@@ -180,6 +167,25 @@ def test_partitions_added_while_running_are_read_and_nothing_of_them_is_lost(
     pipeline.wait(lambda: slabs(pipeline) == recount(sent), "slabs equal to the recount")
     assert letters(pipeline) == []
     assert pipeline.ends(pipeline.topics.late) == 0
+
+
+def test_partitions_added_while_the_only_worker_was_away_for_a_moment_are_read(
+    pipeline: Live, admin: KafkaAdminClient
+) -> None:
+    """Its group takes it back at once, as the leader, and tells it nothing of that."""
+    sent = minutes(0, 5)
+    send(pipeline, {0: sent})
+    worker = pipeline.start("ingest")
+    pipeline.wait(lambda: says(worker, "assigned:"), "an assignment")
+    worker.kill()
+    admin.create_partitions({source_of(pipeline): 3})
+    again = pipeline.start("ingest")
+    send(pipeline, {2: [*minutes(0, 5), END_OF_LOG]})
+    pipeline.wait(
+        lambda: any(message["partition"] == 2 for message in inputs(pipeline, "cut")),
+        "cuts of the new partition",
+    )
+    assert says(again, f"{source_of(pipeline)}/0'")
 
 
 def test_one_worker_reads_more_partitions_than_it_has_buffers(

@@ -48,8 +48,9 @@ OWN = {
     (WholeBatches, "_is_skipped"),
     *((BatchThread, name) for name in ("committed", "lost", "reach", "_reach", "pause", "_pause")),
     *((BatchThread, name) for name in ("go_to", "_go_to", "starting_point", "_starting_point")),
+    *((BatchThread, name) for name in ("watch_partitions", "_watch_partitions")),
     *((BatchConsumer, name) for name in ("committed", "lost", "reach", "hold", "release")),
-    *((BatchConsumer, name) for name in ("go_to", "starting_point")),
+    *((BatchConsumer, name) for name in ("go_to", "starting_point", "watch_partitions")),
 }
 USED = [
     (driver.Consumer, ("_wait_next_records", "assignment", "commit", "perform_seek")),
