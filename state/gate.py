@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.state.checkpoint import Arrays
-from tidecast.state.rows import CONFIRMATIONS, Rows
+from tidecast.state.rows import CONFIRMATIONS, Rows, Usual
 
 __all__ = ["HELD_BYTES", "HELD_RECORDS", "Gate", "Held"]
 
@@ -49,11 +49,11 @@ class Doubt:
 class Gate:
     """Holds back records that would move time by more than ``max_gap`` microseconds.
 
-    They act once the records after them agree in a row that time has moved so far (see ``Rows``):
-    CONFIRMATIONS of them, over ``width`` of event time. A *witness*, a record that is on time for
-    the time before the jump, breaks the row; so many witnesses in all refuse what was held before
-    them. Records behind the watermark (``max_disorder``) tell nothing of the time. The first
-    records of a partition are held in the same way.
+    They act once the records after them agree in a row that time has moved so far, and the row is
+    like what the partition usually has (see ``Rows``). A *witness*, a record that is on time for
+    the time before the jump, breaks the row; CONFIRMATIONS witnesses in all refuse what was held
+    before them. Records behind the watermark (``max_disorder``) tell nothing of the time. The first
+    records of a partition are held until they span ``width`` microseconds.
 
     ``high`` is the largest event time that was let through, None before there is one.
     """
@@ -63,6 +63,9 @@ class Gate:
         self.max_disorder = max_disorder
         self.high: int | None = None
         self.witnesses = 0
+        self._width = width
+        self._passed = 0
+        self._first = 0  # the time of the first that passed
         self._rows = Rows(max_gap, width)
         self._held: deque[Doubt] = deque()
         self._bytes = 0
@@ -81,6 +84,7 @@ class Gate:
         jumps = times - highs[:-1] > self.max_gap
         free = int(jumps.argmax()) if jumps.any() else len(times)
         self.high = int(highs[free])
+        self._passed += free
         return free
 
     def offer(self, record: Held) -> Decided:
@@ -90,7 +94,7 @@ class Gate:
         self._hold(record)
         self._rows.hear(record.time)
         decided: Decided = []
-        while (row := self._rows.confirmed()) is not None:
+        while (row := self._rows.confirmed(self._usual())) is not None:
             decided += self._believe(row.high)
         while self._is_full():
             decided += self._make_room()
@@ -112,6 +116,11 @@ class Gate:
         self._rows.clear()
         self._keep(())
         return decided
+
+    def _usual(self) -> Usual | None:
+        if not self._passed or self.high is None:
+            return None
+        return Usual(self._passed, max(self.high - self._first, self._width))
 
     def _jumps(self, time: int) -> bool:
         return self.high is None or time - self.high > self.max_gap
@@ -163,6 +172,8 @@ class Gate:
         return released
 
     def _act(self, record: Held) -> tuple[Held, bool]:
+        self._first = self._first if self._passed else record.time
+        self._passed += 1
         self.high = record.time if self.high is None else max(self.high, record.time)
         return record, True
 
@@ -180,7 +191,13 @@ class Gate:
 
     def snapshot(self) -> tuple[dict[str, Any], Arrays]:
         """Return what ``restore`` needs: plain values, and the held records as arrays."""
-        values = {"high": self.high, "witnesses": self.witnesses, "rows": self._rows.snapshot()}
+        values = {
+            "high": self.high,
+            "witnesses": self.witnesses,
+            "passed": self._passed,
+            "first": self._first,
+            "rows": self._rows.snapshot(),
+        }
         if not self._held:
             return values, {}
         records = self.held
@@ -199,6 +216,8 @@ class Gate:
     def restore(self, values: dict[str, Any], arrays: Arrays) -> None:
         """Become the gate that ``snapshot`` was taken of."""
         self.high, self.witnesses = values["high"], values["witnesses"]
+        self._passed = values.get("passed", 0)  # once a gate did not count
+        self._first = values.get("first", self.high or 0)
         self._rows.restore(values["rows"])
         ends = np.cumsum(arrays["size"]) if arrays else np.zeros(0, np.int64)
         self._keep(
