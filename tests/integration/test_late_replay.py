@@ -95,6 +95,7 @@ def test_what_a_partition_that_woke_up_too_late_brings_is_folded_in(
     shop.send(0, [click(200), *minutes(20, 23)])
     shop.wait_for_store(21)
     shop.pipeline.wait(lambda: shop.late("late_bins") >= 3, "bins to be told as late")
+    wait_for_final_bins(shop, capsys)
     assert shop.command("verify", "--kafka") == 0
     assert stored(shop.store, 20) != before(20, recount(shop.sent))
     assert shop.command("late", "replay") == 0
