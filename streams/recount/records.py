@@ -33,8 +33,7 @@ class RecordReader:
         self._parse_time = time_parser(source.time)
         self._limit = settings.limits.record_bytes
         self._known: set[str] = set()
-        # Regions of positions, and the texts of ids, are the judge's alone.
-        self._may_be_plain = self.rules.locator is None and not self.rules.id_field
+        self._may_be_plain = self.rules.locator is None  # regions of positions are the judge's
         self._fields = {name: source.field(name) for name in source.names}
         self._defaults = source.defaults
 
@@ -70,7 +69,10 @@ class RecordReader:
             if number is None:
                 return None
             numbers.append(number)
-        return Judged(time, str(region), str(category), kind, tuple(numbers))
+        event_id = fields.get(self.rules.id_field, "") if self.rules.id_field else ""
+        if type(event_id) is not str:
+            return None
+        return Judged(time, str(region), str(category), kind, tuple(numbers), event_id)
 
     def _value(self, fields: dict[str, Any], name: str) -> object:
         value = fields.get(self._fields[name])

@@ -51,6 +51,7 @@ ODD: list[bytes | None] = [
     click(region=OVERFLOW.region),
     click(region="a\nb"),
     b"\xff" + click(),
+    *(click(event_id=value) for value in ("a7", "", "a\nb", "\u00e9", 7, 7.5, True, None, [7])),
 ]
 
 
@@ -61,19 +62,20 @@ def told(judge: Any, record: bytes | None) -> object:
         return str(error)
 
 
+@pytest.mark.parametrize("deduplicate", [False, True])
 @pytest.mark.parametrize("record", [*ODD, click(), click(value=...)])
-def test_a_record_is_read_as_the_judge_reads_it(record: bytes | None) -> None:
-    settings = shop("click")
+def test_a_record_is_read_as_the_judge_reads_it(record: bytes | None, deduplicate: bool) -> None:
+    settings = shop("click", deduplicate=deduplicate)
     source = settings.sources[0]
     judge = Judge(Rules(settings, source))
     assert told(RecordReader(settings, source).read, record) == told(judge.judge, record)
 
 
 def test_a_plain_record_needs_no_judge(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = shop("order")
+    settings = shop("order", deduplicate=True)
     reader = RecordReader(settings, settings.sources[0])
     monkeypatch.setattr(Judge, "judge", lambda *_: pytest.fail("the judge was asked"))
-    assert reader.read(order()).numbers == (2.0, 9.99)
+    assert reader.read(order(event_id="a7")).numbers == (2.0, 9.99)
 
 
 def at(second: int) -> str:
