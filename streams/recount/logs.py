@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -54,7 +55,7 @@ class TopicReader:
     ) -> None:
         try:
             if self._consumer is not None:
-                self._wait(self._consumer.stop())
+                self._loop.run_until_complete(self._closed(self._consumer))
         finally:
             self._loop.close()
 
@@ -121,6 +122,15 @@ class TopicReader:
             await consumer.stop()
             raise
         return consumer
+
+    async def _closed(self, consumer: Any) -> None:
+        """Close the consumer, which may have lost its connection while nobody let it work."""
+        with suppress(KafkaError, asyncio.CancelledError):
+            await consumer.stop()
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
 
     async def _committed(self, group: str) -> dict[TopicPartition, Any]:
         admin = AIOKafkaAdminClient(**aiokafka_options(self._settings))
