@@ -183,7 +183,7 @@ def test_names_on_the_map_do_not_lie_on_each_other() -> None:
 
 
 def test_names_of_the_data_are_drawn_as_they_are() -> None:
-    name = '$\\frac{ <b> id="x" url(#a) #0b6e8f 北'
+    name = '$\\frac{$ <b> id="x" url(#a) #0b6e8f 北'
     with house_style():
         drawing, (axes,) = panels(1, 1, 3, 2)
         title(axes, name)

@@ -16,7 +16,7 @@ from tidecast.state.bins import HOUR, iso
 from tidecast.tools.main import run
 
 START = 474_000 * HOUR
-EVIL = '<script>alert("1")</script> $\\frac{'
+EVIL = '<script>alert("1")</script> $\\frac{$'
 FOREIGN = '北京 id="x" url(#a) #0b6e8f'
 SERIES = 'un"its \\1 <b>'
 OPTIONS = ("--freq", "1h", "--horizon", "3", "--value", SERIES)
