@@ -131,8 +131,7 @@ class Page:
             return Section("", [])
         drawing = draw_forecasts(panels, shortened(_words(name), UNIT), self._profile.grid.zone)
         svg = to_svg(drawing, f"fans-{number}", f"Forecasts of {name} as fans, and what happened")
-        caption = FANS.format(horizon=self._profile.horizon, unit=self._unit)
-        return Section(f"{_words(name)}: forecast fans", [Picture(svg, caption)])
+        return Section(f"{_words(name)}: forecast fans", [Picture(svg, FANS)])
 
     def _accuracy(self) -> Section:
         errors = [answer for answer in accuracy(self._evaluator) if answer.n.any()]
@@ -228,8 +227,8 @@ def _words(name: str) -> str:
 
 
 FANS = (
-    "Each fan is one forecast of the next {horizon} {unit}, made at a dotted line; the next begins "
-    "where it ends. Line and bands: the mean and the central intervals; dots: what happened. Shown "
+    "Each fan is one forecast at all its leads, made at a dotted line; the next begins where it "
+    "ends. Line and bands: the mean and the central intervals; dots: what happened. Shown "
     "are the last bins of the run. The cells were chosen when the first fan opened, by what was "
     "known then. The sum has no bands: means add up, quantiles do not."
 )
@@ -256,5 +255,5 @@ WORST_CELLS = (
 )
 MAP = (
     "Area: the size of the region's sum in a mean bin. Colour, and the figure beside the name: its "
-    "WAPE over all leads, lighter is better. Small regions are hard to forecast."
+    "WAPE over all leads, that of the mean; lighter is better. Small regions are hard to forecast."
 )

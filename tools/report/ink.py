@@ -173,6 +173,8 @@ def lead_axis(axes: Axes, unit: str) -> None:
 
     axes.set_xlabel(f"lead, {unit}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    left, right = axes.get_xlim()
+    axes.set_xlim(min(left, 0.5), max(right, 1.5))
 
 
 def to_svg(drawing: Figure, name: str, description: str) -> str:

@@ -205,10 +205,8 @@ def _side_by_side(n: int) -> tuple[Figure, list[Axes]]:
 
 def _percent(axes: Axes, heading: str, axis: Axis | None = None) -> None:
     """Write the title of a panel, and per cent on its y axis, or another."""
-    from matplotlib.ticker import PercentFormatter
-
     title(axes, _words(heading))
-    (axis or axes.yaxis).set_major_formatter(PercentFormatter(1.0))
+    (axis or axes.yaxis).set_major_formatter(lambda share, _: f"{100 * share:.4g}%")
 
 
 def _ceiling(answers: Sequence[Accuracy]) -> float | None:

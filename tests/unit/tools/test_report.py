@@ -28,6 +28,7 @@ from tidecast.tools.report.words import bin_words, percent, value_unit
 from tidecast.tools.report.write import closing_table
 
 START = datetime(2025, 3, 3, tzinfo=UTC)
+STYLES = expert_styles(["tidecast"])
 
 
 def settings(width: str = "1h") -> Settings:
@@ -131,10 +132,17 @@ def test_a_wild_expert_does_not_flatten_the_picture() -> None:
     assert drawing.axes[0].get_ylim()[1] == pytest.approx(0.9)
 
 
+def test_per_cent_on_an_axis_are_not_rounded() -> None:
+    with house_style():
+        (axes,) = draw_accuracy([accuracy("demand", "tidecast", 0.3)], ["demand"], STYLES, "h").axes
+    written = [axes.yaxis.get_major_formatter()(share) for share in (0.025, 0.1, 1.0)]
+    assert written == ["2.5%", "10%", "100%"]
+
+
 def test_more_than_three_series_stand_in_rows() -> None:
     errors = [accuracy(name, "tidecast", 0.3) for name in "abcde"]
     with house_style():
-        drawing = draw_accuracy(errors, list("abcde"), expert_styles(["tidecast"]), "hours")
+        drawing = draw_accuracy(errors, list("abcde"), STYLES, "hours")
     shown = [axes.get_title(loc="left") for axes in drawing.axes if axes.get_visible()]
     assert shown == list("abcde")
     assert len({round(axes.get_position().y0, 3) for axes in drawing.axes}) == 2
