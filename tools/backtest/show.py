@@ -52,18 +52,15 @@ class Findings:
             for table in (self._experts(series), self._leads(series), self._levels(series)):
                 console.print(table)
 
-    def value(
-        self, series: str, level: str, expert: str, lead: int | None, metric: str
-    ) -> float | None:
-        """Return one figure, None where there is none."""
-        return self._value.get((series, level, expert, lead, metric))
+    def _of(self, *key: Any) -> float | None:
+        return self._value.get(key)
 
     def _experts(self, series: str) -> Table:
         table = _table(f"{series}: cells, all leads", "expert", *SHOWN, *SHARES, "p")
         for expert in (BLEND, *self._evaluator.profile.experts):
-            figures = [_figure(self.value(series, "cell", expert, None, name)) for name in SHOWN]
-            shares = [_percent(self.value(series, "cell", expert, None, name)) for name in SHARES]
-            p = self.value(series, "cell", expert, None, "dm_pinball_p")
+            figures = [_figure(self._of(series, "cell", expert, None, name)) for name in SHOWN]
+            shares = [_percent(self._of(series, "cell", expert, None, name)) for name in SHARES]
+            p = self._of(series, "cell", expert, None, "dm_pinball_p")
             table.add_row(expert, *figures, *shares, "" if p is None else f"{p:.3f}")
         return table
 
@@ -71,8 +68,8 @@ class Findings:
         names = ("wape", "rmse", "pinball", *SHARES, "weeks_80")
         table = _table(f"{series}: {BLEND}, cells, by lead", "lead", *names, f"wape {BASELINE}")
         for lead in _some_leads(self._evaluator.profile.horizon):
-            figures = [self.value(series, "cell", BLEND, lead, name) for name in names]
-            naive = self.value(series, "cell", BASELINE, lead, "wape")
+            figures = [self._of(series, "cell", BLEND, lead, name) for name in names]
+            naive = self._of(series, "cell", BASELINE, lead, "wape")
             texts = [_figure(value) for value in figures[:3]]
             shares = [_percent(value) for value in figures[3:]]
             table.add_row(str(lead), *texts, *shares, _figure(naive))
@@ -82,8 +79,8 @@ class Findings:
         names = ("wape", "rmse", "mase", "rmsse")
         table = _table(f"{series}: {BLEND}, by level", "level", *names, f"wape {BASELINE}")
         for level in LEVELS:
-            figures = [_figure(self.value(series, level, BLEND, None, name)) for name in names]
-            naive = self.value(series, level, BASELINE, None, "wape")
+            figures = [_figure(self._of(series, level, BLEND, None, name)) for name in names]
+            naive = self._of(series, level, BASELINE, None, "wape")
             table.add_row(level, *figures, _figure(naive))
         return table
 
