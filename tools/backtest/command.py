@@ -111,7 +111,8 @@ def command(
         click.echo(f"wrote {json_file}")
     if html_file is not None:
         title = f"Backtest of {', '.join(Path(file).name for file in files)}"
-        Page(plan, backtest, findings, {"command": command_line()}).write(html_file, title)
+        page = Page(plan, backtest, findings.scores, {"command": command_line()})
+        page.write(html_file, title)
         click.echo(f"wrote {html_file}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
@@ -10,6 +10,7 @@ from platform import python_version
 import numpy as np
 
 from tidecast.models.evaluate.backtest import Backtest
+from tidecast.models.evaluate.metrics import Score
 from tidecast.models.evaluate.worst import WorstCell, worst_cells, yardstick
 from tidecast.models.scores import BLEND
 from tidecast.state.bins import from_micros
@@ -24,10 +25,10 @@ from tidecast.tools.backtest.answers import (
     region_errors,
 )
 from tidecast.tools.backtest.plan import Plan
-from tidecast.tools.backtest.show import Findings
 from tidecast.tools.report.forecasts import draw_forecasts
 from tidecast.tools.report.ink import house_style, to_svg
 from tidecast.tools.report.page import Picture, Section, Table, render
+from tidecast.tools.report.questions import Accuracy, Coverage
 from tidecast.tools.report.region_map import draw_map
 from tidecast.tools.report.summaries import (
     draw_accuracy,
@@ -52,18 +53,23 @@ SHARES = ("coverage_80", "coverage_90")
 
 
 class Page:
-    """Draws what a run found: ``origin`` tells how it came about, such as by which command.
+    """Draws what a run found.
 
-    Only what the backtest kept is drawn: sums, weights by day, and the fans of a few cells.
+    ``scores`` are its figures; ``origin`` tells how it came about, such as by which command. Only
+    what the backtest kept is drawn: sums, weights by day, and the fans of a few cells.
     """
 
     def __init__(
-        self, plan: Plan, backtest: Backtest, findings: Findings, origin: Mapping[str, str]
+        self,
+        plan: Plan,
+        backtest: Backtest,
+        scores: Sequence[Score],
+        origin: Mapping[str, str],
     ) -> None:
         self._plan = plan
         self._backtest = backtest
         self._evaluator = backtest.evaluator
-        self._findings = findings
+        self._scores = scores
         self._origin = origin
         self._profile = plan.profile
         self._unit = bin_words(plan.profile.grid.width)[1]
@@ -82,9 +88,9 @@ class Page:
         with house_style():
             drawn = [
                 *(self._fans(number, name) for number, name in series),
-                self._accuracy(),
+                self._accuracy(errors),
                 *(self._experts(name) for _, name in series),
-                self._coverage(),
+                self._coverage(covered),
                 self._weights(),
                 *(self._worst(number, name) for number, name in series),
                 *(self._map(number, name) for number, name in series),
@@ -133,32 +139,20 @@ class Page:
         svg = to_svg(drawing, f"fans-{number}", f"Forecasts of {name} as fans, and what happened")
         return Section(f"{_words(name)}: forecast fans", [Picture(svg, FANS)])
 
-    def _accuracy(self) -> Section:
-        errors = [answer for answer in accuracy(self._evaluator) if answer.n.any()]
-        if not errors:
+    def _accuracy(self, errors: Sequence[Accuracy]) -> Section:
+        known = [answer for answer in errors if answer.n.any()]
+        if not known:
             return Section("", [])
-        drawing = draw_accuracy(errors, self._profile.series, self._styles, self._unit)
+        drawing = draw_accuracy(known, self._profile.series, self._styles, self._unit)
         svg = to_svg(drawing, "accuracy", "WAPE by lead and expert")
         return Section("Accuracy by lead", [Picture(svg, ACCURACY)])
 
     def _experts(self, name: str) -> Section:
-        """Tell the figures of the blend and of each expert, over all leads."""
-        rows = []
-        for expert in (BLEND, *self._profile.experts):
-            key = (name, "cell", expert, None)
-            figures = [_figure(self._findings.value(*key, metric)) for metric in FIGURES]
-            shares = [self._findings.value(*key, metric) for metric in SHARES]
-            p = self._findings.value(*key, "dm_pinball_p")
-            texts = [percent(np.nan if share is None else share, 1) for share in shares]
-            rows.append([_words(expert), *figures, *texts, "" if p is None else f"{p:.3f}"])
-        names = [name if name == "pinball" else name.upper() for name in FIGURES]
-        heads = [*names, "inside 80%", "inside 90%", "p against tidecast"]
-        return Section(
-            f"{_words(name)}: figures over all leads", [], Table(["expert", *heads], rows)
-        )
+        experts = (BLEND, *self._profile.experts)
+        table = _compared(name, experts, self._scores)
+        return Section(f"{_words(name)}: figures over all leads", [], table)
 
-    def _coverage(self) -> Section:
-        covered = coverage(self._evaluator)
+    def _coverage(self, covered: Sequence[Coverage]) -> Section:
         if not covered:
             return Section("", [])
         svg = to_svg(draw_coverage(covered, self._profile.series), "coverage", "Coverage by day")
@@ -205,6 +199,25 @@ class Page:
             return Section("", [])
         svg = to_svg(draw_map(regions, positions), f"map-{number}", f"Map of regions: {name}")
         return Section(f"{_words(name)}: regions", [Picture(svg, MAP)])
+
+
+def _compared(series: str, experts: Sequence[str], scores: Sequence[Score]) -> Table:
+    """Return a table of experts, a row each: figures of cells, all leads together."""
+    value = {
+        (score.expert, score.metric): score.value
+        for score in scores
+        if (score.series, score.level, score.lead) == (series, "cell", None)
+    }
+    rows = []
+    for expert in experts:
+        figures = [_figure(value.get((expert, metric))) for metric in FIGURES]
+        shares = [value.get((expert, metric)) for metric in SHARES]
+        inside = [percent(np.nan if share is None else share, 1) for share in shares]
+        p = value.get((expert, "dm_pinball_p"))
+        rows.append([_words(expert), *figures, *inside, "" if p is None else f"{p:.3f}"])
+    names = [name if name == "pinball" else name.upper() for name in FIGURES]
+    heads = ["expert", *names, "inside 80%", "inside 90%", "p against tidecast"]
+    return Table(heads, rows)
 
 
 def _worst_figures(worst: WorstCell) -> list[str]:
