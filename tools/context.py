@@ -1,8 +1,10 @@
-"""What every command is given: the settings file that ``--settings`` names, read when asked."""
+"""What every command is given: the settings file that ``--settings`` names, and its own words."""
 
 from __future__ import annotations
 
 import os
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +14,9 @@ import click
 if TYPE_CHECKING:
     from tidecast.state.settings import Settings
 
-__all__ = ["SettingsFile", "pass_settings_file"]
+__all__ = ["SettingsFile", "command_line", "keep_command_line", "pass_settings_file"]
+
+WORDS = "tidecast.words"
 
 
 @dataclass(frozen=True)
@@ -36,3 +40,13 @@ class SettingsFile:
 
 pass_settings_file = click.make_pass_decorator(SettingsFile, ensure=True)
 """Give a command the ``SettingsFile`` as its first argument."""
+
+
+def keep_command_line(context: click.Context, words: Sequence[str]) -> None:
+    """Keep the words after ``tidecast`` for the commands that tell how they were called."""
+    context.meta[WORDS] = tuple(words)
+
+
+def command_line() -> str:
+    """Return the command line that is being run, quoted as a shell needs it."""
+    return shlex.join(["tidecast", *click.get_current_context().meta[WORDS]])

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, NoReturn
 import click
 
 from tidecast.state.errors import TidecastError
-from tidecast.tools.context import SettingsFile
+from tidecast.tools.context import SettingsFile, keep_command_line
 
 __all__ = ["COMMANDS", "cli", "main", "run"]
 
@@ -88,6 +88,11 @@ class LazyGroup(click.Group):
         if not isinstance(command, click.Command):
             raise TypeError(f"{entry.module}.{entry.attribute} is not a click command")
         return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep the command line as it was given."""
+        keep_command_line(ctx, args)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command, and flush here, where click still minds a reader that left early."""

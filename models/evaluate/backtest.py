@@ -8,8 +8,10 @@ import numpy as np
 
 from tidecast.models.arrays import Arrays, finite, nested, scoped
 from tidecast.models.evaluate.evaluator import Evaluator, Span
+from tidecast.models.evaluate.fans import Fans
 from tidecast.models.evaluate.said import Said
 from tidecast.models.evaluate.shapes import ExpertShapes
+from tidecast.models.evaluate.weights import DailyWeights
 from tidecast.models.forecaster import Forecaster
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.cells import Cell
@@ -28,6 +30,8 @@ class Backtest:
         self.profile = profile
         self.forecaster = Forecaster(profile)
         self.evaluator = Evaluator(profile, span)
+        self.fans = Fans(profile, span.fans_origin)
+        self.weights = DailyWeights(profile)
         self._shapes = ExpertShapes(profile)
         self._open: dict[int, tuple[Slab, Said]] = {}
         self.cells: Sequence[Cell] = ()
@@ -43,7 +47,8 @@ class Backtest:
             return
         self.cells = cells
         self._hear(slab)
-        self.forecaster.step(slab, cells, positions)
+        _, forecast = self.forecaster.step(slab, cells, positions)
+        self.weights.add(forecast)
         self._shapes.keep(slab.bin)
         self._settle(self.profile.grid.end(slab.bin + 1) - self.profile.reach)
 
@@ -64,6 +69,7 @@ class Backtest:
         for bin_ in [b for b in sorted(self._open) if now is None or end(b) <= now]:
             slab, said = self._open.pop(bin_)
             actual = finite(slab.values).T  # (series, cell)
+            self.fans.add(bin_, actual, said, self.evaluator)
             self.evaluator.add(bin_, actual, self.cells[: actual.shape[1]], said)
 
     def snapshot(self) -> Arrays:
@@ -77,6 +83,8 @@ class Backtest:
             {
                 "forecaster": self.forecaster.snapshot(),
                 "evaluator": self.evaluator.snapshot(),
+                "fans": self.fans.snapshot(),
+                "weights": self.weights.snapshot(),
                 "shapes": self._shapes.snapshot(),
                 "open": waiting,
             }
@@ -87,6 +95,8 @@ class Backtest:
         self.cells = cells
         self.forecaster.restore(scoped(arrays, "forecaster"))
         self.evaluator.restore(scoped(arrays, "evaluator"), cells)
+        self.fans.restore(scoped(arrays, "fans"))
+        self.weights.restore(scoped(arrays, "weights"))
         self._shapes.restore(scoped(arrays, "shapes"))
         self._open = {}
         waiting = scoped(arrays, "open")

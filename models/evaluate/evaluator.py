@@ -25,16 +25,22 @@ AT_ONCE = 4_000_000
 """Quantiles that are scored at once: some 16 MiB an array."""
 
 
+NEVER = 1 << 62
+"""A bin that never comes."""
+
+
 @dataclass(frozen=True)
 class Span:
     """What is scored: the bins from ``first_bin`` on, where ``where`` says.
 
     ``counts`` are the places of series whose values are whole numbers: see `losses.stretch`.
+    ``fans_origin`` is the bin from which on fans are kept to be drawn: see `fans.Fans`.
     """
 
     first_bin: int
     where: ScoreWhere = EVERYTHING
     counts: tuple[int, ...] = ()
+    fans_origin: int = NEVER
 
 
 class Level:

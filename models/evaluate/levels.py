@@ -26,6 +26,11 @@ class Rows:
     def __len__(self) -> int:
         return len(self._names)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the rows in order; cells have their numbers."""
+        return tuple(self._names)
+
     def see(self, cells: Sequence[Cell]) -> None:
         """Take in the cells that are new; those seen before must come first."""
         seen = len(self._row)

@@ -13,11 +13,13 @@ from rich.console import Console
 from tidecast.models.evaluate.backtest import Backtest
 from tidecast.streams.backtest.table import Absent, Aggregate
 from tidecast.streams.logs import parse_log_specs
+from tidecast.tools.backtest.page import Page
 from tidecast.tools.backtest.plan import Asked, Plan, plan_logs, plan_table
 from tidecast.tools.backtest.resume import Resume
 from tidecast.tools.backtest.run import run_backtest
 from tidecast.tools.backtest.show import Findings
-from tidecast.tools.context import SettingsFile, pass_settings_file
+from tidecast.tools.context import SettingsFile, command_line, pass_settings_file
+from tidecast.tools.report.ink import require_matplotlib
 
 __all__ = ["command"]
 
@@ -67,6 +69,7 @@ def _seasons(_: click.Context, __: click.Parameter, text: str | None) -> tuple[i
 )
 @click.option("--score-where", metavar="TEXT", help='Score only where, e.g. "actual > 0".')
 @click.option("--json", "json_file", type=FILE, help="Write every figure to a file.")
+@click.option("--html", "html_file", type=FILE, help="Write a page of pictures to a file.")
 @click.option(
     "--resume",
     type=click.Path(path_type=Path, file_okay=False),
@@ -78,6 +81,7 @@ def command(
     /,
     files: Sequence[str],
     json_file: Path | None,
+    html_file: Path | None,
     resume: Path | None,
     **options: Any,
 ) -> None:
@@ -86,6 +90,8 @@ def command(
     With --freq, of a long TABLE (Parquet or CSV: a time, a region, a category and a value in each
     row; no settings are needed). Without, of the event LOGs that the settings describe.
     """
+    if html_file is not None:
+        require_matplotlib()
     plan = _plan(settings_file, files, Asked(**options))
     for note in plan.notes:
         click.echo(note, err=True)
@@ -103,6 +109,11 @@ def command(
     if json_file is not None:
         findings.write(json_file)
         click.echo(f"wrote {json_file}")
+    if html_file is not None:
+        title = f"Backtest of {', '.join(Path(file).name for file in files)}"
+        page = Page(plan, backtest, findings.scores, {"command": command_line()})
+        page.write(html_file, title)
+        click.echo(f"wrote {html_file}")
 
 
 def _plan(settings_file: SettingsFile, files: Sequence[str], asked: Asked) -> Plan:

@@ -12,6 +12,7 @@ import xxhash
 from pydantic import ValidationError
 
 from tidecast.models.evaluate.evaluator import Span
+from tidecast.models.evaluate.fans import fans_origin
 from tidecast.models.evaluate.where import EVERYTHING, ScoreWhere
 from tidecast.models.profile import DEFAULT_EXPERTS, ForecastProfile
 from tidecast.state.bins import BinGrid, iso
@@ -70,7 +71,7 @@ class Plan:
             self.slabs.fingerprint(),
             *(profile.series, profile.grid.width, str(profile.grid.zone), profile.horizon),
             *(profile.quantile_levels, profile.season_lengths, profile.experts, profile.reach),
-            *(self.span.first_bin, self.span.where, self.span.counts),
+            self.span,
         )
         return xxhash.xxh3_128_hexdigest(repr(meaning).encode())
 
@@ -138,7 +139,7 @@ def _plan(slabs: Slabs, profile: ForecastProfile, asked: Asked, notes: Sequence[
         season_lengths=forecast.season_lengths,
         experts=_experts(asked.without),
     )
-    span = _span(slabs, asked)
+    span = _span(slabs, asked, profile.horizon)
     n_scored = slabs.last_bin + 1 - span.first_bin
     n_bins = slabs.last_bin + 1 - slabs.first_bin
     scored = f"{n_bins:,} bins, of which the last {n_scored:,} are scored"
@@ -147,12 +148,13 @@ def _plan(slabs: Slabs, profile: ForecastProfile, asked: Asked, notes: Sequence[
     return Plan(slabs, profile, span, (*notes, scored))
 
 
-def _span(slabs: Slabs, asked: Asked) -> Span:
+def _span(slabs: Slabs, asked: Asked, horizon: int) -> Span:
     n_bins = slabs.last_bin + 1 - slabs.first_bin
     n_scored = asked.score_last or n_bins - math.ceil(LEARNT_ONLY * n_bins)
     where = ScoreWhere.parse(asked.score_where) if asked.score_where else EVERYTHING
     first = max(slabs.first_bin, slabs.last_bin + 1 - n_scored)
-    return Span(first, where, slabs.counts())
+    fans = fans_origin(slabs.first_bin, slabs.last_bin, horizon)
+    return Span(first, where, slabs.counts(), fans)
 
 
 def _experts(without: Sequence[str]) -> tuple[str, ...]:

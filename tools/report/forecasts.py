@@ -44,6 +44,17 @@ def _draw(axes: Axes, panel: Panel) -> None:
             linewidth=0,
             label=f"{band.content:.0%} interval",
         )
+    if panel.origins:
+        axes.vlines(
+            np.array(panel.origins),
+            0,
+            1,
+            transform=axes.get_xaxis_transform(),
+            color=COLOURS["muted"],
+            linewidth=0.6,
+            linestyle=(0, (1, 2)),
+            label="forecast made",
+        )
     axes.plot(times, panel.forecast, color=COLOURS["tide"], linewidth=1.5, label="forecast")
     axes.plot(
         np.array(panel.actual_time),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ __all__ = [
     "lead_axis",
     "legend",
     "panels",
+    "require_matplotlib",
     "title",
     "to_svg",
 ]
@@ -47,6 +49,7 @@ PIXELS = 100  # of the page to an inch of a drawing, so that all text is of one 
 
 RC: Any = {  # any: the stubs want each key spelt as a literal type
     "svg.fonttype": "none",
+    "svg.hashsalt": "tidecast",  # the same drawing, the same bytes
     "font.family": "sans-serif",
     "font.size": 9.5,
     "axes.edgecolor": COLOURS["muted"],
@@ -69,6 +72,7 @@ RC: Any = {  # any: the stubs want each key spelt as a literal type
     "axes.axisbelow": True,
     "axes.titlesize": 10.5,
     "axes.titlelocation": "left",
+    "text.parse_math": False,  # a name from the data may hold dollars
     "lines.solid_capstyle": "round",
 }
 
@@ -82,32 +86,48 @@ def house_style() -> Iterator[None]:
     ServiceError
         When matplotlib is not installed.
     """
+    require_matplotlib()
+    from matplotlib import rc_context
+
+    with rc_context(RC), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the browser's fonts will have it
+        yield
+
+
+def require_matplotlib() -> None:
+    """Ask for matplotlib, before work is done that is to be drawn.
+
+    Raises
+    ------
+    ServiceError
+        When it is not installed.
+    """
     try:
-        from matplotlib import rc_context
+        import matplotlib  # noqa: F401
     except ImportError as error:
         raise ServiceError(
             'the report draws with matplotlib, which is missing: pip install "tidecast[report]"'
         ) from error
-    with rc_context(RC):
-        yield
 
 
-def panels(rows: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+def panels(
+    rows: int, columns: int, width: float, height: float, left: float = LEFT
+) -> tuple[Figure, list[Axes]]:
     """Return a figure of panels, each so many inches with its margins, and room for a legend."""
     from matplotlib.figure import Figure  # heavy, and optional: only who draws needs it
 
     whole = (columns * width, rows * height + LEGEND)
     drawing = Figure(figsize=whole, facecolor="none")
     axes = drawing.subplots(rows, columns, squeeze=False)
-    inner_width = width - LEFT - RIGHT
+    inner_width = width - left - RIGHT
     inner_height = height - ABOVE - BELOW
     # Margins are known, so they are set: measuring every text to find them takes as long as drawing
     drawing.subplots_adjust(
-        left=LEFT / whole[0],
+        left=left / whole[0],
         right=1 - RIGHT / whole[0],
         bottom=BELOW / whole[1],
         top=1 - (ABOVE + LEGEND) / whole[1],
-        wspace=(LEFT + RIGHT) / inner_width,
+        wspace=(left + RIGHT) / inner_width,
         hspace=(ABOVE + BELOW) / inner_height,
     )
     for panel in axes.flat:
@@ -153,6 +173,8 @@ def lead_axis(axes: Axes, unit: str) -> None:
 
     axes.set_xlabel(f"lead, {unit}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    left, right = axes.get_xlim()
+    axes.set_xlim(min(left, 0.5), max(right, 1.5))
 
 
 def to_svg(drawing: Figure, name: str, description: str) -> str:
@@ -161,12 +183,18 @@ def to_svg(drawing: Figure, name: str, description: str) -> str:
     drawing.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     text = buffer.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    text = re.sub(r'\bid="', f'id="{name}-', text)
-    text = re.sub(r'(href="|url\()#', rf"\1#{name}-", text)
+    text = re.sub(r"<[^>]*>", lambda tag: _of_page(tag[0], name), text)
     label = html.escape(description)
     width = f"{drawing.get_figwidth() * PIXELS:.0f}px"
-    head = rf'<svg viewBox="\1" style="max-width: {width}" role="img" aria-label="{label}">'
-    text = re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', head, text, count=1)
+    view = re.search(r'viewBox="[^"]*"', text)
+    head = f'<svg {view[0] if view else ""} style="max-width: {width}" role="img"'
+    return f'{head} aria-label="{label}">{text[text.index(">") + 1 :]}'
+
+
+def _of_page(tag: str, name: str) -> str:
+    """Let ids in a tag begin with ``name``, and its colours be those of the page."""
+    tag = re.sub(r'\bid="', f'id="{name}-', tag)
+    tag = re.sub(r'(href="|url\()#', rf"\1#{name}-", tag)
     for colour, value in COLOURS.items():
-        text = text.replace(value, f"var(--{colour})")
-    return text
+        tag = tag.replace(value, f"var(--{colour})")
+    return tag

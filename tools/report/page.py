@@ -27,16 +27,25 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with its pictures."""
+    """A heading with its pictures, and a table below them."""
 
     heading: str
     pictures: Sequence[Picture]
+    table: Table | None = None
 
 
 def render(
-    title: str, lead: str, facts: Mapping[str, str], table: Table, sections: Sequence[Section]
+    title: str,
+    lead: str,
+    facts: Mapping[str, str],
+    table: Table,
+    sections: Sequence[Section],
+    origin: Mapping[str, str] | None = None,
 ) -> str:
-    """Return the whole document; every text is escaped, the SVGs are taken as they are."""
+    """Return the whole document; every text is escaped, the SVGs are taken as they are.
+
+    ``origin`` tells at the end how the page came about.
+    """
     body = "\n".join(map(_section, sections))
     return PAGE.format(
         title=escape(title),
@@ -44,6 +53,7 @@ def render(
         facts=_facts(facts),
         table=_table(table),
         sections=body,
+        origin=_origin(origin or {}),
         style=STYLE,
     )
 
@@ -72,7 +82,15 @@ def _table(table: Table) -> str:
         + "</tr>"
         for first, *others in table.rows
     )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    whole = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return f'<div class="tablebox">{whole}</div>'
+
+
+def _origin(origin: Mapping[str, str]) -> str:
+    lines = "".join(
+        f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in origin.items()
+    )
+    return f'<footer><dl class="origin">{lines}</dl></footer>' if origin else ""
 
 
 def _section(section: Section) -> str:
@@ -81,7 +99,8 @@ def _section(section: Section) -> str:
         f"<figcaption>{escape(picture.caption)}</figcaption></figure>"
         for picture in section.pictures
     )
-    return f"<section><h2>{escape(section.heading)}</h2>{figures}</section>"
+    table = _table(section.table) if section.table else ""
+    return f"<section><h2>{escape(section.heading)}</h2>{figures}{table}</section>"
 
 
 STYLE = """
@@ -114,6 +133,10 @@ figure svg { display: block; width: 100%; height: auto; font-family: inherit; }
 figure svg text { font-family: inherit !important; }
 figcaption { color: var(--muted); font-size: .9rem; max-width: 46rem; margin-top: .5rem; }
 .scroll { overflow-x: auto; }
+footer { margin-top: 3.2rem; border-top: 1px solid var(--grid); }
+.origin { display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1.2rem;
+  color: var(--muted); font-size: .85rem; }
+.origin dd { margin: 0; overflow-wrap: anywhere; font-family: ui-monospace, monospace; }
 @media (max-width: 46rem) { figure svg { min-width: 42rem; } .tablebox { overflow-x: auto; } }
 @media print { main { max-width: none; padding: 0; } figure { break-inside: avoid; } }
 """
@@ -124,6 +147,8 @@ PAGE = """\
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy"
+  content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
 <title>{title}</title>
 <style>{style}</style>
 </head>
@@ -134,8 +159,9 @@ PAGE = """\
 <p class="lead">{lead}</p>
 </header>
 {facts}
-<div class="tablebox">{table}</div>
+{table}
 {sections}
+{origin}
 </main>
 </body>
 </html>

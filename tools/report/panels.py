@@ -63,9 +63,10 @@ class Band:
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture: what happened, and what had been forecast ``lead`` bins before.
+    """One picture: what happened, and what had been forecast of it.
 
-    Times are the ends of bins. A NaN actual is a bin in which nothing was observed.
+    Times are the ends of bins. A NaN actual is a bin in which nothing was observed, a NaN forecast
+    parts the line. ``origins`` are when forecasts were made, where that is to be seen.
     """
 
     title: str
@@ -75,6 +76,7 @@ class Panel:
     forecast_time: list[datetime]
     forecast: Floats
     bands: tuple[Band, ...] = ()
+    origins: tuple[datetime, ...] = ()
 
 
 def telling_cells(totals: Sequence[CellTotal], additive: bool) -> list[Choice]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from datetime import date
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -22,25 +23,53 @@ from tidecast.tools.report.questions import BLEND, Accuracy, Coverage
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-__all__ = ["draw_accuracy", "draw_coverage", "draw_weights", "expert_palette"]
+__all__ = [
+    "Style",
+    "draw_accuracy",
+    "draw_coverage",
+    "draw_daily_weights",
+    "draw_weights",
+    "draw_worst",
+    "expert_styles",
+]
 
 WIDTH, HEIGHT = 10.2, 2.9  # inches of the whole row
 ABREAST = 3
+LABELS = 2.4  # inches left of a panel whose rows have names
+MARKED = 12  # markers on a line, about
+MANY_DAYS = 60
+DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 Floats = NDArray[np.float64]
+Style = dict[str, Any]
+"""What `Axes.plot` is given of an expert."""
 
 
-def expert_palette(experts: Sequence[str]) -> dict[str, str]:
-    """Give each expert its colour, the same in every picture; the blend has the page's own."""
+def expert_styles(experts: Sequence[str]) -> dict[str, Style]:
+    """Give each expert its line, the same in every picture; the blend has the page's own.
+
+    Dashes and markers differ as well as colours, for those who cannot tell these apart.
+    """
     others = [name for name in experts if name != BLEND]
-    colours = {name: EXPERT_COLOURS[n % len(EXPERT_COLOURS)] for n, name in enumerate(others)}
-    return colours | {BLEND: COLOURS["tide"]}
+    ours = {"color": COLOURS["tide"], "linewidth": 2.4, "zorder": 3}
+    return {
+        name: {
+            "color": EXPERT_COLOURS[n % len(EXPERT_COLOURS)],
+            "linestyle": DASHES[n % len(DASHES)],
+            "marker": MARKERS[n % len(MARKERS)],
+            "markersize": 4,
+            "linewidth": 1.3,
+        }
+        for n, name in enumerate(others)
+    } | {BLEND: ours}
 
 
 def draw_accuracy(
-    answers: Sequence[Accuracy], series: Sequence[str], palette: Mapping[str, str], unit: str
+    answers: Sequence[Accuracy], series: Sequence[str], styles: Mapping[str, Style], unit: str
 ) -> Figure:
     """Draw WAPE over lead, a panel a series; ``unit`` names the width of a bin."""
     drawing, row = _side_by_side(len(series))
@@ -48,16 +77,7 @@ def draw_accuracy(
     for axes, name in zip(row, series, strict=True):
         for answer in answers:
             if answer.series == name:
-                blend = answer.expert == BLEND
-                axes.plot(
-                    answer.lead,
-                    answer.wape,
-                    color=palette[answer.expert],
-                    linewidth=2.4 if blend else 1.3,
-                    marker="o" if answer.lead.size == 1 else None,
-                    zorder=3 if blend else 2,
-                    label=_words(answer.expert),
-                )
+                _line(axes, answer.lead, answer.wape, answer.expert, styles)
         _percent(axes, name)
         lead_axis(axes, unit)
         axes.set_ylim(0, _ceiling([a for a in answers if a.series == name]))
@@ -71,21 +91,12 @@ def draw_coverage(answers: Sequence[Coverage], series: Sequence[str]) -> Figure:
     drawing, row = _side_by_side(len(series))
     levels = sorted({answer.nominal for answer in answers})
     shades = dict(zip(levels, (COLOURS["warm"], COLOURS["tide"], *EXPERT_COLOURS), strict=False))
+    marks = dict(zip(levels, MARKERS, strict=False))
     for axes, name in zip(row, series, strict=True):
         for answer in answers:
             if answer.series == name and answer.nominal in shades:
-                colour = shades[answer.nominal]
-                axes.axhline(answer.nominal, color=colour, linewidth=0.9, linestyle=(0, (4, 3)))
-                axes.plot(
-                    np.array(answer.days),
-                    answer.share,
-                    color=colour,
-                    linewidth=1.6,
-                    marker="o",
-                    markersize=3,
-                    markeredgewidth=0,
-                    label=f"{answer.nominal:.0%} interval",
-                )
+                style = {"color": shades[answer.nominal], "marker": marks[answer.nominal]}
+                _covered(axes, answer, style)
         _percent(axes, name)
         date_axis(axes, ZoneInfo("UTC"), 6)
         axes.set_ylim(*_coverage_span([a for a in answers if a.series == name]))
@@ -94,33 +105,93 @@ def draw_coverage(answers: Sequence[Coverage], series: Sequence[str]) -> Figure:
     return drawing
 
 
+def _covered(axes: Axes, answer: Coverage, style: Style) -> None:
+    """Draw the days of one interval, and over many of them, which scatter, a running mean."""
+    days = np.array(answer.days)
+    axes.axhline(answer.nominal, color=style["color"], linewidth=0.9, linestyle=(0, (4, 3)))
+    share = answer.share
+    if days.size > MANY_DAYS:
+        axes.plot(days, share, color=style["color"], linewidth=0.5, alpha=0.5)
+        share = _running_mean(share)
+    axes.plot(
+        days,
+        share,
+        **style,
+        linewidth=1.6,
+        markersize=4,
+        markeredgewidth=0,
+        markevery=max(1, days.size // MARKED),
+        label=f"{answer.nominal:.0%} interval",
+    )
+
+
+def _running_mean(share: Floats) -> Floats:
+    """Return means over seven days around each; days without a figure count for nothing."""
+    known = np.isfinite(share)
+    total = np.convolve(np.where(known, share, 0.0), np.ones(7), "same")
+    return np.asarray(total / np.fmax(np.convolve(known, np.ones(7), "same"), 1))
+
+
 def draw_weights(
-    weights: Mapping[str, Mapping[str, Floats]], palette: Mapping[str, str], unit: str
+    weights: Mapping[str, Mapping[str, Floats]], styles: Mapping[str, Style], unit: str
 ) -> Figure:
-    """Draw the experts' shares of the blend by lead, stacked, a panel a series."""
+    """Draw the experts' shares of the blend by lead, a panel a series."""
     drawing, row = _side_by_side(len(weights))
     for axes, (name, shares) in zip(row, weights.items(), strict=True):
-        bottom: Floats | float = 0.0
         for expert, share in shares.items():
-            leads = np.arange(1, share.size + 1)
-            axes.bar(
-                leads,
-                share,
-                0.86,
-                bottom,
-                color=palette[expert],
-                linewidth=0,
-                label=_words(expert),
-            )
-            bottom = bottom + share
+            _line(axes, np.arange(1, share.size + 1), share, expert, styles)
         _percent(axes, name)
-        axes.grid(visible=False)
         lead_axis(axes, unit)
-        axes.set_ylim(0, 1)
-        axes.set_xlim(0.4, max(s.size for s in shares.values()) + 0.6)
+        axes.set_ylim(0, _top(shares))
     row[0].set_ylabel("share of the blend")
     legend(drawing, row[0])
     return drawing
+
+
+def draw_daily_weights(
+    days: Sequence[date], weights: Mapping[str, Mapping[str, Floats]], styles: Mapping[str, Style]
+) -> Figure:
+    """Draw the experts' shares of the blend on each of the ``days``, a panel a series."""
+    drawing, row = _side_by_side(len(weights))
+    for axes, (name, shares) in zip(row, weights.items(), strict=True):
+        for expert, share in shares.items():
+            _line(axes, np.array(days), share, expert, styles)
+        _percent(axes, name)
+        date_axis(axes, ZoneInfo("UTC"), 6)
+        axes.set_ylim(0, _top(shares))
+    row[0].set_ylabel("share of the blend")
+    legend(drawing, row[0])
+    return drawing
+
+
+def draw_worst(cells: Sequence[str], ours: Floats, plain: Floats, yardstick: str) -> Figure:
+    """Draw the WAPE of ``cells`` beside that of a yardstick, the first on top."""
+    drawing, (axes,) = panels(1, 1, WIDTH, 0.8 + 0.28 * len(cells), left=LABELS)
+    rows = np.arange(len(cells))
+    axes.hlines(rows, ours, plain, color=COLOURS["muted"], linewidth=1.2)
+    axes.plot(
+        plain, rows, "D", color=COLOURS["warm"], markerfacecolor="none", label=_words(yardstick)
+    )
+    axes.plot(ours, rows, "o", color=COLOURS["tide"], label=BLEND)
+    axes.set_yticks(rows, cells, color=COLOURS["ink"])
+    axes.set_ylim(len(cells) - 0.5, -0.5)
+    _percent(axes, "", axes.xaxis)
+    axes.set_xlabel("WAPE over all leads")
+    axes.set_xlim(0, 1.06 * max(ours.max(), plain.max()))
+    legend(drawing, axes)
+    return drawing
+
+
+def _line(axes: Axes, x: NDArray[Any], y: Floats, expert: str, styles: Mapping[str, Style]) -> None:
+    """Draw the line of an expert, with a few markers on it, or all there are."""
+    style = {"marker": "o" if x.size == 1 else None, **styles[expert]}
+    axes.plot(x, y, markevery=max(1, x.size // MARKED), label=_words(expert), **style)
+
+
+def _top(shares: Mapping[str, Floats]) -> float:
+    """Return where the axis of shares ends."""
+    largest = max((float(np.nanmax(s)) for s in shares.values() if np.isfinite(s).any()), default=1)
+    return min(1.02, 1.1 * largest) or 1.0
 
 
 def _side_by_side(n: int) -> tuple[Figure, list[Axes]]:
@@ -132,11 +203,10 @@ def _side_by_side(n: int) -> tuple[Figure, list[Axes]]:
     return drawing, axes[:n]
 
 
-def _percent(axes: Axes, series: str) -> None:
-    from matplotlib.ticker import PercentFormatter
-
-    title(axes, _words(series))
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+def _percent(axes: Axes, heading: str, axis: Axis | None = None) -> None:
+    """Write the title of a panel, and per cent on its y axis, or another."""
+    title(axes, _words(heading))
+    (axis or axes.yaxis).set_major_formatter(lambda share, _: f"{100 * share:.4g}%")
 
 
 def _ceiling(answers: Sequence[Accuracy]) -> float | None:

@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
+from typing import Literal
 
 from tidecast.state.settings import Settings
 
-__all__ = ["bin_words", "moment_words", "percent", "value_unit"]
+__all__ = ["bin_words", "moment_words", "percent", "shortened", "value_unit"]
 
 UNITS = ((86_400, "day", "days"), (3_600, "hour", "hours"), (60, "minute", "minutes"))
 
 
-def bin_words(settings: Settings) -> tuple[str, str]:
-    """Return the width of a bin ("1 hour") and the unit of leads ("hours", "bins of 5 minutes")."""
-    if settings.bins.width == "day":
+def bin_words(width: int | Literal["day"]) -> tuple[str, str]:
+    """Return the width of a bin ("1 hour") and the unit of leads ("hours", "bins of 5 minutes").
+
+    ``width`` is in microseconds, or local days.
+    """
+    if width == "day":
         return "1 day", "days"
-    seconds = settings.bins.width // 1_000_000
+    seconds = width // 1_000_000
     for size, one, many in UNITS:
         if seconds % size == 0:
             count = seconds // size
-            width = f"{count} {one if count == 1 else many}"
-            return width, many if count == 1 else f"bins of {width}"
+            words = f"{count} {one if count == 1 else many}"
+            return words, many if count == 1 else f"bins of {words}"
     return f"{seconds} seconds", f"bins of {seconds} seconds"
 
 
 def value_unit(settings: Settings, name: str) -> str:
     """Return the label of a series' value axis, with its unit."""
     found = next((series for series in settings.series if series.name == name), None)
-    width, _ = bin_words(settings)
+    width, _ = bin_words(settings.bins.width)
     per = width.removeprefix("1 ")
     if found is None:
         return name.replace("_", " ")
@@ -49,3 +53,15 @@ def moment_words(moment: datetime) -> str:
 def percent(value: float, decimals: int) -> str:
     """Return a share as per cent, a dash for NaN."""
     return "–" if math.isnan(value) else f"{value:.{decimals}%}"
+
+
+def shortened(name: str, most: int) -> str:
+    """Return a name in one line of at most so many letters.
+
+    Examples
+    --------
+    >>> shortened("north  west", 6)
+    'north…'
+    """
+    line = " ".join(name.split())
+    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"

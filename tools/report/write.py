@@ -33,7 +33,7 @@ from tidecast.tools.report.summaries import (
     draw_accuracy,
     draw_coverage,
     draw_weights,
-    expert_palette,
+    expert_styles,
 )
 from tidecast.tools.report.words import bin_words, moment_words, percent, value_unit
 
@@ -116,7 +116,7 @@ def _lead(store: Store, settings: Settings, series: Sequence[str]) -> str:
     zone = ZoneInfo(settings.shop.time_zone)
     start, end = (moment.astimezone(zone) for moment in (run.start, run.end))
     return (
-        f"{run.bins:,} bins of {bin_words(settings)[0]} from {moment_words(start)} to "
+        f"{run.bins:,} bins of {bin_words(settings.bins.width)[0]} from {moment_words(start)} to "
         f"{moment_words(end)} ({settings.shop.time_zone}), {run.cells:,} cells of region and "
         f"category. Each forecast was made before the bins it speaks of were seen, and scored "
         f"when they closed."
@@ -134,10 +134,11 @@ def _forecasts(store: Store, settings: Settings, name: str) -> Section:
         return Section("", [])
     drawing = draw_forecasts(drawn, value_unit(settings, name), ZoneInfo(settings.shop.time_zone))
     words = name.replace("_", " ")
+    unit = bin_words(settings.bins.width)[1]
     caption = (
-        f"Line and bands: what was forecast {lead} {bin_words(settings)[1]} ahead. Dots: what "
-        "happened; a gap is a bin in which nothing was observed. Most dots should lie inside the "
-        "bands, and the line should turn where the dots turn, not later."
+        f"Line and bands: what was forecast {lead} {unit} ahead. Dots: what happened; a gap is a "
+        "bin in which nothing was observed. Most dots should lie inside the bands, and the line "
+        "should turn where the dots turn, not later."
     )
     if additive:
         caption += " The total has no band: means add up, quantiles do not."
@@ -152,22 +153,22 @@ def _summaries(
     errors: Sequence[Accuracy],
     covered: Sequence[Coverage],
 ) -> list[Section]:
-    palette = expert_palette(sorted({answer.expert for answer in errors}))
-    unit = bin_words(settings)[1]
+    styles = expert_styles(sorted({answer.expert for answer in errors}))
+    unit = bin_words(settings.bins.width)[1]
     weights = {name: expert_weights(store, name) for name in series}
     weights = {name: shares for name, shares in weights.items() if shares}
-    palette = expert_palette(sorted({*palette, *(e for s in weights.values() for e in s)}))
+    styles = expert_styles(sorted({*styles, *(e for s in weights.values() for e in s)}))
     sections = []
     if errors:
         svg = to_svg(
-            draw_accuracy(errors, series, palette, unit), "accuracy", "WAPE by lead and expert"
+            draw_accuracy(errors, series, styles, unit), "accuracy", "WAPE by lead and expert"
         )
         sections.append(Section("Accuracy by lead", [Picture(svg, ACCURACY)]))
     if covered:
         svg = to_svg(draw_coverage(covered, series), "coverage", "Coverage by day")
         sections.append(Section("Coverage by day", [Picture(svg, COVERAGE)]))
     if weights:
-        svg = to_svg(draw_weights(weights, palette, unit), "weights", "Weights of the experts")
+        svg = to_svg(draw_weights(weights, styles, unit), "weights", "Weights of the experts")
         sections.append(Section("Weights of the experts", [Picture(svg, WEIGHTS)]))
     return sections
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
+from html import escape
 from html.parser import HTMLParser
 from typing import Any
 
@@ -12,15 +13,22 @@ import pytest
 
 from tidecast.state.cells import Cell
 from tidecast.state.settings import Settings, parse_settings
-from tidecast.tools.report.ink import house_style, panels, to_svg
+from tidecast.tools.report.ink import house_style, panels, title, to_svg
 from tidecast.tools.report.page import Picture, Section, Table, render
 from tidecast.tools.report.panels import Choice, telling_cells
-from tidecast.tools.report.questions import Accuracy, CellTotal, Coverage
-from tidecast.tools.report.summaries import draw_accuracy, expert_palette
+from tidecast.tools.report.questions import Accuracy, CellTotal, Coverage, RegionError
+from tidecast.tools.report.region_map import draw_map
+from tidecast.tools.report.summaries import (
+    draw_accuracy,
+    draw_coverage,
+    draw_worst,
+    expert_styles,
+)
 from tidecast.tools.report.words import bin_words, percent, value_unit
 from tidecast.tools.report.write import closing_table
 
 START = datetime(2025, 3, 3, tzinfo=UTC)
+STYLES = expert_styles(["tidecast"])
 
 
 def settings(width: str = "1h") -> Settings:
@@ -88,7 +96,7 @@ def test_a_single_cell_is_shown_once_and_empty_cells_never() -> None:
     ],
 )
 def test_bins_are_named_by_their_width(width: str, words: tuple[str, str]) -> None:
-    assert bin_words(settings(width)) == words
+    assert bin_words(settings(width).bins.width) == words
 
 
 def test_value_axes_carry_units() -> None:
@@ -119,18 +127,77 @@ def test_the_closing_table_sets_us_beside_the_seasonal_naive() -> None:
 def test_a_wild_expert_does_not_flatten_the_picture() -> None:
     errors = [accuracy("demand", "tidecast", 0.3), accuracy("demand", "linear", 1e6)]
     with house_style():
-        palette = expert_palette(["linear", "tidecast"])
-        drawing = draw_accuracy(errors, ["demand"], palette, "hours")
+        styles = expert_styles(["linear", "tidecast"])
+        drawing = draw_accuracy(errors, ["demand"], styles, "hours")
     assert drawing.axes[0].get_ylim()[1] == pytest.approx(0.9)
+
+
+def test_per_cent_on_an_axis_are_not_rounded() -> None:
+    with house_style():
+        (axes,) = draw_accuracy([accuracy("demand", "tidecast", 0.3)], ["demand"], STYLES, "h").axes
+    written = [axes.yaxis.get_major_formatter()(share) for share in (0.025, 0.1, 1.0)]
+    assert written == ["2.5%", "10%", "100%"]
 
 
 def test_more_than_three_series_stand_in_rows() -> None:
     errors = [accuracy(name, "tidecast", 0.3) for name in "abcde"]
     with house_style():
-        drawing = draw_accuracy(errors, list("abcde"), expert_palette(["tidecast"]), "hours")
+        drawing = draw_accuracy(errors, list("abcde"), STYLES, "hours")
     shown = [axes.get_title(loc="left") for axes in drawing.axes if axes.get_visible()]
     assert shown == list("abcde")
     assert len({round(axes.get_position().y0, 3) for axes in drawing.axes}) == 2
+
+
+def test_experts_can_be_told_apart_without_colours() -> None:
+    styles = expert_styles(["tidecast", *"abcdefgh"])
+    looks = {(str(style.get("linestyle")), style.get("marker")) for style in styles.values()}
+    assert len(looks) == len(styles)
+
+
+def test_days_that_scatter_are_drawn_with_their_running_mean() -> None:
+    share = np.tile([0.8, 1.0], 50)
+    share[40] = np.nan
+    days = [(START + timedelta(days=n)).date() for n in range(100)]
+    with house_style():
+        (axes,) = draw_coverage([Coverage("demand", 0.9, days, share, 0.9)], ["demand"]).axes
+    _, thin, thick = axes.lines
+    assert np.array_equal(thin.get_ydata(), share, equal_nan=True)
+    mean = np.asarray(thick.get_ydata(), np.float64)
+    assert mean[20] == pytest.approx(share[17:24].mean())
+    assert mean[40] == pytest.approx(np.nanmean(share[37:44]))
+
+
+def test_the_worst_cell_stands_on_top_beside_its_yardstick() -> None:
+    with house_style():
+        drawing = draw_worst(["a", "b"], np.array([0.5, 0.4]), np.array([0.3, 0.6]), "time_of_week")
+    (axes,) = drawing.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
+    assert axes.get_ylim()[0] > axes.get_ylim()[1]
+    shown = {str(line.get_label()): list(np.asarray(line.get_xdata())) for line in axes.lines}
+    assert shown == {"time of week": [0.3, 0.6], "tidecast": [0.5, 0.4]}
+
+
+def test_names_on_the_map_do_not_lie_on_each_other() -> None:
+    regions = [RegionError(f"region {n}", 10.0 - n, 0.1 * n) for n in range(5)]
+    apart = np.array([[0.0, 0.0], [5.0, 5.0], [9.0, 1.0], [np.nan, np.nan], [4.0, 9.0]])
+    together = np.zeros((5, 2))
+    written = []
+    for positions in (apart, together):
+        with house_style():
+            axes = draw_map(regions, positions).axes[0]
+        written.append([text.get_text() for text in axes.texts])
+    assert written[0] == ["region 0 0%", "region 1 10%", "region 2 20%", "region 4 40%"]
+    assert written[1] == ["region 0 0%", "region 1 10%"]  # below and above
+
+
+def test_names_of_the_data_are_drawn_as_they_are() -> None:
+    name = '$\\frac{$ <b> id="x" url(#a) #0b6e8f 北'
+    with house_style():
+        drawing, (axes,) = panels(1, 1, 3, 2)
+        title(axes, name)
+        svg = to_svg(drawing, "one", "a \\1 b")
+    assert escape(name, quote=False) in svg
+    assert 'aria-label="a \\1 b"' in svg
 
 
 class References(HTMLParser):
@@ -169,6 +236,17 @@ def test_the_page_fetches_nothing_and_its_ids_are_unique() -> None:
     parser.feed(render("A title", "lead", {}, Table(["a"], []), sections))
     assert parser.fetched == []
     assert len(parser.ids) == len(set(parser.ids)) > 0
+
+
+def test_how_a_page_came_about_stands_at_its_end() -> None:
+    page = render("t", "l", {}, Table([], []), [], {"command": "tidecast <x>"})
+    assert "<dt>command</dt><dd>tidecast &lt;x&gt;</dd>" in page
+    assert "<footer>" not in render("t", "l", {}, Table([], []), [])
+
+
+def test_a_section_may_have_a_table_of_its_own() -> None:
+    section = Section("Worst", [], Table(["cell"], [["a & b"]]))
+    assert '<th scope="row">a &amp; b</th>' in render("t", "l", {}, Table([], []), [section])
 
 
 def test_indented_facts_are_details_in_one_line() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -127,8 +128,9 @@ def test_what_was_stopped_goes_on_to_the_same_figures(
     sales: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole, resumed = tmp_path / "whole.json", tmp_path / "resumed.json"
-    options = ["--resume", str(tmp_path / "state"), "--json", str(resumed)]
-    assert backtest(sales, "--json", str(whole)) == 0
+    pages = [path.with_suffix(".html") for path in (whole, resumed)]
+    options = ["--resume", str(tmp_path / "state"), "--json", str(resumed), "--html", str(pages[1])]
+    assert backtest(sales, "--json", str(whole), "--html", str(pages[0])) == 0
     with monkeypatch.context() as patches:
         stopping(100, patches)
         assert backtest(sales, *options) == 130
@@ -142,6 +144,8 @@ def test_what_was_stopped_goes_on_to_the_same_figures(
     assert backtest(sales, *options) == 0
     assert taken == [101]
     assert scores(resumed) == scores(whole)
+    drawn = [re.sub("<dt>command.*?</dd>", "", page.read_text("utf-8")) for page in pages]
+    assert drawn[0] == drawn[1]
 
 
 def test_a_state_of_another_run_is_refused(
@@ -164,12 +168,14 @@ def test_event_logs_are_forecast_by_their_settings(tmp_path: Path) -> None:
     settings.write_text(SETTINGS)
     minutes = range(0, 60 * 24 * 4, 20)
     log.write_bytes(b"\n".join(click(event_time=iso(START + m * HOUR // 60)) for m in minutes))
-    assert run(["--settings", str(settings), "backtest", str(log), "--json", str(file)]) == 0
+    outputs = ["--json", str(file), "--html", str(tmp_path / "s.html")]
+    assert run(["--settings", str(settings), "backtest", str(log), *outputs]) == 0
     found = scores(file)
     assert {score["series"] for score in found} == {"traffic"}
     assert {score["lead"] for score in found} == {None, 1, 2, 3}
     wape = next(score for score in found if score["metric"] == "wape")
     assert wape["value"] < 0.01  # three clicks an hour, every hour
+    assert "Backtest of clicks.ndjson" in (tmp_path / "s.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize(

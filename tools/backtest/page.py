@@ -1,0 +1,272 @@
+"""The page of a backtest: its pictures and figures in one HTML file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from platform import python_version
+
+import numpy as np
+
+from tidecast.models.evaluate.backtest import Backtest
+from tidecast.models.evaluate.metrics import Score
+from tidecast.models.evaluate.worst import WorstCell, worst_cells, yardstick
+from tidecast.models.scores import BLEND
+from tidecast.state.bins import from_micros
+from tidecast.streams.backtest.sources import Place
+from tidecast.tools.backtest.answers import (
+    accuracy,
+    cell_name,
+    coverage,
+    daily_weights,
+    fan_panels,
+    newest_weights,
+    region_errors,
+)
+from tidecast.tools.backtest.plan import Plan
+from tidecast.tools.report.forecasts import draw_forecasts
+from tidecast.tools.report.ink import house_style, to_svg
+from tidecast.tools.report.page import Picture, Section, Table, render
+from tidecast.tools.report.questions import Accuracy, Coverage
+from tidecast.tools.report.region_map import draw_map
+from tidecast.tools.report.summaries import (
+    draw_accuracy,
+    draw_coverage,
+    draw_daily_weights,
+    draw_weights,
+    draw_worst,
+    expert_styles,
+)
+from tidecast.tools.report.words import bin_words, moment_words, percent, shortened
+from tidecast.tools.report.write import closing_table
+
+__all__ = ["Page"]
+
+PROGRAMS = ("tidecast", "numpy", "polars", "river", "lightgbm", "matplotlib")
+"""Whose versions the page tells."""
+
+WORST = 12
+LABEL, UNIT = 34, 16  # letters left of a picture, and along a panel
+FIGURES = ("wape", "rmse", "mase", "rmsse", "pinball", "crps")
+SHARES = ("coverage_80", "coverage_90")
+
+
+class Page:
+    """Draws what a run found.
+
+    ``scores`` are its figures; ``origin`` tells how it came about, such as by which command. Only
+    what the backtest kept is drawn: sums, weights by day, and the fans of a few cells.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        backtest: Backtest,
+        scores: Sequence[Score],
+        origin: Mapping[str, str],
+    ) -> None:
+        self._plan = plan
+        self._backtest = backtest
+        self._evaluator = backtest.evaluator
+        self._scores = scores
+        self._origin = origin
+        self._profile = plan.profile
+        self._unit = bin_words(plan.profile.grid.width)[1]
+        self._styles = expert_styles([BLEND, *plan.profile.experts])
+
+    def write(self, path: Path, title: str) -> None:
+        """Write the page.
+
+        Raises
+        ------
+        ServiceError
+            When matplotlib is not installed.
+        """
+        errors, covered = accuracy(self._evaluator), coverage(self._evaluator)
+        series = list(enumerate(self._profile.series))
+        with house_style():
+            drawn = [
+                *(self._fans(number, name) for number, name in series),
+                self._accuracy(errors),
+                *(self._experts(name) for _, name in series),
+                self._coverage(covered),
+                self._weights(),
+                *(self._worst(number, name) for number, name in series),
+                *(self._map(number, name) for number, name in series),
+            ]
+        page = render(
+            title,
+            self._lead(),
+            self._facts(),
+            closing_table(self._profile.series, errors, covered),
+            [section for section in drawn if section.pictures or section.table],
+            {**self._origin, "read": "; ".join(self._plan.notes), "versions": _versions()},
+        )
+        path.write_text(page, encoding="utf-8")
+
+    def _lead(self) -> str:
+        grid, slabs = self._profile.grid, self._plan.slabs
+        start, end, scored = (
+            moment_words(from_micros(micros).astimezone(grid.zone))
+            for micros in (
+                grid.start(slabs.first_bin),
+                grid.end(slabs.last_bin),
+                grid.start(self._plan.span.first_bin),
+            )
+        )
+        return (
+            f"From {start} to {end} ({grid.zone}), in bins of {bin_words(grid.width)[0]}; scored "
+            f"from {scored} on. Each forecast was made before the bins it speaks of were seen, and "
+            f"scored when they closed; nothing was fitted beforehand."
+        )
+
+    def _facts(self) -> dict[str, str]:
+        slabs, span = self._plan.slabs, self._plan.span
+        return {
+            "bins": f"{slabs.last_bin + 1 - slabs.first_bin:,}",
+            "bins scored": f"{slabs.last_bin + 1 - span.first_bin:,}",
+            "cells": f"{len(self._backtest.cells):,}",
+            f"{self._unit} ahead": f"{self._profile.horizon:,}",
+            "experts": f"{len(self._profile.experts):,}",
+        }
+
+    def _fans(self, number: int, name: str) -> Section:
+        panels = fan_panels(self._backtest, number)
+        if not panels:
+            return Section("", [])
+        drawing = draw_forecasts(panels, shortened(_words(name), UNIT), self._profile.grid.zone)
+        svg = to_svg(drawing, f"fans-{number}", f"Forecasts of {name} as fans, and what happened")
+        return Section(f"{_words(name)}: forecast fans", [Picture(svg, FANS)])
+
+    def _accuracy(self, errors: Sequence[Accuracy]) -> Section:
+        known = [answer for answer in errors if answer.n.any()]
+        if not known:
+            return Section("", [])
+        drawing = draw_accuracy(known, self._profile.series, self._styles, self._unit)
+        svg = to_svg(drawing, "accuracy", "WAPE by lead and expert")
+        return Section("Accuracy by lead", [Picture(svg, ACCURACY)])
+
+    def _experts(self, name: str) -> Section:
+        experts = (BLEND, *self._profile.experts)
+        table = _compared(name, experts, self._scores)
+        return Section(f"{_words(name)}: figures over all leads", [], table)
+
+    def _coverage(self, covered: Sequence[Coverage]) -> Section:
+        if not covered:
+            return Section("", [])
+        svg = to_svg(draw_coverage(covered, self._profile.series), "coverage", "Coverage by day")
+        return Section("Coverage by day", [Picture(svg, COVERAGE)])
+
+    def _weights(self) -> Section:
+        days, shares = daily_weights(self._backtest)
+        over_time = draw_daily_weights(days, shares, self._styles)
+        by_lead = draw_weights(newest_weights(self._backtest), self._styles, self._unit)
+        return Section(
+            "Weights of the experts",
+            [
+                Picture(to_svg(over_time, "days", "Weights by day"), WEIGHTS),
+                Picture(to_svg(by_lead, "weights", "Weights by lead"), WEIGHTS_BY_LEAD),
+            ],
+        )
+
+    def _worst(self, number: int, name: str) -> Section:
+        found = worst_cells(self._evaluator, number, WORST)
+        if not found:
+            return Section("", [])
+        plain = yardstick(self._profile.experts)
+        cells = [cell_name(self._backtest.cells[worst.cell]) for worst in found]
+        drawing = draw_worst(
+            [shortened(cell, LABEL) for cell in cells],
+            np.array([worst.wape for worst in found]),
+            np.array([worst.plain_wape for worst in found]),
+            plain,
+        )
+        svg = to_svg(drawing, f"worst-{number}", f"Errors of {name} in the worst cells")
+        rows = [[cell, *_worst_figures(w)] for cell, w in zip(cells, found, strict=True)]
+        heads = ["cell", "mean of a bin", "WAPE", _words(plain), "ratio", "of all errors"]
+        return Section(
+            f"{_words(name)}: worst cells", [Picture(svg, WORST_CELLS)], Table(heads, rows)
+        )
+
+    def _map(self, number: int, name: str) -> Section:
+        regions = region_errors(self._evaluator, number)
+        known = self._plan.slabs.positions(self._backtest.cells)
+        nowhere: Place = (np.nan, np.nan)
+        places = [known.get(region.region, nowhere) for region in regions]
+        positions = np.array(places, np.float64).reshape(-1, 2)
+        if not np.isfinite(positions).any():
+            return Section("", [])
+        svg = to_svg(draw_map(regions, positions), f"map-{number}", f"Map of regions: {name}")
+        return Section(f"{_words(name)}: regions", [Picture(svg, MAP)])
+
+
+def _compared(series: str, experts: Sequence[str], scores: Sequence[Score]) -> Table:
+    """Return a table of experts, a row each: figures of cells, all leads together."""
+    value = {
+        (score.expert, score.metric): score.value
+        for score in scores
+        if (score.series, score.level, score.lead) == (series, "cell", None)
+    }
+    rows = []
+    for expert in experts:
+        figures = [_figure(value.get((expert, metric))) for metric in FIGURES]
+        shares = [value.get((expert, metric)) for metric in SHARES]
+        inside = [percent(np.nan if share is None else share, 1) for share in shares]
+        p = value.get((expert, "dm_pinball_p"))
+        rows.append([_words(expert), *figures, *inside, "" if p is None else f"{p:.3f}"])
+    names = [name if name == "pinball" else name.upper() for name in FIGURES]
+    heads = ["expert", *names, "inside 80%", "inside 90%", "p against tidecast"]
+    return Table(heads, rows)
+
+
+def _worst_figures(worst: WorstCell) -> list[str]:
+    shares = [percent(worst.wape, 1), percent(worst.plain_wape, 1)]
+    ratio = worst.wape / worst.plain_wape
+    return [_figure(worst.mean), *shares, f"{ratio:.2f}", percent(worst.share, 1)]
+
+
+def _versions() -> str:
+    found = [f"{name} {version(name)}" for name in PROGRAMS]
+    return ", ".join([found[0], f"Python {python_version()}", *found[1:]])
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+FANS = (
+    "Each fan is one forecast at all its leads, made at a dotted line; the next begins where it "
+    "ends. Line and bands: the mean and the central intervals; dots: what happened. Shown "
+    "are the last bins of the run. The cells were chosen when the first fan opened, by what was "
+    "known then. The sum has no bands: means add up, quantiles do not."
+)
+ACCURACY = (
+    "WAPE over all cells, the sum of absolute errors of the median over the sum of actuals, of "
+    "tidecast (the thick line) and of each of its experts alone. Lower is better. A line that "
+    "leaves the picture above is more than three times as wrong."
+)
+COVERAGE = (
+    "The share of actuals that fell inside tidecast's intervals on each scored day, over all cells "
+    "and leads (counts by their randomised PIT); dashed: the share that was promised. Where there "
+    "are many days they are thin, and the mean of seven is thick."
+)
+WEIGHTS = (
+    "How much each expert had to say, as means over the leads and origins of each day, from the "
+    "first bin on."
+)
+WEIGHTS_BY_LEAD = "The same by lead, in the newest fifth of the days."
+WORST_CELLS = (
+    "The cells where tidecast's error (dot) is largest beside that of a plain yardstick (diamond), "
+    "the worst on top. Left out are the smallest cells, which together hold a tenth of all that "
+    "was observed. Where a dot lies right of its diamond, the yardstick alone would have "
+    "been better."
+)
+MAP = (
+    "Area: the size of the region's sum in a mean bin. Colour, and the figure beside the name: its "
+    "WAPE over all leads, that of the mean; lighter is better. Small regions are hard to forecast."
+)
