@@ -18,6 +18,7 @@ __all__ = ["FREEZE_SECONDS", "Fault", "Faults"]
 
 FREEZE_SECONDS = 20.0
 SCALED_SECONDS = 20.0
+AWAY_SECONDS = 30.0
 ROLES = ("ingest", "forecast", "sink")
 SENDS_TO = {"poison": "broker", "a year ahead": "broker"}
 POISON = (b"{poison", b"\x00\xff", b'{"schema_version":1}')
@@ -25,12 +26,13 @@ POISON = (b"{poison", b"\x00\xff", b'{"schema_version":1}')
 
 @dataclass(frozen=True)
 class Fault:
-    """Something done to the pipeline, to whom, and when: Unix seconds."""
+    """Something done to the pipeline, to whom, and when: Unix seconds; ``role`` of a worker."""
 
     kind: str
     target: str
     began: float
     over: float
+    role: str | None = None
 
 
 class Faults:
@@ -83,7 +85,11 @@ class Faults:
             with self._turns.get(SENDS_TO.get(verb, who), threading.Lock()):
                 began = time.time()
                 target = acts[verb](who, chance)
-            self.done.append(Fault(f"{verb} {who}", target, began, time.time()))
+            kind = f"{verb} {who}"
+            if verb == "kill" and who in ROLES and _stays_away(chance):
+                kind += f", away {AWAY_SECONDS:.0f} s"
+            role = who if verb in ("kill", "freeze") and who in ROLES else None
+            self.done.append(Fault(kind, target, began, time.time(), role))
         except Exception as error:  # noqa: BLE001 - the edge of a thread: raised by settle
             self._errors.append(error)
 
@@ -91,7 +97,7 @@ class Faults:
         slot = self._fleet.pick(role, chance)
         if slot is None:
             return "nobody was up"
-        self._fleet.kill(slot, away_seconds=0.0 if chance < 0.7 else 30.0)
+        self._fleet.kill(slot, away_seconds=AWAY_SECONDS if _stays_away(chance) else 0.0)
         return slot.title
 
     def _freeze(self, role: str, chance: float) -> str:
@@ -146,3 +152,8 @@ class Faults:
         finally:
             producer.close()
         return ", ".join(self._outputs)
+
+
+def _stays_away(chance: float) -> bool:
+    """Tell whether a worker that is killed is started again only later."""
+    return chance >= 0.7

@@ -92,12 +92,11 @@ def recoveries(
     """Return for each fault of a worker the seconds until all that its role moves has moved."""
     found = []
     for fault in faults:
-        role = fault.kind.split()[-1]
-        if role not in moments or fault.kind.split()[0] not in ("kill", "freeze"):
+        if fault.role is None:
             continue
         waits = [
             next((t - fault.began for t in times if t > fault.began + 1.0), float("inf"))
-            for times in moments[role].values()
+            for times in moments[fault.role].values()
         ]
         found.append((fault, max(waits, default=float("inf"))))
     return found
