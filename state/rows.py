@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import astuple, dataclass
 
-__all__ = ["CONFIRMATIONS", "MANY", "Row", "Rows", "Usual"]
+from tidecast.state.bins import HOUR
+
+__all__ = ["CONFIRMATIONS", "Row", "Rows", "Usual"]
 
 CONFIRMATIONS = 5
 """How many records must agree, or disagree, with one that jumped."""
@@ -12,7 +14,6 @@ CONFIRMATIONS = 5
 MANY = 1_000
 """So many in a row may be what one client with a wrong clock had kept; more are believed."""
 
-HOUR = 3_600_000_000
 DAY = 24 * HOUR
 ALMOST = 0.25  # of the usual pace
 

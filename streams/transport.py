@@ -202,9 +202,10 @@ async def _assigned_counts(coordinator: Any) -> dict[str, int] | None:
     """Return how many partitions of our topics the group has among its members; None: unsettled."""
     answer = await coordinator._send_req(DescribeGroupsRequest([coordinator.group_id]))
     error, _, state, _, _, members, *_ = answer.groups[0]
-    if error or state != "Stable":
+    subscription = coordinator._subscription.subscription
+    if error or state != "Stable" or subscription is None:
         return None
-    counts = dict.fromkeys(coordinator._subscription.subscription.topics, 0)
+    counts = dict.fromkeys(subscription.topics, 0)
     for *_, assignment in members:
         for topic, partitions in ConsumerProtocol.ASSIGNMENT.decode(assignment).assignment:
             if topic in counts:
