@@ -39,8 +39,8 @@ LAYOUTS: Mapping[str, Layout] = {
     "window/values": Layout(2, np.nan),
     "surroundings/guard/*": Layout(1),
     "surroundings/usual/*": Layout(2),
-    "blend/loss": Layout(1),
-    "blend/weight": Layout(0),
+    "blend/products": Layout(0),
+    "blend/seen": Layout(0),
     "pending/*/means": Layout(1, np.nan),
     "pending/*/scale": Layout(0, 1.0),
     "expert-*/mean": Layout(1),  # of the spread
