@@ -117,7 +117,7 @@ class Forecaster:
                 array[:n_cells].T for array in (self._surroundings.scale, self._surroundings.level)
             )
             self._blend.learn(errors, scale, size_of(level), due.lead)
-            self._calibrate.learn(-errors[0], due.means[0], due.scale, due.lead)
+            self._calibrate.learn(-errors[0], due.means[0], due.scale, due.shapes, due.lead)
 
     def _is_final(self, bin_: int, closed: int) -> bool:
         """Tell whether a bin is closed and no later slab than ``closed`` may bring a correction."""
