@@ -39,9 +39,9 @@ class Blend:
     What is kept are mean products of the experts' errors: their diagonal says how good an expert
     is, the rest whose errors cancel. Weights follow the regularised leader: they are the least of
     loss + ridge towards a prior, which is the softmax of minus the experts' own losses and fades
-    with experience. On squared losses the leader's regret against the best fixed combination, and
-    so against the best expert, grows with the logarithm of time only, where that of exponential
-    weights grows with its root; forgetting makes it the best combination of lately.
+    with experience. Without forgetting, and of bounded squared losses known at once, the leader's
+    regret grows with the logarithm of time; what is done here to follow change, and to learn from
+    few bins, is outside that theory, and measured only.
 
     An error is in units of its cell's scale, times the root of the scale in units of all cells'
     mean: between relative errors, where sparse cells would decide, and sums, where one large cell
