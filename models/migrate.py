@@ -53,6 +53,12 @@ LAYOUTS: Mapping[str, Layout] = {
     "expert-linear/weights": Layout(0),
     "expert-linear/steps": Layout(0),
     "expert-linear/departures/values": Layout(2, np.nan),
+    "expert-pooled/features/week/*": Layout(1),
+    "expert-pooled/features/kept/*/values": Layout(2, np.nan),
+    "expert-pooled/models/*": Layout(0),
+    "expert-pooled/*trust/sums": Layout(1),
+    "expert-pooled/said": Layout(1),
+    "expert-pooled/said_at": WHOLE,
 }
 """By the name of an array; calibration and its shapes are moved by functions of their own."""
 
