@@ -42,6 +42,7 @@ __all__ = ["IngestRole"]
 
 logger = logging.getLogger(__name__)
 AWAKE_SECONDS = 5.0  # what passes between two looks beyond this, the worker slept or was busy
+Message = tuple[str, bytes, int | None]  # topic, value, partition
 TOPIC_ID = "topic_id"  # beside the values of the partition in its checkpoint
 
 
@@ -212,17 +213,24 @@ class IngestRole:
         return _unread(batch, position)
 
     async def _send(self, tp: TP, reading: Reading, outcome: Outcome) -> None:
-        name = reading.name
-        for cut in outcome.cuts:
-            value = encode_input(cut, self._fingerprint)
-            await self._sender.send(self._topics.cuts, value, partition=0)
+        if outcome.cuts or outcome.refused or outcome.late:
+            for topic, value, partition in await self._thread.run(
+                self._encoded, tp, reading.name, outcome
+            ):
+                await self._sender.send(topic, value, partition=partition)
+
+    def _encoded(self, tp: TP, name: str, outcome: Outcome) -> list[Message]:
+        """Return what is to be sent of an outcome; beside the event loop, a cut may be large."""
+        cuts = [encode_input(cut, self._fingerprint) for cut in outcome.cuts]
+        messages: list[Message] = [(self._topics.cuts, value, 0) for value in cuts]
         for rejects, topic in (
             (outcome.refused, self._topics.dead_letters),
             (outcome.late, self._topics.late),
         ):
             for rejected in rejects:
                 value = encode_rejected(rejected, name, tp.topic, tp.partition)
-                await self._sender.send(topic, value)
+                messages.append((topic, value, None))
+        return messages
 
     async def idle(self) -> None:
         """Hold back who runs ahead; decide that who is silent, and read to its end, is idle."""

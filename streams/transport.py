@@ -157,7 +157,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
                 counts = await _assigned_counts(coordinator)
         except (KafkaError, TimeoutError):
             return
-        if counts is not None:
+        if counts is not None and coordinator._group_subscription is None:
             coordinator._metadata_snapshot = counts
             coordinator._group_subscription = set(counts)
 

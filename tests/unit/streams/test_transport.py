@@ -57,6 +57,7 @@ USED = [
     (driver.Consumer, ("earliest_offsets", "highwaters")),
     (driver.AIOKafkaConsumerThread, ("_fetch_records", "call_thread", "_ensure_consumer")),
     (driver.Producer, ("_ensure_producer",)),
+    (GroupCoordinator, ("_send_req", "_handle_metadata_update", "_on_metadata_change")),
     (aiokafka.AIOKafkaProducer, ("partitions_for",)),
     (aiokafka.client.AIOKafkaClient, ("force_metadata_update",)),
     (fast_records.PLAIN_RESULT, ("getone", "getall", "has_more")),
