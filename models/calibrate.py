@@ -33,7 +33,7 @@ GROUPS = np.array([0.75, 1.5, 3.0])
 """Bounds of mean / scale between groups: below are sparse cells, whose residuals are skewed."""
 
 
-STEP = 0.2
+STEP = 0.1
 """How far a quantile moves, in scales, for actuals that are all on one side of it; of lead 1."""
 
 SHIFT_KEPT = 0.99
