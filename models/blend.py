@@ -1,4 +1,4 @@
-"""The blend: experts weighed by how well they did lately, per series and lead."""
+"""The blend: experts combined so that their errors cancel, per series, size of cell and lead."""
 
 from __future__ import annotations
 
@@ -7,73 +7,185 @@ from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays
 
-__all__ = ["Blend", "combine"]
+__all__ = ["N_SIZES", "Blend", "combine", "of_cells", "size_of"]
 
 Stack = NDArray[np.float32]  # (expert, series, cell, lead)
-
-SHARPNESS = 5.0
-"""An expert whose loss is a fifth above the best one's gets 1/e of its weight."""
+Table = NDArray[np.float64]
 
 KEPT_PER_BIN = 0.99
 LARGEST_ERROR = 10.0
 """Errors beyond this many scales of their cell count as this: no burst decides the weights."""
 
+SHARPNESS = 10.0
+"""How the prior falls with the loss: an expert a tenth worse than the best gets 1/e of it."""
+
+PRIOR = 0.02
+PRIOR_BINS = 5.0
+"""Bins of own experience that weigh as much as the prior."""
+
+POOLED_BINS = 30.0
+"""Bins that what is known of all leads counts for in each, and what is known of all sizes."""
+
+FLOOR = 1e-3
+"""The least loss that is told apart from none, of the worst expert's."""
+
+N_SIZES = 5
+TINY = 1e-12
+
 
 class Blend:
-    """Weights from discounted losses: softmax of minus the loss, relative to the best expert's.
+    """Weights, positive with sum one, of the least discounted squared loss of the combination.
 
-    A loss is the squared error in units of the cell's scale, averaged over cells: it is least for
-    the mean, where the absolute error would favour medians, which do not add up. The loss of
-    lead h comes h bins after the forecast; weights of a lead move when its loss is known. Who
-    slept is given the mean loss of those who spoke: that moves no weight.
+    What is kept are mean products of the experts' errors: their diagonal says how good an expert
+    is, the rest whose errors cancel. Weights follow the regularised leader: they are the least of
+    loss + ridge towards a prior, which is the softmax of minus the experts' own losses and fades
+    with experience. Without forgetting, and of bounded squared losses known at once, the leader's
+    regret grows with the logarithm of time; what is done here to follow change, and to learn from
+    few bins, is outside that theory, and measured only.
+
+    An error is in units of its cell's scale, times the root of the scale in units of all cells'
+    mean: between relative errors, where sparse cells would decide, and sums, where one large cell
+    would. Products are pooled over the cells of a size, and each table of products leans on those
+    of all leads and of all sizes while it is young. The errors of lead h come h bins after the
+    forecast, with the blend's as it was issued. Who slept is given the blend's error.
+
+    References
+    ----------
+    Bates and Granger (1969), The combination of forecasts; Hazan, Agarwal and Kale (2007),
+    Logarithmic regret algorithms for online convex optimization; Devaine, Gaillard, Goude and
+    Stoltz (2013), Forecasting electricity consumption by aggregating specialized experts, for
+    sleepers.
     """
 
     def __init__(self, n_experts: int, n_series: int, horizon: int) -> None:
-        self._loss = np.zeros((n_experts, n_series, horizon))
-        self._weight = np.zeros((n_series, horizon))
+        shape = (n_series, N_SIZES, horizon)
+        self._products = np.zeros((*shape, n_experts, n_experts))
+        self._seen = np.zeros(shape)
 
-    def learn(self, errors: NDArray[np.float32], scale: NDArray[np.float64], lead: int) -> None:
-        """Add errors of one lead, (expert, series, cell), NaN = unknown; scale (series, cell)."""
-        relative = np.minimum(np.abs(errors) / scale, LARGEST_ERROR) ** 2
-        awake = np.isfinite(relative)
-        speakers = awake.sum(axis=0)  # (series, cell)
-        known = np.where(awake, relative, 0.0)
-        asleep = known.sum(axis=0) / np.fmax(speakers, 1)
-        n = (speakers > 0).sum(axis=-1)  # (series,)
-        loss = np.where(awake, known, asleep).sum(axis=-1) / np.fmax(n, 1)
-        kept = np.where(n > 0, KEPT_PER_BIN, 1.0)
-        self._loss[:, :, lead - 1] = kept * self._loss[:, :, lead - 1] + loss
-        self._weight[:, lead - 1] = kept * self._weight[:, lead - 1] + (n > 0)
+    def learn(
+        self,
+        errors: NDArray[np.float32],
+        scale: NDArray[np.float64],
+        sizes: NDArray[np.int64],
+        lead: int,
+    ) -> None:
+        """Add errors of one lead, (1 + expert, series, cell), the blend's first; NaN = unknown.
 
-    def weights(self) -> NDArray[np.float64]:
-        """Return the weights, (expert, series, lead), that add up to 1 over experts."""
-        loss = self._loss / np.fmax(self._weight, 1e-12)
-        best = loss.min(axis=0)
-        relative = (loss - best) / np.fmax(best, 1e-9)
-        raw = np.exp(-np.minimum(SHARPNESS * relative, 20.0))
-        weights: NDArray[np.float64] = raw / raw.sum(axis=0)
-        return weights
+        ``scale`` and ``sizes`` (of `size_of`) are (series, cell).
+        """
+        units = _units(errors, scale)
+        for series, of_series in enumerate(units.transpose(1, 0, 2)):
+            for size in range(N_SIZES):
+                chosen = of_series[:, (sizes[series] == size) & np.isfinite(of_series[0])]
+                if chosen.shape[1]:
+                    self._learn_one((series, size, lead - 1), chosen)
+
+    def _learn_one(self, place: tuple[int, int, int], units: Table) -> None:
+        """Move one table of products; units (1 + expert, cell)."""
+        said = np.where(np.isfinite(units[1:]), units[1:], units[0])
+        products = said @ said.T / said.shape[1]
+        self._products[place] = KEPT_PER_BIN * self._products[place] + products
+        self._seen[place] = KEPT_PER_BIN * self._seen[place] + 1.0
+
+    def weights(self) -> Table:
+        """Return the weights, (expert, series, size, lead), that add up to 1 over experts."""
+        products = self._pooled()
+        loss = np.diagonal(products, axis1=-2, axis2=-1)
+        least = np.fmax(loss.min(axis=-1), FLOOR * loss.max(axis=-1))[..., None]
+        least = np.fmax(least, TINY)
+        prior = np.exp(-np.minimum(SHARPNESS * np.fmax(loss / least - 1.0, 0.0), 20.0))
+        prior /= prior.sum(axis=-1, keepdims=True)
+        ridge = least * (PRIOR + PRIOR_BINS / np.fmax(self._seen, 1.0))[..., None]
+        return np.ascontiguousarray(np.moveaxis(_least(products, ridge, prior), -1, 0))
+
+    def _pooled(self) -> Table:
+        """Return relative mean products of each place, leaning on all leads' and all sizes'."""
+        total = self._products
+        worst = np.diagonal(total, axis1=-2, axis2=-1)
+        unit = np.fmax(worst.min(axis=-1), FLOOR * worst.max(axis=-1))
+        unit = np.fmax(unit / np.fmax(self._seen, TINY), TINY)
+        relative = total / unit[..., None, None]  # sums, (series, size, lead, expert, expert)
+        seen = self._seen[..., None, None]
+        pooled, count = relative, seen
+        for axes in ((2,), (1, 2)):  # leads; leads and sizes
+            over = relative.sum(axis=axes, keepdims=True)
+            n = np.fmax(seen.sum(axis=axes, keepdims=True), TINY)
+            pooled = pooled + POOLED_BINS * over / n
+            count = count + POOLED_BINS
+        return np.asarray(pooled / count)
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
-        return {"loss": self._loss.copy(), "weight": self._weight.copy()}
+        return {"products": self._products.copy(), "seen": self._seen.copy()}
 
     def restore(self, arrays: Arrays) -> None:
         """Become the blend that ``snapshot`` was taken of."""
-        self._loss, self._weight = arrays["loss"].copy(), arrays["weight"].copy()
+        self._products, self._seen = arrays["products"].copy(), arrays["seen"].copy()
 
 
-def combine(values: Stack, weights: NDArray[np.float64]) -> NDArray[np.float32]:
+def size_of(level: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the size of each cell, (series, cell), 0 = largest; free of units.
+
+    Sizes are powers of four from the level of the cell that the average unit is sold in, so that
+    neither many cells which never trade nor one that is most of the series move the others.
+    """
+    level = np.abs(level)
+    usual = (level**2).sum(axis=-1, keepdims=True) / np.fmax(
+        level.sum(axis=-1, keepdims=True), TINY
+    )
+    steps = np.floor(np.log(np.fmax(usual, TINY) / np.fmax(level, TINY)) / np.log(4.0)) + 1.0
+    return np.asarray(np.clip(steps, 0, N_SIZES - 1), np.int64)
+
+
+def of_cells(weights: Table, sizes: NDArray[np.int64]) -> Stack:
+    """Return each cell's weights, (expert, series, cell, lead), of those of its size."""
+    series = np.arange(len(sizes))[:, None]
+    return weights.astype(np.float32)[:, series, sizes]
+
+
+def combine(values: Stack, weights: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the weighted mean of experts, (series, cell, lead); who is not finite sleeps.
 
-    ``weights`` are (expert, series, lead). NaN is returned where all experts sleep.
+    ``weights`` are (expert, series, cell, lead). NaN is returned where all experts sleep.
     """
-    spread = weights[:, :, None, :].astype(np.float32)
     awake = np.isfinite(values)
     if awake.all():
-        mixed: NDArray[np.float32] = (values * spread).sum(axis=0)
+        mixed: NDArray[np.float32] = (values * weights).sum(axis=0)
         return mixed
-    shares = np.where(awake, spread, np.float32(0.0))
+    # an expert that sleeps may have had all the weight: who is awake shares it then
+    shares = np.where(awake, weights + np.float32(1e-6), np.float32(0.0))
     total = shares.sum(axis=0)
     mixed = (np.where(awake, values, np.float32(0.0)) * shares).sum(axis=0)
     return np.where(total > 0, mixed / np.where(total > 0, total, 1), np.float32(np.nan))
+
+
+def _units(errors: NDArray[np.float32], scale: Table) -> Table:
+    """Return errors in units of their cell, those of larger cells a little larger."""
+    relative = np.clip(errors / scale, -LARGEST_ERROR, LARGEST_ERROR)
+    mean = np.fmax(scale.sum(axis=-1, keepdims=True) / max(scale.shape[-1], 1), TINY)
+    units: Table = relative * np.sqrt(scale / mean)
+    return units
+
+
+def _least(products: Table, ridge: Table, prior: Table) -> Table:
+    """Return the w >= 0, sum 1, of least w'Pw + ridge |w - prior|^2; the last axis is w.
+
+    The equality is solved exactly; experts of negative weight are left out, until there are none.
+    """
+    n_experts = prior.shape[-1]
+    identity = np.eye(n_experts)
+    system = products + ridge[..., None] * identity
+    used = np.ones(prior.shape, dtype=bool)
+    weights = prior
+    for _ in range(n_experts):
+        both = used[..., :, None] & used[..., None, :]
+        sides = np.stack([ridge * prior, np.ones(prior.shape)], axis=-1) * used[..., None]
+        pulled, even = np.moveaxis(np.linalg.solve(np.where(both, system, identity), sides), -1, 0)
+        rest = 1.0 - pulled.sum(axis=-1, keepdims=True)
+        weights = pulled + even * rest / even.sum(axis=-1, keepdims=True)
+        negative = weights < 0.0
+        if not negative.any():
+            break
+        used &= ~negative
+    weights = np.fmax(weights, 0.0)
+    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))

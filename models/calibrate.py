@@ -1,4 +1,4 @@
-"""Calibration: quantiles from what the blend's residuals lately were."""
+"""Calibration: quantiles from what the blend's residuals lately were, kept honest online."""
 
 from __future__ import annotations
 
@@ -33,11 +33,31 @@ GROUPS = np.array([0.75, 1.5, 3.0])
 """Bounds of mean / scale between groups: below are sparse cells, whose residuals are skewed."""
 
 
+STEP = 0.1
+"""How far a quantile moves, in scales, for actuals that are all on one side of it; of lead 1."""
+
+SHIFT_KEPT = 0.99
+"""What is left of a shift a bin later: histograms have learnt by then what lasts."""
+
+LARGEST_SHIFT = 3.0
+
+
 class Calibrate:
     """Discounted histograms of standardised residuals, per series, lead and size of the forecast.
 
     Residuals are pooled over cells; memory is fixed. Before residuals are known, quantiles are
     those of a normal shape.
+
+    Every quantile is shifted by what its coverage lately lacked: when more actuals of a bin were
+    above it than should be, it moves up, by the share that was too much. So coverage holds where
+    residuals are not those of last week. What was issued is judged, so that lead h is corrected h
+    bins later, and by smaller steps: errors of lead h come h in a row.
+
+    References
+    ----------
+    Gibbs and Candes (2021), Adaptive conformal inference under distribution shift; Angelopoulos,
+    Candes and Tibshirani (2023), Conformal PID control for time series prediction (the quantile
+    tracker).
     """
 
     def __init__(self, n_series: int, horizon: int, levels: tuple[float, ...]) -> None:
@@ -46,28 +66,70 @@ class Calibrate:
         prior = PRIOR_WEIGHT * np.diff(_normal_cdf(self._edges))
         shape = (n_series, horizon, len(GROUPS) + 1, N_BUCKETS)
         self._counts = np.broadcast_to(prior, shape).copy()
+        self._shift = np.zeros((*shape[:3], len(levels)))
 
     def learn(
         self,
         residuals: NDArray[np.float32],
         mean: NDArray[np.float32],
         scale: NDArray[np.float32],
+        said: NDArray[np.float32],
         lead: int,
     ) -> None:
         """Add residuals of one lead, all (series, cell); NaN = unknown.
 
-        Where nothing was forecast and nothing happened there is nothing to learn.
+        ``said`` are the shapes issued then, (series, group, level). Where nothing was forecast and
+        nothing happened there is nothing to learn.
         """
         known = np.isfinite(residuals) & ((mean > NOTHING) | (np.abs(residuals) > NOTHING))
         place = np.floor(_to_place(residuals / scale) + N_BUCKETS / 2)
         place = np.clip(np.where(known, place, 0), 0, N_BUCKETS - 1).astype(np.int64)
         n_series, n_groups = len(residuals), len(GROUPS) + 1
-        row = np.arange(n_series)[:, None] * n_groups + group_of(mean, scale)
+        group = group_of(mean, scale)
+        row = np.arange(n_series)[:, None] * n_groups + group
         flat = (row * N_BUCKETS + place)[known]
         added = np.bincount(flat, minlength=n_series * n_groups * N_BUCKETS)
         added = added.reshape(n_series, n_groups, N_BUCKETS)
         kept = np.where(added.sum(axis=-1, keepdims=True) > 0, KEPT_PER_BIN, 1.0)
         self._counts[:, lead - 1] = kept * self._counts[:, lead - 1] + added
+        lacking = self._lacking(residuals, mean, scale, said, group)
+        rows, n_rows = row[known], n_series * n_groups
+        n = np.bincount(rows, minlength=n_rows)
+        for level in range(len(self._levels)):
+            lack = np.bincount(rows, lacking[..., level][known], n_rows) / np.fmax(n, 1)
+            self._move(lead, level, lack.reshape(n_series, n_groups), (n > 0).reshape(-1, n_groups))
+
+    def _lacking(
+        self,
+        residuals: NDArray[np.float32],
+        mean: NDArray[np.float32],
+        scale: NDArray[np.float32],
+        said: NDArray[np.float32],
+        group: NDArray[np.int64],
+    ) -> NDArray[np.float64]:
+        """Return level - P(actual <= quantile), (series, cell, level).
+
+        Where both are zero the actual's rank is anywhere up to the chance of a zero (a randomised
+        probability integral transform, in expectation): zeros of sparse cells are no surprise.
+        """
+        shape = said[np.arange(len(said))[:, None], group]  # (series, cell, level)
+        quantile = mean[..., None] + scale[..., None] * shape
+        actual = mean + residuals
+        lacking = self._levels - (actual[..., None] <= np.fmax(quantile, 0.0))
+        sparse = (quantile[..., 0] < NOTHING) & (actual < NOTHING)  # (series, cell)
+        below = quantile[sparse]  # (cell, level)
+        chance = chance_of_zero(below, self._levels)[:, None]
+        tied = self._levels * (1.0 - 1.0 / np.fmax(chance, self._levels))
+        lacking[sparse] = np.where(below < NOTHING, tied, lacking[sparse])
+        return lacking
+
+    def _move(
+        self, lead: int, level: int, lack: NDArray[np.float64], known: NDArray[np.bool_]
+    ) -> None:
+        before = self._shift[:, lead - 1, :, level]
+        after = SHIFT_KEPT * before + STEP / math.sqrt(lead) * lack
+        after = np.clip(after, -LARGEST_SHIFT, LARGEST_SHIFT)
+        self._shift[:, lead - 1, :, level] = np.where(known, after, before)
 
     def shapes(self) -> Shapes:
         """Return quantiles of standardised residuals: (series, lead, group, level)."""
@@ -83,15 +145,16 @@ class Calibrate:
             inside = ((share - low) / np.fmax(high - low, 1e-12))[..., 0]
             edge = self._edges[place[..., 0]]
             shapes[..., level] = edge + inside * (self._edges[place[..., 0] + 1] - edge)
-        return shapes
+        shapes += self._shift
+        return np.sort(shapes, axis=-1)
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
-        return {"counts": self._counts.copy()}
+        return {"counts": self._counts.copy(), "shift": self._shift.copy()}
 
     def restore(self, arrays: Arrays) -> None:
         """Become the calibration that ``snapshot`` was taken of."""
-        self._counts = arrays["counts"].copy()
+        self._counts, self._shift = arrays["counts"].copy(), arrays["shift"].copy()
 
 
 def scale_at(scale: Forecasts, mean: Forecasts, level: NDArray[np.float64]) -> Forecasts:
@@ -113,6 +176,23 @@ def quantiles_of(mean: Forecasts, scale: Forecasts, shapes: Shapes) -> NDArray[n
     shape += mean[..., None]
     shape[shape < NOTHING] = 0.0
     return np.maximum.accumulate(shape, axis=-1, out=shape)
+
+
+def chance_of_zero(
+    quantiles: NDArray[np.floating], levels: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the level at which quantiles, (row, level), not yet cut off at 0, pass it: (row,).
+
+    The first is below 0; past the last level the chance is taken half way to 1.
+    """
+    last = (quantiles < NOTHING).sum(axis=-1) - 1
+    ahead = np.minimum(last + 1, len(levels) - 1)
+    rows = np.arange(len(quantiles))
+    low, high = quantiles[rows, last], quantiles[rows, ahead]
+    inside = np.where(high > low, -low / np.where(high > low, high - low, 1.0), 0.0)
+    chance = levels[last] + np.clip(inside, 0.0, 1.0) * (levels[ahead] - levels[last])
+    share = np.where(last == len(levels) - 1, (1.0 + levels[-1]) / 2, chance)
+    return np.asarray(share, np.float64)
 
 
 def group_of(mean: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.int64]:

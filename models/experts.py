@@ -12,6 +12,7 @@ from tidecast.models.arrays import Arrays
 from tidecast.models.covariates import Covariates
 from tidecast.models.online.holt_winters import HoltWintersExpert
 from tidecast.models.online.linear import LinearExpert
+from tidecast.models.online.pooled import PooledExpert
 from tidecast.models.online.seasonal_naive import SeasonalNaive
 from tidecast.models.online.time_of_week import TimeOfWeek
 from tidecast.models.profile import ForecastProfile
@@ -51,7 +52,8 @@ class Expert(Protocol):
 
 
 EXPERTS: dict[str, Callable[[ForecastProfile], Expert]] = {
-    expert.name: expert for expert in (SeasonalNaive, TimeOfWeek, HoltWintersExpert, LinearExpert)
+    expert.name: expert
+    for expert in (SeasonalNaive, TimeOfWeek, HoltWintersExpert, LinearExpert, PooledExpert)
 }
 """Every expert by its name."""
 

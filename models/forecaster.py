@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays, finite, nested, scoped
-from tidecast.models.blend import Blend, combine
+from tidecast.models.blend import Blend, combine, of_cells, size_of
 from tidecast.models.calibrate import Calibrate, quantiles_of, scale_at
 from tidecast.models.covariates import Covariates
 from tidecast.models.experts import make_experts
@@ -115,8 +115,11 @@ class Forecaster:
         for due in self._pending.about(bin_):
             n_cells = due.means.shape[-1]
             errors = due.means - values[:n_cells].T.astype(np.float32)
-            self._blend.learn(errors[1:], self._surroundings.scale[:n_cells].T, due.lead)
-            self._calibrate.learn(-errors[0], due.means[0], due.scale, due.lead)
+            scale, level = (
+                array[:n_cells].T for array in (self._surroundings.scale, self._surroundings.level)
+            )
+            self._blend.learn(errors, scale, size_of(level), due.lead)
+            self._calibrate.learn(-errors[0], due.means[0], due.scale, due.shapes, due.lead)
 
     def _is_final(self, bin_: int, closed: int) -> bool:
         """Tell whether a bin is closed and no later slab than ``closed`` may bring a correction."""
@@ -125,24 +128,23 @@ class Forecaster:
 
     def _forecast(self, covariates: Covariates) -> Forecast:
         means, scales = self._ask(covariates)
-        weights = self._blend.weights()
+        weights = of_cells(self._blend.weights(), size_of(covariates.level.T))
         awake = [bool(np.isfinite(mean).any()) for mean in means]
-        weights[np.logical_not(awake)] = 0.0
-        weights /= np.fmax(weights.sum(axis=0), 1e-12)
         mean, scale = self._combine(means, scales, weights, covariates)
         shapes = self._calibrate.shapes()
         self._pending.add(covariates.bin, np.concatenate([mean[None], means]), scale, shapes)
         self._pending.forget(lambda bin_: self._is_final(bin_, covariates.bin))
-        spoke = {e.name: w for e, w, a in zip(self.experts, weights, awake, strict=True) if a}
+        shares = _shares(weights, covariates.level.T, np.array(awake))
+        spoke = {e.name: w for e, w, a in zip(self.experts, shares, awake, strict=True) if a}
         return Forecast(
             origin_bin=covariates.bin,
             mean=mean,
             quantiles=quantiles_of(mean, scale, shapes),
-            weights={name: weight.astype(np.float32) for name, weight in spoke.items()},
+            weights=spoke,
         )
 
     def _combine(
-        self, means: Values, scales: Values, weights: NDArray[np.float64], covariates: Covariates
+        self, means: Values, scales: Values, weights: Values, covariates: Covariates
     ) -> tuple[Values, Values]:
         """Return mean and scale of the blend; a cell of which nobody spoke gets its level."""
         level = covariates.level.T[:, :, None].astype(np.float32)
@@ -178,3 +180,15 @@ class Forecaster:
             "pending": self._pending,
             **{f"expert-{expert.name}": expert for expert in self.experts},
         }
+
+
+def _shares(weights: Values, level: NDArray[np.float64], awake: NDArray[np.bool_]) -> Values:
+    """Return the experts' shares of a series' forecast, (expert, series, lead), sum 1.
+
+    ``weights`` are those of cells, (expert, series, cell, lead), ``level`` (series, cell) their
+    share in it. Who slept everywhere has none.
+    """
+    part = np.abs(level) + 1e-12
+    shares = np.einsum("esch,sc->esh", weights, part) / np.fmax(part.sum(axis=-1), 1e-12)[:, None]
+    shares[~awake] = 0.0
+    return np.asarray(shares / np.fmax(shares.sum(axis=0), 1e-12), np.float32)

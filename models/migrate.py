@@ -39,8 +39,8 @@ LAYOUTS: Mapping[str, Layout] = {
     "window/values": Layout(2, np.nan),
     "surroundings/guard/*": Layout(1),
     "surroundings/usual/*": Layout(2),
-    "blend/loss": Layout(1),
-    "blend/weight": Layout(0),
+    "blend/products": Layout(0),
+    "blend/seen": Layout(0),
     "pending/*/means": Layout(1, np.nan),
     "pending/*/scale": Layout(0, 1.0),
     "expert-*/mean": Layout(1),  # of the spread
@@ -53,10 +53,17 @@ LAYOUTS: Mapping[str, Layout] = {
     "expert-linear/weights": Layout(0),
     "expert-linear/steps": Layout(0),
     "expert-linear/departures/values": Layout(2, np.nan),
+    "expert-pooled/features/week/*": Layout(1),
+    "expert-pooled/features/kept/*/values": Layout(2, np.nan),
+    "expert-pooled/models/*": Layout(0),
+    "expert-pooled/*trust/sums": Layout(1),
+    "expert-pooled/said": Layout(1),
+    "expert-pooled/said_at": WHOLE,
 }
 """By the name of an array; calibration and its shapes are moved by functions of their own."""
 
 COUNTS = "calibrate/counts"
+SHIFT = "calibrate/shift"
 SHAPES = "pending/*/shapes"
 
 
@@ -93,11 +100,14 @@ def migrated_arrays(change: Change, arrays: Arrays) -> Arrays:
         When an array is none that can be migrated.
     """
     counts = _counts(change, arrays[COUNTS])
-    shapes = _shapes_of(change, counts)
+    shift = moved(moved(arrays[SHIFT], change.series, axis=0), change.levels, axis=3)
+    shapes = _shapes_of(change, {"counts": counts, "shift": shift})
     result: Arrays = {}
     for name, array in arrays.items():
         if name == COUNTS:
             result[name] = counts
+        elif name == SHIFT:
+            result[name] = shift
         elif fnmatchcase(name, SHAPES):
             lead = int(name.split("/")[-2])
             result[name] = _moved_shapes(change, array, shapes[:, lead - 1])
@@ -124,11 +134,11 @@ def _counts(change: Change, counts: NDArray[np.float64]) -> NDArray[np.float64]:
     return moved(counts, change.series, 0, fresh)
 
 
-def _shapes_of(change: Change, counts: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return what the histograms say at the new levels: (series, lead, group, level)."""
+def _shapes_of(change: Change, learnt: Arrays) -> NDArray[np.float32]:
+    """Return what calibration says at the new levels: (series, lead, group, level)."""
     profile = ForecastProfile.of(change.new)
     calibrate = Calibrate(profile.n_series, profile.horizon, profile.quantile_levels)
-    calibrate.restore({"counts": counts})
+    calibrate.restore(learnt)
     return calibrate.shapes()
 
 

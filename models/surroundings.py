@@ -31,6 +31,11 @@ class Surroundings:
         self._neighbours = cell_neighbours((), {})
 
     @property
+    def level(self) -> NDArray[np.float64]:
+        """Running mean of each cell, (cell, series)."""
+        return self._guard.level
+
+    @property
     def scale(self) -> NDArray[np.float64]:
         """Running spread of each cell, (cell, series), > 0."""
         return self._guard.scale

@@ -56,8 +56,9 @@ class Backtest:
         """Keep what was said of a bin, and let experts' shapes learn from it."""
         dues = self.forecaster.said_of(slab.bin)
         shapes = tuple(self._shapes.of(due, slab.bin - due.lead) for due in dues)
-        self._open[slab.bin] = (slab, Said(dues, shapes))
-        self._shapes.learn(dues, finite(slab.values).T)
+        said = Said(dues, shapes)
+        self._open[slab.bin] = (slab, said)
+        self._shapes.learn(said, finite(slab.values).T)
 
     def end(self) -> None:
         """Score what no correction will come of any more, for there is nothing left to read."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays
 from tidecast.models.calibrate import NOTHING, Calibrate
+from tidecast.models.evaluate.said import Said
 from tidecast.models.pending import Due
 from tidecast.models.profile import ForecastProfile
 
@@ -18,9 +17,9 @@ __all__ = ["ExpertShapes"]
 class ExpertShapes:
     """A calibration for every expert, by which each is judged as if it forecast alone.
 
-    Residuals are in the blend's scale, pooled by series, lead and size as the blend's are. A plain
-    zero has no shape: it is zero at every level. Shapes are kept by origin: a forecast is given
-    those of its origin.
+    Residuals are in the blend's scale, pooled by series, lead and size as the blend's are, and
+    shapes are shifted online as the blend's are. A plain zero has no shape: it is zero at every
+    level. Shapes are kept by origin: a forecast is given those of its origin.
     """
 
     def __init__(self, profile: ForecastProfile) -> None:
@@ -31,17 +30,20 @@ class ExpertShapes:
         first = self._shapes()
         self._kept = np.broadcast_to(first, (profile.horizon, *first.shape)).copy()
 
-    def learn(self, dues: Sequence[Due], actual: NDArray[np.float64]) -> None:
+    def learn(self, said: Said, actual: NDArray[np.float64]) -> None:
         """Learn from what was said of a bin; ``actual`` (series, cell), NaN = unknown."""
-        for due in dues:
+        for due, shapes in zip(said.dues, said.shapes, strict=True):
             means = due.means[1:]  # (expert, series, cell)
             residuals = actual[:, : means.shape[-1]].astype(np.float32) - means
             scale = np.broadcast_to(due.scale, means.shape)
             flat = (self._n * means.shape[1], means.shape[2])
             residuals[means <= NOTHING] = np.nan
-            mean = np.nan_to_num(means)
             self._calibrate.learn(
-                residuals.reshape(flat), mean.reshape(flat), scale.reshape(flat), due.lead
+                residuals.reshape(flat),
+                np.nan_to_num(means).reshape(flat),
+                scale.reshape(flat),
+                shapes.reshape(flat[0], *shapes.shape[2:]),
+                due.lead,
             )
 
     def keep(self, origin_bin: int) -> None:

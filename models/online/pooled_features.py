@@ -22,7 +22,8 @@ AROUND = (-2, -1, 1, 2)
 """Bins around the season before the target that are features too: they tell its noise."""
 
 LEAST_TOTAL, LARGEST_TOTAL = -0.8, 2.0
-EXPECTED, DEPARTURE, RATIO, RECENTLY, DRIFT, NEAR = range(6)
+KEPT = ("expected", "departure", "ratio", "recently", "drift", "near")
+EXPECTED, DEPARTURE, RATIO, RECENTLY, DRIFT, NEAR = range(len(KEPT))
 """What is kept of every bin, cell and series."""
 
 SINCE_ORIGIN = (
@@ -44,12 +45,12 @@ class PooledFeatures:
         seasons = profile.season_lengths or (24,)
         shortest, longest = seasons[0], seasons[-1]
         self.week = AdaptedWeek(profile.n_series, shortest, min(max(longest, 50), 2000))
-        self._n_series = profile.n_series
         self._wholes = sorted({shortest, longest})
         lags = {n * shortest for n in range(1, N_SEASONS + 1)} | {longest}
         lags |= {whole + step for whole in self._wholes for step in AROUND}
         self._lags = sorted(lag for lag in lags if 0 < lag < profile.context_length)
-        self._kept = Window(profile.horizon + RECENT + 1, 6 * profile.n_series)
+        n_bins = profile.horizon + RECENT + 1
+        self._kept = {name: Window(n_bins, profile.n_series) for name in KEPT}
         self.names = (
             *("usual", "recently", *(f"expected_{lag}" for lag in range(RECENT))),
             *("total", *(f"total_{lag}" for lag in self._wholes)),
@@ -60,18 +61,22 @@ class PooledFeatures:
     def learn(self, bin_: int, values: NDArray[np.float64], covariates: Covariates) -> None:
         """Take in the values of a bin, (cell, series), winsorised; NaN = missing."""
         expected, departure = self.week.learn(values, covariates)
-        kept = [expected, departure, self.week.ratio - 1.0, self.week.recent, self.week.drift]
-        kept.append(_over_neighbours(departure, covariates.neighbours))
-        self._kept.append(bin_, np.stack(kept, axis=1).reshape(len(values), 6 * self._n_series))
+        near = _over_neighbours(departure, covariates.neighbours)
+        week = self.week
+        kept = (expected, departure, week.ratio - 1.0, week.recent, week.drift, near)
+        for window, added in zip(self._kept.values(), kept, strict=True):
+            window.append(bin_, added)
 
     def look(self, window: Window, covariates: Covariates) -> FeatureLook:
         """Return the features as they are at the end of the newest bin."""
         return FeatureLook(self, window, covariates)
 
     def kept(self, lag: int) -> Values:
-        """Return what is kept of the bin ``lag`` before the newest: (6, cell, series), finite."""
-        kept = self._kept.lag(lag).reshape(-1, 6, self._n_series).transpose(1, 0, 2)
-        return np.nan_to_num(kept)
+        """Return what is kept of the bin ``lag`` before the newest: (kept, cell, series), finite.
+
+        The first axis is that of ``KEPT``.
+        """
+        return np.nan_to_num(np.stack([window.lag(lag) for window in self._kept.values()]))
 
     @property
     def lags(self) -> list[int]:
@@ -85,12 +90,14 @@ class PooledFeatures:
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
-        return nested({"week": self.week.snapshot(), "kept": self._kept.snapshot()})
+        kept = nested({name: window.snapshot() for name, window in self._kept.items()})
+        return nested({"week": self.week.snapshot(), "kept": kept})
 
     def restore(self, arrays: Arrays) -> None:
         """Become what ``snapshot`` was taken of."""
         self.week.restore(scoped(arrays, "week"))
-        self._kept.restore(scoped(arrays, "kept"))
+        for name, window in self._kept.items():
+            window.restore(scoped(arrays, f"kept/{name}"))
 
 
 class FeatureLook:
@@ -140,7 +147,7 @@ class FeatureLook:
         return matrix
 
     def _at(self, origin: int) -> Values:
-        """Return what was kept of the bin of an origin: (6, cell, series), finite."""
+        """Return what was kept of the bin of an origin: (kept, cell, series), finite."""
         if origin not in self._kept:
             self._kept[origin] = self._of.kept(origin)
         return self._kept[origin]

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tidecast.models.covariates import Covariates
-from tidecast.models.experts import EXPERTS
 from tidecast.models.forecaster import Forecast, Forecaster
-from tidecast.models.profile import ForecastProfile
+from tidecast.models.profile import DEFAULT_EXPERTS, ForecastProfile
 from tidecast.models.scores import Scores
 from tidecast.state.bins import HOUR, BinGrid
 from tidecast.state.cells import Cell
@@ -69,7 +68,7 @@ def test_a_forecast_has_all_series_cells_leads_and_levels() -> None:
     assert forecast.origin_bin == FIRST_BIN + 29
     assert forecast.mean.shape == (2, 3, HORIZON)
     assert forecast.quantiles.shape == (2, 3, HORIZON, 5)
-    assert list(forecast.weights) == list(EXPERTS)
+    assert list(forecast.weights) == list(DEFAULT_EXPERTS)
     assert np.allclose(sum(forecast.weights.values()), 1.0)
 
 
@@ -247,7 +246,7 @@ def test_an_expert_that_is_not_finite_is_left_out() -> None:
 
 def test_when_nobody_speaks_the_level_is_forecast() -> None:
     model = forecaster()
-    model.experts = (Broken(),) * 4
+    model.experts = (Broken(),) * len(model.experts)
     *_, (_, forecast) = run(model, np.full((30, 3, 2), 7.0))
     assert forecast.weights == {}
     assert np.allclose(forecast.mean, 7.0)

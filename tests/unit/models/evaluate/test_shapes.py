@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tidecast.models.evaluate.said import Said
 from tidecast.models.evaluate.shapes import ExpertShapes
@@ -19,6 +20,7 @@ PROFILE = ForecastProfile(
     experts=("seasonal_naive", "time_of_week", "linear"),
 )
 N_CELLS = 50
+Values = NDArray[np.float64]
 
 
 def due(lead: int = 1, mean: float = 10.0) -> Due:
@@ -31,10 +33,17 @@ def due(lead: int = 1, mean: float = 10.0) -> Due:
 def learnt(shift: float, n_bins: int = 200) -> ExpertShapes:
     shapes = ExpertShapes(PROFILE)
     random = np.random.default_rng(2)
-    for _ in range(n_bins):
+    for bin_ in range(n_bins):
         actual = 10.0 + shift + random.normal(size=(2, N_CELLS))
-        shapes.learn([due()], actual)
+        learn(shapes, due(), actual, bin_)
     return shapes
+
+
+def learn(shapes: ExpertShapes, said: Due, actual: Values | float, bin_: int) -> None:
+    """Let ``shapes`` learn what came of a forecast, which then is made of the next bin."""
+    issued = Said((said,), (shapes.of(said, bin_ - said.lead),))
+    shapes.learn(issued, np.broadcast_to(actual, (2, N_CELLS)))
+    shapes.keep(bin_)
 
 
 def median(shapes: ExpertShapes, origin_bin: int) -> float:
@@ -53,22 +62,19 @@ def test_the_shapes_of_a_forecast_are_those_of_its_origin() -> None:
     shapes = learnt(shift=0.0)
     shapes.keep(7)
     before = median(shapes, 7)
-    for _ in range(50):
-        shapes.learn([due()], np.full((2, N_CELLS), 30.0))
-    shapes.keep(8)
+    learn(shapes, due(), 30.0, 8)
     assert median(shapes, 7) == before
-    assert median(shapes, 8) > before + 1
+    assert median(shapes, 8) > before
 
 
 def test_a_plain_zero_is_zero_at_every_level_and_teaches_no_shape() -> None:
     shapes, nothing = learnt(0.0), due(mean=0.0)
     shapes.keep(1)
     before = median(shapes, 1)
-    for _ in range(50):
-        shapes.learn([nothing], np.full((2, N_CELLS), 5.0))
-    shapes.keep(2)
-    assert median(shapes, 2) == before
-    said = Said((nothing,), (shapes.of(nothing, 2),))
+    for bin_ in range(2, 51):
+        learn(shapes, nothing, 5.0, bin_)
+    assert median(shapes, 50) == before
+    said = Said((nothing,), (shapes.of(nothing, 50),))
     assert (said.quantiles(said.means(N_CELLS))[1:] == 0).all()
 
 
@@ -76,8 +82,7 @@ def test_an_expert_that_sleeps_says_nothing() -> None:
     asleep = due()
     asleep.means[1, :, 3] = np.nan
     shapes = learnt(0.0, 5)
-    shapes.learn([asleep], np.full((2, N_CELLS), 10.0))
-    shapes.keep(0)
+    learn(shapes, asleep, 10.0, 0)
     said = Said((asleep,), (shapes.of(asleep, 0),))
     quantiles = said.quantiles(said.means(N_CELLS + 1))
     assert np.isnan(quantiles[1, :, 3]).all()
