@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tidecast.models.arrays import Arrays, finite, nested, scoped
+from tidecast.models.evaluate.beside import Beside
 from tidecast.models.evaluate.evaluator import Evaluator, Span
 from tidecast.models.evaluate.said import Said
 from tidecast.models.evaluate.shapes import ExpertShapes
@@ -21,21 +22,25 @@ __all__ = ["Backtest"]
 class Backtest:
     """Predict, score, then learn: bin by bin, exactly as live.
 
-    A bin is scored when it is final: at once, or when no correction can come any more.
+    A bin is scored when it is final: at once, or when no correction can come any more. Peers that
+    run ``beside`` are told the same, in the same order.
     """
 
-    def __init__(self, profile: ForecastProfile, span: Span) -> None:
+    def __init__(self, profile: ForecastProfile, span: Span, beside: Beside | None = None) -> None:
         self.profile = profile
         self.forecaster = Forecaster(profile)
         self.evaluator = Evaluator(profile, span)
         self._shapes = ExpertShapes(profile)
         self._open: dict[int, tuple[Slab, Said]] = {}
         self.cells: Sequence[Cell] = ()
+        self.beside = beside
 
     def step(
         self, slab: Slab, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]
     ) -> None:
         """Take the next closed bin, or a correction of one; see `Forecaster.step`."""
+        if self.beside is not None:
+            self.beside.step(slab)
         if slab.revision:
             self.forecaster.correct(slab)
             if slab.bin in self._open:
@@ -64,7 +69,10 @@ class Backtest:
         for bin_ in [b for b in sorted(self._open) if now is None or end(b) <= now]:
             slab, said = self._open.pop(bin_)
             actual = finite(slab.values).T  # (series, cell)
-            self.evaluator.add(bin_, actual, self.cells[: actual.shape[1]], said)
+            cells = self.cells[: actual.shape[1]]
+            self.evaluator.add(bin_, actual, cells, said)
+            if self.beside is not None:
+                self.beside.score(bin_, actual, cells, said)
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
@@ -79,6 +87,7 @@ class Backtest:
                 "evaluator": self.evaluator.snapshot(),
                 "shapes": self._shapes.snapshot(),
                 "open": waiting,
+                "beside": {} if self.beside is None else self.beside.snapshot(),
             }
         )
 
@@ -88,6 +97,8 @@ class Backtest:
         self.forecaster.restore(scoped(arrays, "forecaster"))
         self.evaluator.restore(scoped(arrays, "evaluator"), cells)
         self._shapes.restore(scoped(arrays, "shapes"))
+        if self.beside is not None:
+            self.beside.restore(scoped(arrays, "beside"), cells)
         self._open = {}
         waiting = scoped(arrays, "open")
         for bin_ in sorted(int(name.split("/")[0]) for name in waiting if name.endswith("values")):
