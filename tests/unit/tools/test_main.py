@@ -56,6 +56,7 @@ def test_every_command_can_be_loaded_and_explains_itself(name: str) -> None:
     assert command is not None
     assert command.name == name
     assert command.help
+    assert "-----" not in command.help, "a section for programmers"
 
 
 def test_an_expected_error_is_one_sentence_and_its_exit_code(
