@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tidecast.models.arrays import Arrays, finite, nested, scoped
+from tidecast.models.evaluate.beside import Beside
 from tidecast.models.evaluate.evaluator import Evaluator, Span
 from tidecast.models.evaluate.fans import Fans
 from tidecast.models.evaluate.said import Said
@@ -23,10 +24,11 @@ __all__ = ["Backtest"]
 class Backtest:
     """Predict, score, then learn: bin by bin, exactly as live.
 
-    A bin is scored when it is final: at once, or when no correction can come any more.
+    A bin is scored when it is final: at once, or when no correction can come any more. Peers that
+    run ``beside`` are told the same, in the same order.
     """
 
-    def __init__(self, profile: ForecastProfile, span: Span) -> None:
+    def __init__(self, profile: ForecastProfile, span: Span, beside: Beside | None = None) -> None:
         self.profile = profile
         self.forecaster = Forecaster(profile)
         self.evaluator = Evaluator(profile, span)
@@ -35,11 +37,14 @@ class Backtest:
         self._shapes = ExpertShapes(profile)
         self._open: dict[int, tuple[Slab, Said]] = {}
         self.cells: Sequence[Cell] = ()
+        self.beside = beside
 
     def step(
         self, slab: Slab, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]
     ) -> None:
         """Take the next closed bin, or a correction of one; see `Forecaster.step`."""
+        if self.beside is not None:
+            self.beside.step(slab)
         if slab.revision:
             self.forecaster.correct(slab)
             if slab.bin in self._open:
@@ -70,8 +75,11 @@ class Backtest:
         for bin_ in [b for b in sorted(self._open) if now is None or end(b) <= now]:
             slab, said = self._open.pop(bin_)
             actual = finite(slab.values).T  # (series, cell)
+            cells = self.cells[: actual.shape[1]]
             self.fans.add(bin_, actual, said, self.evaluator)
-            self.evaluator.add(bin_, actual, self.cells[: actual.shape[1]], said)
+            self.evaluator.add(bin_, actual, cells, said)
+            if self.beside is not None:
+                self.beside.score(bin_, actual, cells, said)
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
@@ -88,6 +96,7 @@ class Backtest:
                 "weights": self.weights.snapshot(),
                 "shapes": self._shapes.snapshot(),
                 "open": waiting,
+                "beside": {} if self.beside is None else self.beside.snapshot(),
             }
         )
 
@@ -99,6 +108,8 @@ class Backtest:
         self.fans.restore(scoped(arrays, "fans"))
         self.weights.restore(scoped(arrays, "weights"))
         self._shapes.restore(scoped(arrays, "shapes"))
+        if self.beside is not None:
+            self.beside.restore(scoped(arrays, "beside"), cells)
         self._open = {}
         waiting = scoped(arrays, "open")
         for bin_ in sorted(int(name.split("/")[0]) for name in waiting if name.endswith("values")):

@@ -14,6 +14,7 @@ from tidecast.models.evaluate.backtest import Backtest
 from tidecast.streams.backtest.table import Absent, Aggregate
 from tidecast.streams.logs import parse_log_specs
 from tidecast.tools.backtest.page import Page
+from tidecast.tools.backtest.peers import PeerReport, start_peers
 from tidecast.tools.backtest.plan import Asked, Plan, plan_logs, plan_table
 from tidecast.tools.backtest.resume import Resume
 from tidecast.tools.backtest.run import run_backtest
@@ -68,6 +69,26 @@ def _seasons(_: click.Context, __: click.Parameter, text: str | None) -> tuple[i
     help="Score the last N bins only.  [default: all but the first tenth]",
 )
 @click.option("--score-where", metavar="TEXT", help='Score only where, e.g. "actual > 0".')
+@click.option("--peers", is_flag=True, help="Run peers beside, such as AutoETS and LightGBM.")
+@click.option(
+    "--peer-cells",
+    type=click.IntRange(1),
+    metavar="N",
+    default=20,
+    show_default=True,
+    help="Cells that the peers forecast: a sample.",
+)
+@click.option(
+    "--peer-seconds",
+    type=click.FloatRange(0, min_open=True),
+    metavar="S",
+    default=600.0,
+    show_default=True,
+    help="What each peer may take in all.",
+)
+@click.option(
+    "--peer-seed", type=click.IntRange(0), default=0, show_default=True, help="Of the sample."
+)
 @click.option("--json", "json_file", type=FILE, help="Write every figure to a file.")
 @click.option("--html", "html_file", type=FILE, help="Write a page of pictures to a file.")
 @click.option(
@@ -95,7 +116,8 @@ def command(
     plan = _plan(settings_file, files, Asked(**options))
     for note in plan.notes:
         click.echo(note, err=True)
-    backtest = Backtest(plan.profile, plan.span)
+    beside = start_peers(plan.peers, plan.profile, plan.span) if plan.peers else None
+    backtest = Backtest(plan.profile, plan.span, beside)
     keeper = Resume(resume, plan.fingerprint()) if resume else None
     begun = time.monotonic()
     done = run_backtest(backtest, plan.slabs, keeper)
@@ -104,14 +126,17 @@ def command(
         click.echo(f"stopped after {done:,} of {plan.slabs.total:,} bins{hint}", err=True)
         raise click.Abort
     run = {**plan.describe(), "seconds": round(time.monotonic() - begun, 1)}
-    findings = Findings(backtest.evaluator, run)
+    peers = PeerReport(beside, plan.slabs.cells) if beside else None
+    findings = Findings(backtest.evaluator, run, peers)
     findings.show(Console())
+    for note in peers.notes() if peers else ():
+        click.echo(note, err=True)
     if json_file is not None:
         findings.write(json_file)
         click.echo(f"wrote {json_file}")
     if html_file is not None:
         title = f"Backtest of {', '.join(Path(file).name for file in files)}"
-        page = Page(plan, backtest, findings.scores, {"command": command_line()})
+        page = Page(plan, backtest, findings.scores, {"command": command_line()}, peers)
         page.write(html_file, title)
         click.echo(f"wrote {html_file}")
 

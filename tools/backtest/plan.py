@@ -25,6 +25,7 @@ from tidecast.streams.backtest.sources import LogSlabs, Slabs, TableSlabs
 from tidecast.streams.backtest.table import Absent, Aggregate, Table, open_table, read_table
 from tidecast.streams.backtest.times import parse_frequency
 from tidecast.streams.logs import LogSpec
+from tidecast.tools.backtest.peers import PeersPlan
 
 __all__ = ["Asked", "Plan", "plan_logs", "plan_table"]
 
@@ -53,16 +54,24 @@ class Asked:
     aggregate: Aggregate = "sum"
     absent: Absent = "auto"
     regions: Path | None = None
+    peers: bool = False
+    peer_cells: int = 20
+    peer_seconds: float = 600.0
+    peer_seed: int = 0
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Slabs to step through, by which profile, and what of it is scored; ``notes`` are told."""
+    """Slabs to step through, by which profile, and what of it is scored; ``notes`` are told.
+
+    ``peers`` is None where none are asked for.
+    """
 
     slabs: Slabs
     profile: ForecastProfile
     span: Span
     notes: tuple[str, ...]
+    peers: PeersPlan | None = None
 
     def fingerprint(self) -> str:
         """Return a hash of all that the figures depend on, versions of programs apart."""
@@ -71,7 +80,7 @@ class Plan:
             self.slabs.fingerprint(),
             *(profile.series, profile.grid.width, str(profile.grid.zone), profile.horizon),
             *(profile.quantile_levels, profile.season_lengths, profile.experts, profile.reach),
-            self.span,
+            *(self.span, self.peers),
         )
         return xxhash.xxh3_128_hexdigest(repr(meaning).encode())
 
@@ -145,7 +154,7 @@ def _plan(slabs: Slabs, profile: ForecastProfile, asked: Asked, notes: Sequence[
     scored = f"{n_bins:,} bins, of which the last {n_scored:,} are scored"
     if asked.score_where:
         scored += f" where {asked.score_where}"
-    return Plan(slabs, profile, span, (*notes, scored))
+    return Plan(slabs, profile, span, (*notes, scored), _peers(slabs, asked))
 
 
 def _span(slabs: Slabs, asked: Asked, horizon: int) -> Span:
@@ -155,6 +164,12 @@ def _span(slabs: Slabs, asked: Asked, horizon: int) -> Span:
     first = max(slabs.first_bin, slabs.last_bin + 1 - n_scored)
     fans = fans_origin(slabs.first_bin, slabs.last_bin, horizon)
     return Span(first, where, slabs.counts(), fans)
+
+
+def _peers(slabs: Slabs, asked: Asked) -> PeersPlan | None:
+    if not asked.peers:
+        return None
+    return PeersPlan.of(len(slabs.cells), asked.peer_cells, asked.peer_seed, asked.peer_seconds)
 
 
 def _experts(without: Sequence[str]) -> tuple[str, ...]:
