@@ -10,10 +10,10 @@ from tidecast.models.arrays import Arrays, finite, nested, scoped
 from tidecast.models.evaluate.beside import Beside
 from tidecast.models.evaluate.evaluator import Evaluator, Span
 from tidecast.models.evaluate.fans import Fans
+from tidecast.models.evaluate.left_out import LeftOut, OverheardForecaster
 from tidecast.models.evaluate.said import Said
 from tidecast.models.evaluate.shapes import ExpertShapes
 from tidecast.models.evaluate.weights import DailyWeights
-from tidecast.models.forecaster import Forecaster
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.cells import Cell
 from tidecast.state.slabs import Slab
@@ -25,12 +25,20 @@ class Backtest:
     """Predict, score, then learn: bin by bin, exactly as live.
 
     A bin is scored when it is final: at once, or when no correction can come any more. Peers that
-    run ``beside`` are told the same, in the same order.
+    run ``beside`` are told the same, in the same order. With ``leave_one_out`` the blends without
+    one of the experts are scored, too.
     """
 
-    def __init__(self, profile: ForecastProfile, span: Span, beside: Beside | None = None) -> None:
+    def __init__(
+        self,
+        profile: ForecastProfile,
+        span: Span,
+        beside: Beside | None = None,
+        leave_one_out: bool = False,
+    ) -> None:
         self.profile = profile
-        self.forecaster = Forecaster(profile)
+        self.forecaster = OverheardForecaster(profile)
+        self.left_out = LeftOut(profile, span, self.forecaster) if leave_one_out else None
         self.evaluator = Evaluator(profile, span)
         self.fans = Fans(profile, span.fans_origin)
         self.weights = DailyWeights(profile)
@@ -47,12 +55,16 @@ class Backtest:
             self.beside.step(slab)
         if slab.revision:
             self.forecaster.correct(slab)
+            if self.left_out is not None:
+                self.left_out.correct(slab)
             if slab.bin in self._open:
                 self._open[slab.bin] = (slab, self._open[slab.bin][1])
             return
         self.cells = cells
         self._hear(slab)
         _, forecast = self.forecaster.step(slab, cells, positions)
+        if self.left_out is not None:
+            self.left_out.step(slab, cells, positions)
         self.weights.add(forecast)
         self._shapes.keep(slab.bin)
         self._settle(self.profile.grid.end(slab.bin + 1) - self.profile.reach)
@@ -64,6 +76,8 @@ class Backtest:
         said = Said(dues, shapes)
         self._open[slab.bin] = (slab, said)
         self._shapes.learn(said, finite(slab.values).T)
+        if self.left_out is not None:
+            self.left_out.hear(slab.bin)
 
     def end(self) -> None:
         """Score what no correction will come of any more, for there is nothing left to read."""
@@ -80,6 +94,8 @@ class Backtest:
             self.evaluator.add(bin_, actual, cells, said)
             if self.beside is not None:
                 self.beside.score(bin_, actual, cells, said)
+            if self.left_out is not None:
+                self.left_out.score(bin_, actual, cells, said)
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
@@ -97,6 +113,7 @@ class Backtest:
                 "shapes": self._shapes.snapshot(),
                 "open": waiting,
                 "beside": {} if self.beside is None else self.beside.snapshot(),
+                "left_out": {} if self.left_out is None else self.left_out.snapshot(),
             }
         )
 
@@ -110,9 +127,13 @@ class Backtest:
         self._shapes.restore(scoped(arrays, "shapes"))
         if self.beside is not None:
             self.beside.restore(scoped(arrays, "beside"), cells)
+        if self.left_out is not None:
+            self.left_out.restore(scoped(arrays, "left_out"), cells)
         self._open = {}
         waiting = scoped(arrays, "open")
         for bin_ in sorted(int(name.split("/")[0]) for name in waiting if name.endswith("values")):
             dues = self.forecaster.said_of(bin_)  # kept as long as a correction may come
             said = Said(dues, tuple(waiting.get(f"{bin_}/shapes", ())))
             self._open[bin_] = (Slab(bin_, waiting[f"{bin_}/values"]), said)
+            if self.left_out is not None:
+                self.left_out.hear(bin_)

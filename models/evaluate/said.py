@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tidecast.models.calibrate import NOTHING, quantiles_of
 from tidecast.models.pending import Due
 
-__all__ = ["Said", "stacked"]
+__all__ = ["Said", "quantiles_of_blend", "stacked"]
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class Said:
         ``means`` are those of `means`.
         """
         n_experts, n_series, n_cells, n_dues = means.shape
-        said = [np.moveaxis(due.quantiles(), 1, -1) for due in self.dues]  # (series, level, cell)
-        found = np.empty((*means.shape, said[0].shape[1]), np.float32)
-        found[0] = np.moveaxis(stacked(said, n_cells, np.nan), 1, -1)
+        of_blend = quantiles_of_blend(self.dues, n_cells)
+        found = np.empty((*means.shape, of_blend.shape[-1]), np.float32)
+        found[0] = of_blend
         flat = means[1:].reshape((n_experts - 1) * n_series, n_cells, n_dues)
         scale = stacked([due.scale for due in self.dues], n_cells, 1.0)
         scale = np.broadcast_to(scale, means[1:].shape).reshape(flat.shape)
@@ -70,6 +70,12 @@ class Said:
         n = max(1, n_entries // max(1, per_due))
         for start in range(0, len(self.dues), n):
             yield Said(self.dues[start : start + n], self.shapes[start : start + n])
+
+
+def quantiles_of_blend(dues: Sequence[Due], n_cells: int) -> NDArray[np.float32]:
+    """Return the blend's quantiles, (series, cell, due, level); NaN where nothing was said."""
+    said = [np.moveaxis(due.quantiles(), 1, -1) for due in dues]  # (series, level, cell)
+    return np.moveaxis(stacked(said, n_cells, np.nan), 1, -1)
 
 
 def stacked(parts: Sequence[NDArray[np.float32]], n_cells: int, fill: float) -> NDArray[np.float32]:

@@ -63,6 +63,9 @@ def _seasons(_: click.Context, __: click.Parameter, text: str | None) -> tuple[i
 @click.option("--regions", type=FILE, help="A table of region, lat, lng.")
 @click.option("--without", metavar="EXPERT", multiple=True, help="Leave an expert out.")
 @click.option(
+    "--leave-one-out", is_flag=True, help="Tell what the blend is worth without each expert."
+)
+@click.option(
     "--score-last",
     type=click.IntRange(1),
     metavar="N",
@@ -117,7 +120,7 @@ def command(
     for note in plan.notes:
         click.echo(note, err=True)
     beside = start_peers(plan.peers, plan.profile, plan.span) if plan.peers else None
-    backtest = Backtest(plan.profile, plan.span, beside)
+    backtest = Backtest(plan.profile, plan.span, beside, plan.leave_one_out)
     keeper = Resume(resume, plan.fingerprint()) if resume else None
     begun = time.monotonic()
     done = run_backtest(backtest, plan.slabs, keeper)
@@ -127,7 +130,7 @@ def command(
         raise click.Abort
     run = {**plan.describe(), "seconds": round(time.monotonic() - begun, 1)}
     peers = PeerReport(beside, plan.slabs.cells) if beside else None
-    findings = Findings(backtest.evaluator, run, peers)
+    findings = Findings(backtest, run, peers)
     findings.show(Console())
     for note in peers.notes() if peers else ():
         click.echo(note, err=True)

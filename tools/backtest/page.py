@@ -153,7 +153,8 @@ class Page:
         return Section("Accuracy by lead", [Picture(svg, ACCURACY)])
 
     def _experts(self, name: str) -> Section:
-        experts = (BLEND, *self._profile.experts)
+        left_out = self._backtest.left_out
+        experts = (BLEND, *self._profile.experts, *(left_out.names if left_out else ()))
         table = _compared(name, experts, self._scores)
         return Section(f"{_words(name)}: figures over all leads", [], table)
 

@@ -43,6 +43,7 @@ class Asked:
     horizon: int | None = None
     seasons: tuple[int, ...] = ()
     without: tuple[str, ...] = ()
+    leave_one_out: bool = False
     score_last: int | None = None
     score_where: str | None = None
     freq: str | None = None
@@ -72,6 +73,7 @@ class Plan:
     span: Span
     notes: tuple[str, ...]
     peers: PeersPlan | None = None
+    leave_one_out: bool = False
 
     def fingerprint(self) -> str:
         """Return a hash of all that the figures depend on, versions of programs apart."""
@@ -80,7 +82,7 @@ class Plan:
             self.slabs.fingerprint(),
             *(profile.series, profile.grid.width, str(profile.grid.zone), profile.horizon),
             *(profile.quantile_levels, profile.season_lengths, profile.experts, profile.reach),
-            *(self.span, self.peers),
+            *(self.span, self.peers, self.leave_one_out),
         )
         return xxhash.xxh3_128_hexdigest(repr(meaning).encode())
 
@@ -148,13 +150,16 @@ def _plan(slabs: Slabs, profile: ForecastProfile, asked: Asked, notes: Sequence[
         season_lengths=forecast.season_lengths,
         experts=_experts(asked.without),
     )
+    if asked.leave_one_out and len(profile.experts) < 2:
+        raise SettingsError("--leave-one-out needs two experts or more: leave fewer out")
     span = _span(slabs, asked, profile.horizon)
     n_scored = slabs.last_bin + 1 - span.first_bin
     n_bins = slabs.last_bin + 1 - slabs.first_bin
     scored = f"{n_bins:,} bins, of which the last {n_scored:,} are scored"
     if asked.score_where:
         scored += f" where {asked.score_where}"
-    return Plan(slabs, profile, span, (*notes, scored), _peers(slabs, asked))
+    peers = _peers(slabs, asked)
+    return Plan(slabs, profile, span, (*notes, scored), peers, asked.leave_one_out)
 
 
 def _span(slabs: Slabs, asked: Asked, horizon: int) -> Span:

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tidecast.models.evaluate.evaluator import Evaluator
+from tidecast.models.evaluate.backtest import Backtest
 from tidecast.models.evaluate.groups import by_day, by_size, by_week
 from tidecast.models.evaluate.levels import LEVELS
 from tidecast.models.evaluate.metrics import Score, scores_of
@@ -30,12 +30,14 @@ class Findings:
     """The figures of a run, kept by (series, level, expert, lead, metric)."""
 
     def __init__(
-        self, evaluator: Evaluator, run: dict[str, Any], peers: PeerReport | None = None
+        self, backtest: Backtest, run: dict[str, Any], peers: PeerReport | None = None
     ) -> None:
-        self._evaluator = evaluator
+        self._evaluator = evaluator = backtest.evaluator
+        self._left_out = backtest.left_out
         self._run = run
         self._peers = peers
-        self.scores: tuple[Score, ...] = (*scores_of(evaluator), *by_week(evaluator))
+        left_out = self._left_out.scores() if self._left_out else ()
+        self.scores: tuple[Score, ...] = (*scores_of(evaluator), *by_week(evaluator), *left_out)
         self._value = _by_key(self.scores)
 
     def write(self, path: Path) -> None:
@@ -65,7 +67,8 @@ class Findings:
         return self._value.get(key)
 
     def _experts(self, series: str) -> Table:
-        experts = (BLEND, *self._evaluator.profile.experts)
+        left_out = self._left_out.names if self._left_out else ()
+        experts = (BLEND, *self._evaluator.profile.experts, *left_out)
         return _compared(f"{series}: cells, all leads", series, experts, self._value)
 
     def _beside(self, series: str, peers: PeerReport) -> Table:

@@ -15,6 +15,7 @@ import pytest
 from shops import click
 
 from tidecast.models.evaluate.backtest import Backtest
+from tidecast.models.profile import DEFAULT_EXPERTS
 from tidecast.state.bins import HOUR, iso
 from tidecast.tools.backtest import run as runner
 from tidecast.tools.main import run
@@ -161,6 +162,28 @@ def test_an_expert_may_be_left_out(sales: Path, tmp_path: Path) -> None:
     file = tmp_path / "scores.json"
     assert backtest(sales, "--without", "linear", "--json", str(file)) == 0
     assert "linear" not in {score["expert"] for score in scores(file)}
+
+
+def test_the_blend_without_each_expert_is_told_everywhere(
+    sales: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, page = tmp_path / "scores.json", tmp_path / "page.html"
+    experts = ("--without", "holt_winters", "--without", "pooled", "--without", "time_of_week")
+    outputs = ("--leave-one-out", "--json", str(file), "--html", str(page))
+    assert backtest(sales, "--score-last", "24", *experts, *outputs) == 0
+    told = {"without seasonal_naive", "without linear"}
+    assert told < {score["expert"] for score in scores(file)}
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in told)
+    assert all(f">{name.replace('_', ' ')}</th>" in page.read_text("utf-8") for name in told)
+
+
+def test_of_one_expert_none_can_be_left_out(
+    sales: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = [text for name in DEFAULT_EXPERTS[1:] for text in ("--without", name)]
+    assert backtest(sales, *others, "--leave-one-out") == 2
+    assert "--leave-one-out needs two experts or more" in capsys.readouterr().err
 
 
 def test_event_logs_are_forecast_by_their_settings(tmp_path: Path) -> None:
