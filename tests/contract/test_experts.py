@@ -15,6 +15,7 @@ from tidecast.models.surroundings import Surroundings
 from tidecast.state.bins import HOUR, BinGrid
 from tidecast.state.cells import Cell
 from tidecast.state.errors import SettingsError
+from tidecast.state.settings.experts import EXPERT_NAMES
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 
@@ -224,6 +225,10 @@ def test_seasonal_naive_looks_whole_seasons_back_for_leads_beyond_a_season() -> 
     world.profile, world.expert = short, make_experts(short)[0]
     mean, _ = world.forecast(FIRST_BIN + 10, np.full((1, 2), float((FIRST_BIN + 10) % 3)))
     assert mean[0, 0].tolist() == [float((FIRST_BIN + 10 + lead) % 3) for lead in range(1, 8)]
+
+
+def test_every_expert_may_be_named_in_the_settings() -> None:
+    assert tuple(EXPERTS) == EXPERT_NAMES
 
 
 def test_an_unknown_expert_is_refused_by_name() -> None:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from tidecast.models.evaluate.evaluator import Span
 from tidecast.models.evaluate.fans import fans_origin
 from tidecast.models.evaluate.where import EVERYTHING, ScoreWhere
-from tidecast.models.profile import DEFAULT_EXPERTS, ForecastProfile
+from tidecast.models.profile import ForecastProfile
 from tidecast.state.bins import BinGrid, iso
 from tidecast.state.errors import SettingsError
 from tidecast.state.settings import Settings
@@ -41,6 +41,7 @@ class Asked:
 
     horizon: int | None = None
     seasons: tuple[int, ...] = ()
+    with_: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     score_last: int | None = None
     score_where: str | None = None
@@ -132,12 +133,13 @@ def _plan(slabs: Slabs, profile: ForecastProfile, asked: Asked, notes: Sequence[
         ForecastSettings,
         horizon=asked.horizon or profile.horizon,
         season_lengths=asked.seasons or profile.season_lengths,
+        experts=_experts(profile.experts, asked.with_, asked.without),
     )
     profile = replace(
         profile,
         horizon=forecast.horizon,
         season_lengths=forecast.season_lengths,
-        experts=_experts(asked.without),
+        experts=forecast.experts,
     )
     span = _span(slabs, asked, profile.horizon)
     n_scored = slabs.last_bin + 1 - span.first_bin
@@ -157,14 +159,15 @@ def _span(slabs: Slabs, asked: Asked, horizon: int) -> Span:
     return Span(first, where, slabs.counts(), fans)
 
 
-def _experts(without: Sequence[str]) -> tuple[str, ...]:
-    """Return the default experts but those left out."""
-    for name in without:
-        if name not in DEFAULT_EXPERTS:
+def _experts(usual: Sequence[str], added: Sequence[str], left_out: Sequence[str]) -> list[str]:
+    """Return the names of the usual experts and those added, but for those left out."""
+    asked = list(dict.fromkeys((*usual, *added)))
+    for name in left_out:
+        if name not in asked:
             raise SettingsError(
-                f"without {name!r}: there is no such expert; known: {', '.join(DEFAULT_EXPERTS)}"
+                f"without {name!r}: there is no such expert; asked are {', '.join(asked)}"
             )
-    return tuple(name for name in DEFAULT_EXPERTS if name not in without)
+    return [name for name in asked if name not in left_out]
 
 
 def _of_table(table: Table, places: Mapping[str, Any]) -> list[str]:
