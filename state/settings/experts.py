@@ -7,5 +7,8 @@ __all__ = ["DEFAULT_EXPERTS", "EXPERT_NAMES"]
 DEFAULT_EXPERTS = ("seasonal_naive", "time_of_week", "holt_winters", "linear", "pooled")
 """Those that are asked unless others are named."""
 
-EXPERT_NAMES = DEFAULT_EXPERTS
+EXPERT_NAMES = (
+    *DEFAULT_EXPERTS,
+    *("tsb", "croston", "last_value", "snarimax", "starima", "geographic"),
+)
 """All there are; `tidecast.models.experts` has one of each name."""

@@ -70,6 +70,8 @@ def rhythm(n_bins: int, n_cells: int, seed: int = 0) -> list[Values]:
     return list(counts)
 
 
+WITHOUT_SEASONS = {"croston", "last_value"}
+
 every_expert = pytest.mark.parametrize("name", sorted(EXPERTS))
 
 HARD = {
@@ -207,7 +209,7 @@ def test_most_of_a_lasting_shift_is_learnt_within_five_weeks(name: str) -> None:
     assert ((mean > 60.0) & (mean < 110.0)).all()
 
 
-@every_expert
+@pytest.mark.parametrize("name", sorted(EXPERTS.keys() - WITHOUT_SEASONS))
 def test_a_season_is_kept_in_step_over_skipped_bins(name: str) -> None:
     world = World(name)
     season = [0.0, 10.0, 20.0, 60.0, 20.0, 10.0]
