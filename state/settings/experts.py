@@ -4,11 +4,11 @@ from __future__ import annotations
 
 __all__ = ["DEFAULT_EXPERTS", "EXPERT_NAMES"]
 
-DEFAULT_EXPERTS = ("seasonal_naive", "time_of_week", "holt_winters", "linear", "pooled")
+DEFAULT_EXPERTS = ("seasonal_naive", "time_of_week", "holt_winters", "linear", "pooled", "tsb")
 """Those that are asked unless others are named."""
 
 EXPERT_NAMES = (
     *DEFAULT_EXPERTS,
-    *("tsb", "croston", "last_value", "snarimax", "starima", "geographic"),
+    *("croston", "last_value", "snarimax", "starima", "geographic"),
 )
 """All there are; `tidecast.models.experts` has one of each name."""
