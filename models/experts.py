@@ -10,11 +10,17 @@ from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays
 from tidecast.models.covariates import Covariates
+from tidecast.models.online.croston import Croston
+from tidecast.models.online.geographic import GeographicExpert
 from tidecast.models.online.holt_winters import HoltWintersExpert
+from tidecast.models.online.last_value import LastValue
 from tidecast.models.online.linear import LinearExpert
 from tidecast.models.online.pooled import PooledExpert
 from tidecast.models.online.seasonal_naive import SeasonalNaive
+from tidecast.models.online.snarimax import SnarimaxExpert
+from tidecast.models.online.starima import StarimaExpert
 from tidecast.models.online.time_of_week import TimeOfWeek
+from tidecast.models.online.tsb import TSB
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.errors import SettingsError
 from tidecast.state.slabs import Slab
@@ -53,7 +59,19 @@ class Expert(Protocol):
 
 EXPERTS: dict[str, Callable[[ForecastProfile], Expert]] = {
     expert.name: expert
-    for expert in (SeasonalNaive, TimeOfWeek, HoltWintersExpert, LinearExpert, PooledExpert)
+    for expert in (
+        SeasonalNaive,
+        TimeOfWeek,
+        HoltWintersExpert,
+        LinearExpert,
+        PooledExpert,
+        TSB,
+        Croston,
+        LastValue,
+        SnarimaxExpert,
+        StarimaExpert,
+        GeographicExpert,
+    )
 }
 """Every expert by its name."""
 

@@ -59,6 +59,18 @@ LAYOUTS: Mapping[str, Layout] = {
     "expert-pooled/*trust/sums": Layout(1),
     "expert-pooled/said": Layout(1),
     "expert-pooled/said_at": WHOLE,
+    "expert-tsb/*": Layout(1),
+    "expert-croston/*": Layout(1),
+    "expert-last_value/last": Layout(1, np.nan),
+    "expert-last_value/*": Layout(1),
+    "expert-snarimax/*": Layout(2),
+    "expert-starima/space/past": Layout(2),
+    "expert-starima/space/error": Layout(1),
+    "expert-starima/coefficients/*": Layout(0),
+    "expert-geographic/space/past": Layout(2),
+    "expert-geographic/space/error": Layout(1),
+    "expert-geographic/coefficients/all/*": Layout(0),
+    "expert-geographic/coefficients/*": Layout(1),
 }
 """By the name of an array; calibration and its shapes are moved by functions of their own."""
 

@@ -15,6 +15,7 @@ from tidecast.models.surroundings import Surroundings
 from tidecast.state.bins import HOUR, BinGrid
 from tidecast.state.cells import Cell
 from tidecast.state.errors import SettingsError
+from tidecast.state.settings.experts import EXPERT_NAMES
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 
@@ -68,6 +69,8 @@ def rhythm(n_bins: int, n_cells: int, seed: int = 0) -> list[Values]:
     counts[random.random(counts.shape) < 0.05] = np.nan
     return list(counts)
 
+
+WITHOUT_SEASONS = {"croston", "last_value"}
 
 every_expert = pytest.mark.parametrize("name", sorted(EXPERTS))
 
@@ -206,7 +209,7 @@ def test_most_of_a_lasting_shift_is_learnt_within_five_weeks(name: str) -> None:
     assert ((mean > 60.0) & (mean < 110.0)).all()
 
 
-@every_expert
+@pytest.mark.parametrize("name", sorted(EXPERTS.keys() - WITHOUT_SEASONS))
 def test_a_season_is_kept_in_step_over_skipped_bins(name: str) -> None:
     world = World(name)
     season = [0.0, 10.0, 20.0, 60.0, 20.0, 10.0]
@@ -224,6 +227,10 @@ def test_seasonal_naive_looks_whole_seasons_back_for_leads_beyond_a_season() -> 
     world.profile, world.expert = short, make_experts(short)[0]
     mean, _ = world.forecast(FIRST_BIN + 10, np.full((1, 2), float((FIRST_BIN + 10) % 3)))
     assert mean[0, 0].tolist() == [float((FIRST_BIN + 10 + lead) % 3) for lead in range(1, 8)]
+
+
+def test_every_expert_may_be_named_in_the_settings() -> None:
+    assert tuple(EXPERTS) == EXPERT_NAMES
 
 
 def test_an_unknown_expert_is_refused_by_name() -> None:

@@ -61,6 +61,7 @@ def _seasons(_: click.Context, __: click.Parameter, text: str | None) -> tuple[i
     help="What a row that is not there means.",
 )
 @click.option("--regions", type=FILE, help="A table of region, lat, lng.")
+@click.option("--with", "with_", metavar="EXPERT", multiple=True, help="Ask an expert more.")
 @click.option("--without", metavar="EXPERT", multiple=True, help="Leave an expert out.")
 @click.option(
     "--leave-one-out", is_flag=True, help="Tell what the blend is worth without each expert."

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from tidecast.models.covariates import Covariates
 from tidecast.models.forecaster import Forecast, Forecaster
-from tidecast.models.profile import DEFAULT_EXPERTS, ForecastProfile
+from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import Scores
 from tidecast.state.bins import HOUR, BinGrid
 from tidecast.state.cells import Cell
+from tidecast.state.settings.experts import DEFAULT_EXPERTS
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 

@@ -211,6 +211,7 @@ def test_event_logs_are_forecast_by_their_settings(tmp_path: Path) -> None:
         (["--value", "units"], 3, "no column 'units'"),
         (["--score-where", "value > 0"], 2, "write actual"),
         (["--without", "oracle"], 2, "there is no such expert"),
+        (["--with", "oracle"], 2, "'oracle' is unknown; use some of seasonal_naive"),
     ],
 )
 def test_what_makes_no_sense_is_named(
