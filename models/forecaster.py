@@ -78,9 +78,9 @@ class Forecaster:
         """
         values = finite(slab.values)
         scores = self._score(slab.bin, values)
-        self._weigh(slab.bin, values)
-        self._window.append(slab.bin, values)
         admitted, covariates = self._surroundings.observe(Slab(slab.bin, values), cells, positions)
+        self._weigh(slab.bin, admitted.values)
+        self._window.append(slab.bin, admitted.values)
         for expert in self.experts:
             expert.learn(self._window, admitted, covariates)
         return scores, self._forecast(covariates)
@@ -88,12 +88,23 @@ class Forecaster:
     def correct(self, slab: Slab) -> Scores | None:
         """Replace the values of an earlier bin, and score its forecasts by them.
 
-        What was learnt from the bin stays; nothing is learnt twice. Scores are None when nothing
-        was forecast of the bin.
+        What was learnt from the bin stays; nothing is learnt twice. What was suspended and still
+        looks it stays so. Scores are None when nothing was forecast of the bin.
         """
         values = finite(slab.values)
-        self._window.correct(slab.bin, values)
+        held = self._window.lag((self._window.last_bin or 0) - slab.bin)
+        self._window.correct(slab.bin, self._surroundings.fit(values, held))
         return self._score(slab.bin, values, slab.revision)
+
+    @property
+    def actions(self) -> Mapping[str, NDArray[np.int64]]:
+        """What the guards did so far: see `tidecast.models.actions`; each (series,)."""
+        return self._surroundings.actions
+
+    @property
+    def resets(self) -> dict[str, int]:
+        """How often each expert threw away state that was no longer sane."""
+        return {expert.name: expert.resets for expert in self.experts}
 
     def said_of(self, bin_: int) -> tuple[Due, ...]:
         """Return what was forecast of ``bin_`` so far, a lead each; ask before it closes."""
