@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -18,6 +18,7 @@ from tidecast.models.pending import Due, Pending
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import Scores, ScoreSheet
 from tidecast.models.surroundings import Surroundings
+from tidecast.models.watch import Watch
 from tidecast.state.cells import Cell
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
@@ -66,6 +67,7 @@ class Forecaster:
         self._blend = Blend(len(self.experts), profile.n_series, profile.horizon)
         self._calibrate = Calibrate(profile.n_series, profile.horizon, profile.quantile_levels)
         self._pending = Pending()
+        self._watch = Watch(len(self.experts))
 
     def step(
         self, slab: Slab, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]
@@ -92,8 +94,8 @@ class Forecaster:
         looks it stays so. Scores are None when nothing was forecast of the bin.
         """
         values = finite(slab.values)
-        held = self._window.lag((self._window.last_bin or 0) - slab.bin)
-        self._window.correct(slab.bin, self._surroundings.fit(values, held))
+        kept = self._surroundings.fit(values, self._window.at(slab.bin))
+        self._window.correct(slab.bin, kept)
         return self._score(slab.bin, values, slab.revision)
 
     @property
@@ -103,8 +105,9 @@ class Forecaster:
 
     @property
     def resets(self) -> dict[str, int]:
-        """How often each expert threw away state that was no longer sane."""
-        return {expert.name: expert.resets for expert in self.experts}
+        """How often each expert threw away state that was no longer sane, or began anew."""
+        own = zip(self.experts, self._watch.resets.tolist(), strict=True)
+        return {expert.name: expert.resets + anew for expert, anew in own}
 
     def said_of(self, bin_: int) -> tuple[Due, ...]:
         """Return what was forecast of ``bin_`` so far, a lead each; ask before it closes."""
@@ -171,7 +174,17 @@ class Forecaster:
         for place, expert in enumerate(self.experts):
             means[place], scales[place] = expert.forecast(self._window, covariates)
         ceiling = self._surroundings.ceiling.T[:, :, None].astype(np.float32)
-        return np.clip(means, 0.0, ceiling), scales
+        means = self._watch.within(means, ceiling)
+        for place in self._watch.diverged():
+            self._begin_anew(place)
+        return means, scales
+
+    def _begin_anew(self, place: int) -> None:
+        """Replace an expert by one that has learnt nothing."""
+        experts = [*self.experts]
+        fresh = replace(self.profile, experts=(experts[place].name,))
+        experts[place] = make_experts(fresh)[0]
+        self.experts = tuple(experts)
 
     def snapshot(self) -> Arrays:
         """Return everything that later steps depend on, as arrays."""
@@ -189,6 +202,7 @@ class Forecaster:
             "blend": self._blend,
             "calibrate": self._calibrate,
             "pending": self._pending,
+            "watch": self._watch,
             **{f"expert-{expert.name}": expert for expert in self.experts},
         }
 

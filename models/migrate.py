@@ -36,6 +36,7 @@ WHOLE = Layout(None)
 LAYOUTS: Mapping[str, Layout] = {
     "*/last_bin": WHOLE,
     "*/resets": WHOLE,
+    "watch/run": WHOLE,
     "window/values": Layout(2, np.nan),
     "surroundings/guard/*": Layout(1),
     "surroundings/feed/zero_at": Layout(1, -1),
