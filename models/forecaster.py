@@ -78,9 +78,8 @@ class Forecaster:
         longitude of regions, as far as known. Scores are None when nothing was forecast of this
         bin. Forecasts of bins that were skipped are scored only if a correction of those comes.
         """
-        values = finite(slab.values)
-        scores = self._score(slab.bin, values)
-        admitted, covariates = self._surroundings.observe(Slab(slab.bin, values), cells, positions)
+        scores = self._score(slab.bin, finite(slab.demand))
+        admitted, covariates = self._surroundings.observe(slab, cells, positions)
         self._weigh(slab.bin, admitted.values)
         self._window.append(slab.bin, admitted.values)
         for expert in self.experts:
@@ -93,7 +92,7 @@ class Forecaster:
         What was learnt from the bin stays; nothing is learnt twice. What was suspended and still
         looks it stays so. Scores are None when nothing was forecast of the bin.
         """
-        values = finite(slab.values)
+        values = finite(slab.demand)
         kept = self._surroundings.fit(values, self._window.at(slab.bin))
         self._window.correct(slab.bin, kept)
         return self._score(slab.bin, values, slab.revision)

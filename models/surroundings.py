@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.models.actions import Actions
-from tidecast.models.arrays import Arrays, grown, nested, scoped
+from tidecast.models.arrays import Arrays, finite, grown, nested, scoped
 from tidecast.models.covariates import Calendar, Covariates
 from tidecast.models.feed import Feed
 from tidecast.models.guard import Guard
@@ -85,9 +85,11 @@ class Surroundings:
 
         Level and scale have learnt from them then.
         """
-        guard, values, known = self._guard, slab.values, np.isfinite(slab.values)
-        guard.grow(len(values))
+        guard = self._guard
+        guard.grow(len(slab.values))
         usual = self._usual.of(range(slab.bin, slab.bin + 1), guard.level)[0].astype(np.float64)
+        values = _least(finite(slab.values), slab.censored, usual)
+        known = np.isfinite(values)
         down, shared = self._feed.judge(slab.bin, values, guard.reach, usual)
         bursts, shifts = guard.judge(np.where(down, np.nan, values))
         heard = np.where(down | shared, np.nan, values)
@@ -123,6 +125,18 @@ class Surroundings:
             "usual": self._usual,
             "actions": self._actions,
         }
+
+
+def _least(
+    values: NDArray[np.float64], censored: NDArray[np.bool_] | None, usual: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the values, (cell, series), without those that say less than is known anyway.
+
+    That demand was at least a censored value is news where that is more than what is usual.
+    """
+    if censored is None:
+        return values
+    return np.where(censored & ~(values > usual), np.nan, values)
 
 
 def _memory(profile: ForecastProfile) -> int:
