@@ -43,7 +43,7 @@ class Expert(Protocol):
     """How often state that was no longer finite or sane was thrown away."""
 
     def learn(self, window: Window, slab: Slab, covariates: Covariates) -> None:
-        """Learn from ``slab``, winsorised; ``window`` already ends with it, as it came."""
+        """Learn from ``slab``, with which ``window`` already ends; NaN = missing or suspended."""
 
     def forecast(
         self, window: Window, covariates: Covariates

@@ -36,9 +36,13 @@ WHOLE = Layout(None)
 LAYOUTS: Mapping[str, Layout] = {
     "*/last_bin": WHOLE,
     "*/resets": WHOLE,
+    "watch/run": WHOLE,
     "window/values": Layout(2, np.nan),
     "surroundings/guard/*": Layout(1),
+    "surroundings/feed/zero_at": Layout(1, -1),
+    "surroundings/feed/*": Layout(0),
     "surroundings/usual/*": Layout(2),
+    "surroundings/actions/counts": Layout(1),
     "blend/products": Layout(0),
     "blend/seen": Layout(0),
     "pending/*/means": Layout(1, np.nan),

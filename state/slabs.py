@@ -25,12 +25,22 @@ class Slab:
     """One closed bin: ``values`` (cell, series), NaN where a mean or ratio has nothing.
 
     ``events`` counts what is in it. A ``revision`` above 0 replaces an earlier slab of the bin.
+    Where ``censored``, (cell, series), less came than was wanted (sold out, closed, not delivered):
+    the value is the least that demand was. None = nowhere.
     """
 
     bin: int
     values: NDArray[np.float64]
     events: int = 0
     revision: int = 0
+    censored: NDArray[np.bool_] | None = None
+
+    @property
+    def demand(self) -> NDArray[np.float64]:
+        """The values that are known to be all that was wanted, NaN where censored."""
+        return (
+            self.values if self.censored is None else np.where(self.censored, np.nan, self.values)
+        )
 
 
 @dataclass(frozen=True)

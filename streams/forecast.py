@@ -17,6 +17,7 @@ from tidecast.state.partition import Batch
 from tidecast.state.settings import Settings
 from tidecast.state.slabs import LateBins
 from tidecast.streams.checkpoints import Checkpoint, CheckpointLog, Owner
+from tidecast.streams.guards import GuardLog
 from tidecast.streams.metrics import ForecastMetrics
 from tidecast.streams.role import Save
 from tidecast.streams.sender import Sender
@@ -84,6 +85,7 @@ class ForecastRole:
         self._thread = OneThread("forecast")
         self._metrics = ForecastMetrics()
         self._fold = ForecastFold(settings)
+        self._guards = GuardLog(self._fold.forecaster)
         self._place: TP | None = None
         self._position = 0
         self._told: int | None = None  # the next bin, as last written to the progress topic
@@ -101,6 +103,7 @@ class ForecastRole:
         if found is not None:
             await self._thread.run(self._fold.restore, found.data)
             self._position = found.position
+        self._guards = GuardLog(self._fold.forecaster)
         if self._fold.slabs.inputs is None:  # nothing was read yet, or a warm-up has ended
             await self._list_partitions(self._place)
         await self._tell_progress(self._place)
@@ -154,6 +157,7 @@ class ForecastRole:
         self._metrics.note(len(closed.cells), bin_end, seconds)
         if closed.forecast is not None:
             self._metrics.weights(self._output.series, closed.forecast.weights)
+            self._metrics.guarded(self._guards.news())
 
     async def idle(self) -> None:
         """Do nothing: silence decides nothing here."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,17 @@ WEIGHT_MOVEMENT = Gauge(
     "tidecast_blend_weight_movement",
     "Mean absolute change of the blend's weights at the last bin",
     ("series",),
+)
+SUSPENDED = Counter(
+    "tidecast_suspended_values",
+    "Values that no model learns from: a burst, a shared burst or an outage",
+    ("series", "reason"),
+)
+SHIFTS = Counter(
+    "tidecast_admitted_shifts", "Cells whose burst lasted and is learnt as a shift", ("series",)
+)
+RESETS = Counter(
+    "tidecast_expert_resets", "Times that an expert threw away insane state", ("expert",)
 )
 
 ROWS = Counter("tidecast_stored_rows", "Rows written to ClickHouse", ("table",))
@@ -150,6 +161,16 @@ class ForecastMetrics:
             for name, movement in zip(series, moved.tolist(), strict=True):
                 WEIGHT_MOVEMENT.labels(name).set(movement)
         self._weights = now
+
+    def guarded(self, news: Iterable[tuple[str, str, int]]) -> None:
+        """Count what the guards did at a bin: what, in which series or expert, how often."""
+        for what, name, count in news:
+            if what == "reset":
+                RESETS.labels(name).inc(count)
+            elif what == "shift":
+                SHIFTS.labels(name).inc(count)
+            else:
+                SUSPENDED.labels(name, what).inc(count)
 
     def held_back_by(self, place: tuple[str, int] | None) -> None:
         """Name the source partition that time waits for."""

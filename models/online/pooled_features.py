@@ -60,7 +60,7 @@ class PooledFeatures:
         )
 
     def learn(self, bin_: int, values: NDArray[np.float64], covariates: Covariates) -> None:
-        """Take in the values of a bin, (cell, series), winsorised; NaN = missing."""
+        """Take in the values of a bin, (cell, series), fit to learn from; NaN = none."""
         expected, departure = self.week.learn(values, covariates)
         near = over_neighbours(departure, covariates.neighbours)
         week = self.week

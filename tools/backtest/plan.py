@@ -53,6 +53,7 @@ class Asked:
     region: str | None = None
     category: str | None = None
     value: tuple[str, ...] = ()
+    censored: str | None = None
     aggregate: Aggregate = "sum"
     absent: Absent = "auto"
     regions: Path | None = None
@@ -112,7 +113,8 @@ def plan_table(path: Path, asked: Asked) -> Plan:
     """
     frame = open_table(path)
     columns = find_columns(
-        frame.collect_schema(), asked.time, asked.region, asked.category, asked.value
+        frame.collect_schema(),
+        *(asked.time, asked.region, asked.category, asked.value, asked.censored),
     )
     zone = asked.timezone or "UTC"
     _checked(ShopSettings, time_zone=zone)

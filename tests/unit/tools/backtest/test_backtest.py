@@ -64,6 +64,32 @@ def scores(file: Path) -> list[dict[str, Any]]:
     return found
 
 
+def test_what_the_guards_did_is_in_the_figures(sales: Path, tmp_path: Path) -> None:
+    hour = (pl.col("time").rank("dense") - 1).alias("hour")
+    silent = pl.when(hour.is_between(76, 83)).then(0.0).otherwise(pl.col("value")).alias("value")
+    down, file = tmp_path / "down.parquet", tmp_path / "scores.json"
+    pl.read_parquet(sales).with_columns(silent).write_parquet(down)
+    assert backtest(down, "--seasons", "24", "--json", str(file)) == 0
+    told = json.loads(file.read_text())["run"]
+    assert set(told["guards"]["value"]) == {"burst", "shared_burst", "outage", "shift"}
+    assert told["guards"]["value"]["outage"] in (6 * 4, 7 * 4, 8 * 4)  # from the first or so on
+    assert set(told["resets"].values()) == {0}
+
+
+def test_what_was_sold_out_is_not_scored(sales: Path, tmp_path: Path) -> None:
+    sold_out = (pl.col("region") == "north").alias("sold_out")
+    marked, file = tmp_path / "marked.parquet", tmp_path / "scores.json"
+    pl.read_parquet(sales).with_columns(sold_out).write_parquet(marked)
+    assert backtest(marked, "--score-last", "48", "--json", str(file)) == 0
+    (mae,) = (
+        score
+        for score in scores(file)
+        if (score["level"], score["expert"], score["lead"]) == ("cell", "tidecast", None)
+        and score["metric"] == "mae"
+    )
+    assert mae["n"] == 48 * 3 * 2
+
+
 def test_a_table_is_forecast_without_settings(
     sales: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
