@@ -68,7 +68,7 @@ def test_what_is_not_known_is_nan() -> None:
 
 def test_neighbours_are_those_with_a_position() -> None:
     world = TreeWorld(tree_profile(), n_placed=2)
-    slabs = [np.ones((3, 1))] * 30 + [np.array([[1.0], [9.0], [50.0]])]
+    slabs = [np.ones((3, 1))] * 30 + [np.array([[1.0], [3.0], [3.5]])]
     *_, (_, rows) = world.rows(slabs)
     first, second, third = column(rows, "near", 1)
     assert first > 0.1
