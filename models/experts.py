@@ -15,6 +15,7 @@ from tidecast.models.online.linear import LinearExpert
 from tidecast.models.online.pooled import PooledExpert
 from tidecast.models.online.seasonal_naive import SeasonalNaive
 from tidecast.models.online.time_of_week import TimeOfWeek
+from tidecast.models.periodic.trees import TreesExpert
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.errors import SettingsError
 from tidecast.state.slabs import Slab
@@ -27,9 +28,9 @@ class Expert(Protocol):
     """Learns from closed bins and forecasts all cells at once.
 
     Laws, which `tests/contract/test_experts.py` holds every expert to: inputs are not changed; a
-    forecast is finite whatever came before (no cells, only NaN, huge values); new cells are
-    welcome at any bin; memory does not grow with bins; a restored expert goes on as the one the
-    snapshot was taken of, to the byte.
+    forecast is finite whatever came before (no cells, only NaN, huge values), or NaN for a whole
+    series while the expert sleeps; new cells are welcome at any bin; memory does not grow with
+    bins; a restored expert goes on as the one the snapshot was taken of, to the byte.
     """
 
     name: str
@@ -53,7 +54,14 @@ class Expert(Protocol):
 
 EXPERTS: dict[str, Callable[[ForecastProfile], Expert]] = {
     expert.name: expert
-    for expert in (SeasonalNaive, TimeOfWeek, HoltWintersExpert, LinearExpert, PooledExpert)
+    for expert in (
+        SeasonalNaive,
+        TimeOfWeek,
+        HoltWintersExpert,
+        LinearExpert,
+        PooledExpert,
+        TreesExpert,
+    )
 }
 """Every expert by its name."""
 

@@ -15,6 +15,7 @@ from tidecast.models.calibrate import Calibrate, quantiles_of, scale_at
 from tidecast.models.covariates import Covariates
 from tidecast.models.experts import make_experts
 from tidecast.models.pending import Due, Pending
+from tidecast.models.periodic.refits import Refits
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import Scores, ScoreSheet
 from tidecast.models.surroundings import Surroundings
@@ -55,12 +56,13 @@ class Forecaster:
     """All cells' window, experts, blend and calibration; one step for every closed bin.
 
     The same slabs give the same forecasts, to the byte; a forecast depends on no slab after its
-    origin.
+    origin. Refits are made at once, or ``refits_are_decided`` elsewhere; `refits` tells them.
     """
 
-    def __init__(self, profile: ForecastProfile) -> None:
+    def __init__(self, profile: ForecastProfile, refits_are_decided: bool = False) -> None:
         self.profile = profile
         self.experts = make_experts(profile)
+        self.refits = Refits(self.experts, at_once=not refits_are_decided)
         self._window = Window(profile.context_length, profile.n_series)
         self._surroundings = Surroundings(profile)
         self._blend = Blend(len(self.experts), profile.n_series, profile.horizon)
@@ -76,6 +78,7 @@ class Forecaster:
         longitude of regions, as far as known. Scores are None when nothing was forecast of this
         bin. Forecasts of bins that were skipped are scored only if a correction of those comes.
         """
+        self.refits.make()
         values = finite(slab.values)
         scores = self._score(slab.bin, values)
         self._weigh(slab.bin, values)

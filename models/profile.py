@@ -10,7 +10,7 @@ from tidecast.state.slabs import SlabRules
 
 __all__ = ["DEFAULT_EXPERTS", "ForecastProfile"]
 
-DEFAULT_EXPERTS = ("seasonal_naive", "time_of_week", "holt_winters", "linear", "pooled")
+DEFAULT_EXPERTS = ("seasonal_naive", "time_of_week", "holt_winters", "linear", "pooled", "trees")
 
 
 @dataclass(frozen=True)
