@@ -27,6 +27,9 @@ N_TREES = 25
 HELD_OUT = 0.2
 """Share of the newest origins on which it is judged how many trees pay."""
 
+FEWEST_HELD_OUT = 20
+"""Origins: all rows of a bin share its mood, so that fewer prove nothing however many rows."""
+
 PARAMETERS: dict[str, object] = {
     "objective": "regression",
     "learning_rate": 0.2,
@@ -79,7 +82,8 @@ def _best_number(rows: TrainingRows) -> int:
     cut = last - int(HELD_OUT * (last - first))
     known = rows.origin + rows.lead <= cut
     held_out = rows.origin >= cut
-    if known.sum() < FEWEST_ROWS // 2 or not held_out.any():
+    n_held_out = len(np.unique(rows.origin[held_out]))
+    if known.sum() < FEWEST_ROWS // 2 or n_held_out < FEWEST_HELD_OUT:
         return 0
     booster = _boosted(rows, known, N_TREES)
     features = rows.features[held_out].astype(np.float32)

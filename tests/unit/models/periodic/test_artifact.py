@@ -53,6 +53,11 @@ def test_too_few_rows_give_no_trees() -> None:
     assert fit(training_rows(n_rows=50)) == b""
 
 
+def test_many_rows_of_a_few_origins_prove_nothing() -> None:
+    assert fit(replace(ROWS, origin=ROWS.origin // 10)) == b""
+    assert fit(replace(ROWS, origin=ROWS.origin // 5)) != b""
+
+
 def test_where_nothing_departs_from_the_usual_there_are_no_trees() -> None:
     assert fit(replace(ROWS, target=np.zeros_like(ROWS.target))) == b""
 

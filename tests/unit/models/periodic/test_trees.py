@@ -40,11 +40,11 @@ def pulses(n_bins: int) -> list[Values]:
 
 def test_the_trees_sleep_until_they_are_fitted() -> None:
     expert = TreesExpert(PROFILE)
-    means = said(expert, TreeWorld(PROFILE), counts(60, [5.0] * 40))
+    means = said(expert, TreeWorld(PROFILE), counts(110, [5.0] * 40))
     asleep = [bool(np.isnan(mean).all()) for mean in means]
-    assert asleep.index(False) == 24  # the first refit, after 12 bins, has too few rows
-    assert all(np.isfinite(mean).all() for mean in means[24:])
-    assert all((mean >= 0.0).all() for mean in means[24:])
+    assert asleep.index(False) == 104  # the refits after 12, 24, 48 and 76 bins prove too little
+    assert all(np.isfinite(mean).all() for mean in means[104:])
+    assert all((mean >= 0.0).all() for mean in means[104:])
 
 
 def test_the_trees_learn_what_the_usual_week_cannot_know() -> None:
@@ -57,18 +57,18 @@ def test_the_trees_learn_what_the_usual_week_cannot_know() -> None:
 
 
 def test_without_a_refit_the_expert_sleeps_on() -> None:
-    means = said(TreesExpert(PROFILE), TreeWorld(PROFILE), counts(60, [5.0] * 40), False)
+    means = said(TreesExpert(PROFILE), TreeWorld(PROFILE), counts(110, [5.0] * 40), False)
     assert np.isnan(means[-1]).all()
 
 
 def test_what_is_swapped_in_acts_from_the_next_bin_on() -> None:
     expert, world = TreesExpert(PROFILE), TreeWorld(PROFILE)
-    slabs = counts(61, [5.0] * 40)
-    said(expert, world, slabs[:60])
+    slabs = counts(111, [5.0] * 40)
+    said(expert, world, slabs[:110])
     before = expert.snapshot()["next"].copy()
     expert.swap([b""])
     assert expert.snapshot()["next"].tobytes() == before.tobytes()
-    assert np.isnan(said(expert, world, slabs[60:])[0]).all()
+    assert np.isnan(said(expert, world, slabs[110:])[0]).all()
 
 
 def test_each_series_has_trees_of_its_own() -> None:
@@ -95,7 +95,7 @@ def test_a_restored_expert_goes_on_to_the_byte_through_the_next_refit() -> None:
 
 def test_a_damaged_artifact_is_refused_and_the_trees_of_before_stay() -> None:
     expert, world = TreesExpert(PROFILE), TreeWorld(PROFILE)
-    said(expert, world, counts(60, [5.0] * 40))
+    said(expert, world, counts(110, [5.0] * 40))
     before = expert.snapshot()["artifact"].tobytes()
     for artifacts in ([b"tree\n"], [], [b"", b""]):
         with pytest.raises(CheckpointError):
@@ -105,7 +105,7 @@ def test_a_damaged_artifact_is_refused_and_the_trees_of_before_stay() -> None:
 
 def test_cells_that_join_are_forecast_at_once() -> None:
     expert, world = TreesExpert(PROFILE), TreeWorld(PROFILE)
-    said(expert, world, counts(60, [5.0] * 40))
+    said(expert, world, counts(110, [5.0] * 40))
     mean = said(expert, world, counts(1, [5.0] * 50))[0]
     assert mean.shape == (1, 50, HORIZON)
     assert np.isfinite(mean).all()
