@@ -21,6 +21,7 @@ from tidecast.models.online.snarimax import SnarimaxExpert
 from tidecast.models.online.starima import StarimaExpert
 from tidecast.models.online.time_of_week import TimeOfWeek
 from tidecast.models.online.tsb import TSB
+from tidecast.models.periodic.trees import TreesExpert
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.errors import SettingsError
 from tidecast.state.slabs import Slab
@@ -33,9 +34,9 @@ class Expert(Protocol):
     """Learns from closed bins and forecasts all cells at once.
 
     Laws, which `tests/contract/test_experts.py` holds every expert to: inputs are not changed; a
-    forecast is finite whatever came before (no cells, only NaN, huge values); new cells are
-    welcome at any bin; memory does not grow with bins; a restored expert goes on as the one the
-    snapshot was taken of, to the byte.
+    forecast is finite whatever came before (no cells, only NaN, huge values), or NaN for a whole
+    series while the expert sleeps; new cells are welcome at any bin; memory does not grow with
+    bins; a restored expert goes on as the one the snapshot was taken of, to the byte.
     """
 
     name: str
@@ -71,6 +72,7 @@ EXPERTS: dict[str, Callable[[ForecastProfile], Expert]] = {
         SnarimaxExpert,
         StarimaExpert,
         GeographicExpert,
+        TreesExpert,
     )
 }
 """Every expert by its name."""

@@ -15,6 +15,7 @@ from tidecast.models.calibrate import Calibrate, quantiles_of, scale_at
 from tidecast.models.covariates import Covariates
 from tidecast.models.experts import make_experts
 from tidecast.models.pending import Due, Pending
+from tidecast.models.periodic.refits import Refits
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import Scores, ScoreSheet
 from tidecast.models.surroundings import Surroundings
@@ -56,12 +57,13 @@ class Forecaster:
     """All cells' window, experts, blend and calibration; one step for every closed bin.
 
     The same slabs give the same forecasts, to the byte; a forecast depends on no slab after its
-    origin.
+    origin. Refits are made at once, or ``refits_are_decided`` elsewhere; `refits` tells them.
     """
 
-    def __init__(self, profile: ForecastProfile) -> None:
+    def __init__(self, profile: ForecastProfile, refits_are_decided: bool = False) -> None:
         self.profile = profile
         self.experts = make_experts(profile)
+        self._refits_at_once = not refits_are_decided
         self._window = Window(profile.context_length, profile.n_series)
         self._surroundings = Surroundings(profile)
         self._blend = Blend(len(self.experts), profile.n_series, profile.horizon)
@@ -78,6 +80,7 @@ class Forecaster:
         longitude of regions, as far as known. Scores are None when nothing was forecast of this
         bin. Forecasts of bins that were skipped are scored only if a correction of those comes.
         """
+        self.refits.make()
         scores = self._score(slab.bin, finite(slab.demand))
         admitted, covariates = self._surroundings.observe(slab, cells, positions)
         self._weigh(slab.bin, admitted.values)
@@ -96,6 +99,11 @@ class Forecaster:
         kept = self._surroundings.fit(values, self._window.at(slab.bin))
         self._window.correct(slab.bin, kept)
         return self._score(slab.bin, values, slab.revision)
+
+    @property
+    def refits(self) -> Refits:
+        """The refits of the experts there are now."""
+        return Refits(self.experts, self._refits_at_once)
 
     @property
     def actions(self) -> Mapping[str, NDArray[np.int64]]:

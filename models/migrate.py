@@ -75,6 +75,15 @@ LAYOUTS: Mapping[str, Layout] = {
     "expert-geographic/space/error": Layout(1),
     "expert-geographic/coefficients/all/*": Layout(0),
     "expert-geographic/coefficients/*": Layout(1),
+    "expert-trees/artifact": Layout(0),
+    "expert-trees/next": Layout(0, np.nan),
+    "expert-trees/schedule/*": WHOLE,
+    "expert-trees/departures/values": Layout(2, np.nan),
+    "expert-trees/examples/origin": WHOLE,
+    "expert-trees/examples/n_rows": WHOLE,
+    "expert-trees/examples/lead": WHOLE,
+    "expert-trees/examples/cell": WHOLE,
+    "expert-trees/examples/*": Layout(0, np.nan),
 }
 """By the name of an array; calibration and its shapes are moved by functions of their own."""
 

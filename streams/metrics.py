@@ -19,6 +19,7 @@ __all__ = [
     "SinkMetrics",
     "forget_places",
     "note_checkpoint",
+    "note_refit",
 ]
 
 PLACE = ("source", "partition")
@@ -66,6 +67,12 @@ SHIFTS = Counter(
 RESETS = Counter(
     "tidecast_expert_resets", "Times that an expert threw away insane state", ("expert",)
 )
+REFITS = Counter(
+    "tidecast_refits",
+    "Refits made, made late (bins went on without), or failed",
+    ("expert", "outcome"),
+)
+REFIT_SECONDS = Histogram("tidecast_refit_seconds", "Time from due to decided", ("expert",))
 
 ROWS = Counter("tidecast_stored_rows", "Rows written to ClickHouse", ("table",))
 INSERT_SECONDS = Histogram("tidecast_insert_seconds", "Time of one insert", ("table",))
@@ -112,6 +119,12 @@ def note_checkpoint(owner: str, size: int, seconds: float) -> None:
     CHECKPOINT_AGE.labels(owner).set_function(lambda: time.time() - written)
     CHECKPOINT_BYTES.labels(owner).set(size)
     CHECKPOINT_SECONDS.observe(seconds)
+
+
+def note_refit(expert: str, outcome: str, seconds: float) -> None:
+    """Note that a refit was decided; ``outcome`` is made, late or failed."""
+    REFITS.labels(expert, outcome).inc()
+    REFIT_SECONDS.labels(expert).observe(seconds)
 
 
 class IngestMetrics:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 __all__ = ["DEFAULT_EXPERTS", "EXPERT_NAMES"]
 
-DEFAULT_EXPERTS = ("seasonal_naive", "time_of_week", "holt_winters", "linear", "pooled", "tsb")
+DEFAULT_EXPERTS = (
+    "seasonal_naive",
+    "time_of_week",
+    "holt_winters",
+    "linear",
+    "pooled",
+    "tsb",
+    "trees",
+)
 """Those that are asked unless others are named."""
 
 EXPERT_NAMES = (

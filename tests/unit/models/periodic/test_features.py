@@ -11,8 +11,7 @@ from tidecast.models.periodic.features import CLIP, FEATURES
 def test_a_table_has_a_row_for_every_series_and_cell_of_every_lead() -> None:
     world = TreeWorld(tree_profile(6, n_series=2))
     *_, (_, rows) = world.rows([np.ones((4, 2))] * 3)
-    assert rows.table.shape == (3, 8, len(FEATURES))
-    assert column(rows, "series", 2) == [0.0] * 4 + [1.0] * 4
+    assert rows.table.shape == (2, 3, 4, len(FEATURES))
     assert column(rows, "lead", 2) == [2.0] * 8
 
 
@@ -99,4 +98,4 @@ def test_features_of_a_burst_are_bounded() -> None:
 def test_without_cells_there_are_no_rows() -> None:
     world = TreeWorld(tree_profile(6))
     *_, (_, rows) = world.rows([np.zeros((0, 1))] * 20)
-    assert rows.table.shape == (3, 0, len(FEATURES))
+    assert rows.table.shape == (1, 3, 0, len(FEATURES))

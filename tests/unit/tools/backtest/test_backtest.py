@@ -15,8 +15,8 @@ import pytest
 from shops import click
 
 from tidecast.models.evaluate.backtest import Backtest
-from tidecast.models.profile import DEFAULT_EXPERTS
 from tidecast.state.bins import HOUR, iso
+from tidecast.state.settings.experts import DEFAULT_EXPERTS
 from tidecast.tools.backtest import run as runner
 from tidecast.tools.main import run
 
