@@ -10,6 +10,7 @@ from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import Scores
 from tidecast.state.cells import Cell
 from tidecast.state.checkpoint import compress, lay_out, prefixed, unpack, within
+from tidecast.state.covariate_file import read_covariates
 from tidecast.state.cuts import InputMessage
 from tidecast.state.regions import locator, read_positions
 from tidecast.state.settings import RegionsSettings, Settings
@@ -33,7 +34,7 @@ class ForecastFold:
 
     def __init__(self, settings: Settings) -> None:
         self.slabs = SlabFold(SlabRules.of(settings))
-        self.forecaster = Forecaster(ForecastProfile.of(settings))
+        self.forecaster = Forecaster(ForecastProfile.of(settings), read_covariates(settings))
         self._positions = Positions(settings.regions)
 
     def step(self, message: InputMessage) -> Iterator[Closed | LateBins]:

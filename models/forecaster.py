@@ -19,6 +19,7 @@ from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import Scores, ScoreSheet
 from tidecast.models.surroundings import Surroundings
 from tidecast.state.cells import Cell
+from tidecast.state.covariates import CovariateTable
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 
@@ -55,14 +56,14 @@ class Forecaster:
     """All cells' window, experts, blend and calibration; one step for every closed bin.
 
     The same slabs give the same forecasts, to the byte; a forecast depends on no slab after its
-    origin.
+    origin, nor on covariates that were not known there.
     """
 
-    def __init__(self, profile: ForecastProfile) -> None:
+    def __init__(self, profile: ForecastProfile, known: CovariateTable | None = None) -> None:
         self.profile = profile
         self.experts = make_experts(profile)
         self._window = Window(profile.context_length, profile.n_series)
-        self._surroundings = Surroundings(profile)
+        self._surroundings = Surroundings(profile, known)
         self._blend = Blend(len(self.experts), profile.n_series, profile.horizon)
         self._calibrate = Calibrate(profile.n_series, profile.horizon, profile.quantile_levels)
         self._pending = Pending()
@@ -79,8 +80,8 @@ class Forecaster:
         values = finite(slab.values)
         scores = self._score(slab.bin, values)
         self._weigh(slab.bin, values)
-        self._window.append(slab.bin, values)
         admitted, covariates = self._surroundings.observe(Slab(slab.bin, values), cells, positions)
+        self._window.append(slab.bin, self._surroundings.without(slab.bin, values))
         for expert in self.experts:
             expert.learn(self._window, admitted, covariates)
         return scores, self._forecast(covariates)
@@ -92,7 +93,7 @@ class Forecaster:
         was forecast of the bin.
         """
         values = finite(slab.values)
-        self._window.correct(slab.bin, values)
+        self._window.correct(slab.bin, self._surroundings.without(slab.bin, values))
         return self._score(slab.bin, values, slab.revision)
 
     def said_of(self, bin_: int) -> tuple[Due, ...]:
@@ -160,7 +161,8 @@ class Forecaster:
         for place, expert in enumerate(self.experts):
             means[place], scales[place] = expert.forecast(self._window, covariates)
         ceiling = self._surroundings.ceiling.T[:, :, None].astype(np.float32)
-        return np.clip(means, 0.0, ceiling), scales
+        factor = covariates.factor_ahead.transpose(2, 1, 0)  # (series, cell, lead)
+        return np.clip(means, 0.0, ceiling) * factor, scales
 
     def snapshot(self) -> Arrays:
         """Return everything that later steps depend on, as arrays."""

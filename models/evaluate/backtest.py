@@ -15,6 +15,7 @@ from tidecast.models.evaluate.weights import DailyWeights
 from tidecast.models.forecaster import Forecaster
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.cells import Cell
+from tidecast.state.covariates import CovariateTable
 from tidecast.state.slabs import Slab
 
 __all__ = ["Backtest"]
@@ -26,9 +27,11 @@ class Backtest:
     A bin is scored when it is final: at once, or when no correction can come any more.
     """
 
-    def __init__(self, profile: ForecastProfile, span: Span) -> None:
+    def __init__(
+        self, profile: ForecastProfile, span: Span, known: CovariateTable | None = None
+    ) -> None:
         self.profile = profile
-        self.forecaster = Forecaster(profile)
+        self.forecaster = Forecaster(profile, known)
         self.evaluator = Evaluator(profile, span)
         self.fans = Fans(profile, span.fans_origin)
         self.weights = DailyWeights(profile)
