@@ -30,7 +30,7 @@ _OTHER = re.compile(r"[^a-z0-9]+")
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns that were taken; ``unused`` are the others."""
+    """The columns that were taken; ``unused`` are the others, covariates apart."""
 
     time: str
     region: str | None
@@ -54,8 +54,11 @@ def find_columns(
     region: str | None = None,
     category: str | None = None,
     values: Sequence[str] = (),
+    covariates: Sequence[str] = (),
 ) -> Columns:
     """Return the columns of a table; those that are given by name are not searched for.
+
+    ``covariates`` are none of them.
 
     A name counts however it is written: ``InvoiceDate`` and ``invoice_date`` are dates.
 
@@ -64,10 +67,10 @@ def find_columns(
     LogError
         When a column that is given is not there, or time or value cannot be found.
     """
-    for name in (time, region, category, *values):
+    for name in (time, region, category, *values, *covariates):
         if name is not None and name not in schema:
             raise LogError(f"no column {name!r}: the table has {', '.join(schema)}")
-    free = [name for name in schema if name not in {time, region, category, *values}]
+    free = [name for name in schema if name not in {time, region, category, *values, *covariates}]
     if time is None:
         dates = [name for name in free if schema[name].is_temporal()]
         time = _found("time", dates or [name for name in free if _may_be_time(schema[name])])

@@ -23,7 +23,7 @@ from tidecast.tools.report.ink import require_matplotlib
 
 __all__ = ["command"]
 
-OF_TABLES = ("timezone", "time", "region", "category", "value", "regions")
+OF_TABLES = ("timezone", "time", "region", "category", "value", "regions", "holidays", "future")
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -60,6 +60,10 @@ def _seasons(_: click.Context, __: click.Parameter, text: str | None) -> tuple[i
     help="What a row that is not there means.",
 )
 @click.option("--regions", type=FILE, help="A table of region, lat, lng.")
+@click.option(
+    "--future", metavar="NAME", multiple=True, help="A column that is known ahead; repeatable."
+)
+@click.option("--holidays", metavar="CODE", help="Country of the shop's holidays: GB, DE-BY.")
 @click.option("--without", metavar="EXPERT", multiple=True, help="Leave an expert out.")
 @click.option(
     "--score-last",
@@ -95,7 +99,7 @@ def command(
     plan = _plan(settings_file, files, Asked(**options))
     for note in plan.notes:
         click.echo(note, err=True)
-    backtest = Backtest(plan.profile, plan.span)
+    backtest = Backtest(plan.profile, plan.span, plan.known)
     keeper = Resume(resume, plan.fingerprint()) if resume else None
     begun = time.monotonic()
     done = run_backtest(backtest, plan.slabs, keeper)
