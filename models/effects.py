@@ -71,7 +71,8 @@ class Effects:
         """Return what the usual is to be multiplied by, (cell, series), in [0, ``LARGEST``]."""
         if not terms.any():
             return np.ones(terms.shape[1:])
-        return np.clip(1.0 + np.einsum("kcs,sk->cs", terms, self._effects), 0.0, LARGEST)
+        moved = np.einsum("kcs,sk->cs", terms, self._effects)
+        return np.asarray(np.clip(1.0 + moved, 0.0, LARGEST))
 
     def learn(self, values: Cells, usual: Cells, terms: Terms) -> None:
         """Take in a bin: values, NaN = missing, what was usual of it, and its terms.
@@ -136,7 +137,7 @@ class Effects:
         sane = np.isfinite(solved).all(axis=1)
         for array in (self._information, self._products, solved):
             array[~sane] = 0.0
-        self._effects = solved
+        self._effects = np.asarray(solved)
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
