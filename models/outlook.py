@@ -87,7 +87,8 @@ class Outlook:
         back = 0 if self._factors.last_bin is None else self._factors.last_bin - bin_
         if not self.names or back < 0:
             return values
-        factors = self._factors.lag(back)[: len(values)].astype(np.float64)
+        factors = grown(self._factors.lag(back), len(values), fill=np.nan)[: len(values)]
+        factors = factors.astype(np.float64)
         factors[np.isnan(factors)] = 1.0
         return np.where(factors < TELLING, np.nan, values / np.fmax(factors, TELLING))
 

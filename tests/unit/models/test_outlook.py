@@ -144,6 +144,13 @@ def test_a_correction_of_a_holiday_is_taken_without_what_the_holiday_does() -> N
     assert (window[-2] > 1.2 * slabs[175]).all()
 
 
+def test_a_correction_may_bring_a_new_cell() -> None:
+    slabs = shop(60, on_holidays=0.5)
+    model, _ = run(PROFILE, slabs)
+    model.correct(Slab(FIRST_BIN + 58, np.concatenate([slabs[58], [[7.0]]]), revision=1))
+    assert model.snapshot()["window/values"][-2, -1] == 7.0
+
+
 def test_without_holidays_nothing_is_multiplied() -> None:
     model, _ = run(replace(PROFILE, holidays=None), shop(30, on_holidays=1.0))
     assert model.snapshot()["surroundings/outlook/effects/effects"].size == 0
