@@ -69,7 +69,7 @@ def doubled() -> Values:
 def promoted_error(known: CovariateTable | None, lead: int) -> float:
     """Return the mean absolute error of promoted cells in the later promotions."""
     slabs = doubled()
-    model = Forecaster(replace(PROFILE, holidays=None), known)
+    model = Forecaster(replace(PROFILE, holidays=None), known=known)
     said = [model.step(Slab(b, row), CELLS, {})[1].mean for b, row in enumerate(slabs, FIRST_BIN)]
     away = [said[n - lead][0, :4, lead - 1] - slabs[n, :4, 0] for n in PROMOTIONS if n >= 75]
     return float(np.abs(away).mean())
@@ -85,7 +85,7 @@ def test_a_promotion_announced_after_the_origin_is_not_known_there() -> None:
     late, none_ahead = promoted(PROMOTIONS, 2), promoted([n for n in PROMOTIONS if n < 90], 2)
     means = []
     for known in (late, none_ahead, promoted(PROMOTIONS, 7)):
-        model = Forecaster(replace(PROFILE, holidays=None), known)
+        model = Forecaster(replace(PROFILE, holidays=None), known=known)
         steps = [model.step(Slab(b, row), CELLS, {}) for b, row in enumerate(slabs, FIRST_BIN)]
         means.append(steps[86][1].mean)  # of day 90 at lead 4, announced when day 87 ends
     assert means[0].tobytes() == means[1].tobytes()
