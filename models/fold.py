@@ -11,6 +11,7 @@ from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import Scores
 from tidecast.state.cells import Cell
 from tidecast.state.checkpoint import compress, lay_out, prefixed, unpack, within
+from tidecast.state.covariate_file import read_covariates
 from tidecast.state.cuts import InputMessage, Refit
 from tidecast.state.errors import CheckpointError
 from tidecast.state.regions import locator, read_positions
@@ -39,7 +40,8 @@ class ForecastFold:
 
     def __init__(self, settings: Settings, refits_are_decided: bool = False) -> None:
         self.slabs = SlabFold(SlabRules.of(settings))
-        self.forecaster = Forecaster(ForecastProfile.of(settings), refits_are_decided)
+        profile, known = ForecastProfile.of(settings), read_covariates(settings)
+        self.forecaster = Forecaster(profile, refits_are_decided, known)
         self._positions = Positions(settings.regions)
         self._waiting: deque[Slab | LateBins] = deque()
 

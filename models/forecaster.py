@@ -21,6 +21,7 @@ from tidecast.models.scores import Scores, ScoreSheet
 from tidecast.models.surroundings import Surroundings
 from tidecast.models.watch import Watch
 from tidecast.state.cells import Cell
+from tidecast.state.covariates import CovariateTable
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 
@@ -57,15 +58,22 @@ class Forecaster:
     """All cells' window, experts, blend and calibration; one step for every closed bin.
 
     The same slabs give the same forecasts, to the byte; a forecast depends on no slab after its
-    origin. Refits are made at once, or ``refits_are_decided`` elsewhere; `refits` tells them.
+    origin, nor on covariates that were not ``known`` there. Refits are made at once, or
+    ``refits_are_decided`` elsewhere; `refits` tells them.
     """
 
-    def __init__(self, profile: ForecastProfile, refits_are_decided: bool = False) -> None:
+    def __init__(
+        self,
+        profile: ForecastProfile,
+        refits_are_decided: bool = False,
+        known: CovariateTable | None = None,
+    ) -> None:
+        self.known = known
         self.profile = profile
         self.experts = make_experts(profile)
         self._refits_at_once = not refits_are_decided
         self._window = Window(profile.context_length, profile.n_series)
-        self._surroundings = Surroundings(profile)
+        self._surroundings = Surroundings(profile, known)
         self._blend = Blend(len(self.experts), profile.n_series, profile.horizon)
         self._calibrate = Calibrate(profile.n_series, profile.horizon, profile.quantile_levels)
         self._pending = Pending()
@@ -83,7 +91,8 @@ class Forecaster:
         self.refits.make()
         scores = self._score(slab.bin, finite(slab.demand))
         admitted, covariates = self._surroundings.observe(slab, cells, positions)
-        self._weigh(slab.bin, admitted.values)
+        heard = np.where(np.isfinite(admitted.values), finite(slab.values), np.nan)
+        self._weigh(slab.bin, heard)
         self._window.append(slab.bin, admitted.values)
         for expert in self.experts:
             expert.learn(self._window, admitted, covariates)
@@ -96,7 +105,7 @@ class Forecaster:
         looks it stays so. Scores are None when nothing was forecast of the bin.
         """
         values = finite(slab.demand)
-        kept = self._surroundings.fit(values, self._window.at(slab.bin))
+        kept = self._surroundings.fit(slab.bin, values, self._window.at(slab.bin))
         self._window.correct(slab.bin, kept)
         return self._score(slab.bin, values, slab.revision)
 
@@ -149,6 +158,7 @@ class Forecaster:
 
     def _forecast(self, covariates: Covariates) -> Forecast:
         means, scales = self._ask(covariates)
+        means = means * covariates.factor_ahead.transpose(2, 1, 0)  # (expert, series, cell, lead)
         weights = of_cells(self._blend.weights(), size_of(covariates.level.T))
         awake = [bool(np.isfinite(mean).any()) for mean in means]
         mean, scale = self._combine(means, scales, weights, covariates)
@@ -175,7 +185,10 @@ class Forecaster:
         return mean, scale_at(scale, mean, covariates.level.T)
 
     def _ask(self, covariates: Covariates) -> tuple[Values, Values]:
-        """Return what experts say, within what is sane: (expert, series, cell, lead) twice."""
+        """Return what experts say, within what is sane: (expert, series, cell, lead) twice.
+
+        It is without what is known ahead to move demand.
+        """
         shape = (len(self.experts), *covariates.level.T.shape, self.profile.horizon)
         means, scales = np.empty(shape, np.float32), np.empty(shape, np.float32)
         for place, expert in enumerate(self.experts):

@@ -17,7 +17,8 @@ class ForecastProfile:
     """What is forecast, how far ahead, at which levels, and by whom.
 
     ``season_lengths`` are bins, rising; ``experts`` are names of `tidecast.models.experts`. A bin
-    is corrected until ``reach`` microseconds after its end at most.
+    is corrected until ``reach`` microseconds after its end at most. ``holidays`` is a country, or a
+    part of one, as `tidecast.state.holidays` knows it.
     """
 
     series: tuple[str, ...]
@@ -27,6 +28,7 @@ class ForecastProfile:
     season_lengths: tuple[int, ...]
     experts: tuple[str, ...] = DEFAULT_EXPERTS
     reach: int = 0
+    holidays: str | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> ForecastProfile:
@@ -41,6 +43,7 @@ class ForecastProfile:
             season_lengths=forecast.season_lengths or grid.season_lengths(),
             experts=forecast.experts,
             reach=SlabRules.of(settings).reach,
+            holidays=settings.shop.holidays,
         )
 
     @property

@@ -13,9 +13,11 @@ from tidecast.models.covariates import Calendar, Covariates
 from tidecast.models.feed import Feed
 from tidecast.models.guard import Guard
 from tidecast.models.neighbours import cell_neighbours
+from tidecast.models.outlook import Outlook
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.usual import UsualWeek
 from tidecast.state.cells import Cell
+from tidecast.state.covariates import CovariateTable
 from tidecast.state.slabs import Slab
 
 __all__ = ["Surroundings"]
@@ -24,12 +26,13 @@ __all__ = ["Surroundings"]
 class Surroundings:
     """Running level, scale and usual week of every cell, and its neighbours."""
 
-    def __init__(self, profile: ForecastProfile) -> None:
+    def __init__(self, profile: ForecastProfile, known: CovariateTable | None = None) -> None:
         self._calendar = Calendar(profile.grid)
         self._horizon = profile.horizon
         self._guard = Guard(profile.n_series, memory=_memory(profile))
         self._feed = Feed(profile.n_series, season=_longest_season(profile))
         self._usual = UsualWeek(self._calendar, profile.n_series)
+        self._outlook = Outlook(profile, self._calendar, known)
         self._actions = Actions(profile.n_series)
         self._known_places = (-1, -1)  # cells and positions that the neighbours are of
         self._neighbours = cell_neighbours((), {})
@@ -59,11 +62,14 @@ class Surroundings:
     ) -> tuple[Slab, Covariates]:
         """Take in a closed bin; return it fit to learn from, and what is known after it.
 
-        Of the values that are learnt from, NaN are missing or suspended.
+        What was known ahead to move the bin is taken out of it: see `Outlook`. Of the values that
+        are learnt from, NaN are missing or suspended.
         """
         if self._known_places != (len(cells), len(positions)):
             self._known_places = (len(cells), len(positions))
             self._neighbours = cell_neighbours(cells, positions)
+        demand = Slab(slab.bin, finite(slab.demand))
+        self._outlook.learn(demand, cells, self._usual, self._guard.level, self.ceiling)
         admitted = self._admit(slab)
         level = self._guard.level
         usual_now = self._usual.of(range(slab.bin, slab.bin + 1), level)[0]
@@ -77,6 +83,7 @@ class Surroundings:
             scale=self._guard.scale,
             usual_now=usual_now,
             usual_ahead=self._usual.of(ahead, level),
+            factor_ahead=self._outlook.ahead(slab.bin, self._usual, level),
         )
         return Slab(slab.bin, admitted), covariates
 
@@ -88,7 +95,8 @@ class Surroundings:
         guard = self._guard
         guard.grow(len(slab.values))
         usual = self._usual.of(range(slab.bin, slab.bin + 1), guard.level)[0].astype(np.float64)
-        values = _least(finite(slab.values), slab.censored, usual)
+        values = self._outlook.without(slab.bin, finite(slab.values))
+        values = _least(values, slab.censored, usual)
         known = np.isfinite(values)
         down, shared = self._feed.judge(slab.bin, values, guard.reach, usual)
         bursts, shifts = guard.judge(np.where(down, np.nan, values))
@@ -99,11 +107,15 @@ class Surroundings:
         )
         return np.where(bursts, np.nan, heard)
 
-    def fit(self, corrected: NDArray[np.float64], held: NDArray[np.float32]) -> NDArray[np.float64]:
+    def fit(
+        self, bin_: int, corrected: NDArray[np.float64], held: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
         """Return the ``corrected`` values of an earlier bin, NaN where they still are suspended.
 
-        ``held`` is what the window holds of the bin, NaN where missing or suspended.
+        They are without what was known ahead to move the bin. ``held`` is what the window holds of
+        it, NaN where missing or suspended.
         """
+        corrected = self._outlook.without(bin_, corrected)
         guard, unheard = self._guard, np.isnan(grown(held, len(corrected), fill=np.nan))
         guard.grow(len(corrected))
         silent = unheard.all(axis=0) & ~(np.nan_to_num(corrected) != 0.0).any(axis=0)
@@ -118,11 +130,12 @@ class Surroundings:
         for name, part in self._parts().items():
             part.restore(scoped(arrays, name))
 
-    def _parts(self) -> dict[str, Guard | Feed | UsualWeek | Actions]:
+    def _parts(self) -> dict[str, Guard | Feed | UsualWeek | Outlook | Actions]:
         return {
             "guard": self._guard,
             "feed": self._feed,
             "usual": self._usual,
+            "outlook": self._outlook,
             "actions": self._actions,
         }
 

@@ -16,6 +16,7 @@ from tidecast.models.evaluate.shapes import ExpertShapes
 from tidecast.models.evaluate.weights import DailyWeights
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.cells import Cell
+from tidecast.state.covariates import CovariateTable
 from tidecast.state.slabs import Slab
 
 __all__ = ["Backtest"]
@@ -35,9 +36,10 @@ class Backtest:
         span: Span,
         beside: Beside | None = None,
         leave_one_out: bool = False,
+        known: CovariateTable | None = None,
     ) -> None:
         self.profile = profile
-        self.forecaster = OverheardForecaster(profile)
+        self.forecaster = OverheardForecaster(profile, known=known)
         self.left_out = LeftOut(profile, span, self.forecaster) if leave_one_out else None
         self.evaluator = Evaluator(profile, span)
         self.fans = Fans(profile, span.fans_origin)

@@ -147,6 +147,7 @@ class LeftOut:
 def _without(name: str, profile: ForecastProfile, full: OverheardForecaster) -> Forecaster:
     """Return a forecaster of what all experts of ``full`` said, but one."""
     kept = [(place, other) for place, other in enumerate(profile.experts) if other != name]
-    forecaster = Forecaster(replace(profile, experts=tuple(other for _, other in kept)))
+    profile = replace(profile, experts=tuple(other for _, other in kept))
+    forecaster = Forecaster(profile, known=full.known)
     forecaster.experts = tuple(Echo(other, place, full) for place, other in kept)
     return forecaster

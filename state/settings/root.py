@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from tidecast.state.settings.base import DAY, Duration, Frozen
 from tidecast.state.settings.events import (
+    CovariateSettings,
     RegionsSettings,
     SeriesSettings,
     SourceSettings,
@@ -30,9 +31,10 @@ __all__ = ["BinsSettings", "ForecastSettings", "LimitsSettings", "Settings", "Sh
 
 
 class ShopSettings(Frozen):
-    """The shop itself: the time zone of its days and hours."""
+    """The shop itself: the time zone of its days and hours, and the country of its holidays."""
 
     time_zone: ZoneName = "UTC"
+    holidays: str | None = Field(default=None, pattern=r"^[A-Z]{2,3}(-[A-Z0-9]{1,6})?$")
 
 
 class BinsSettings(Frozen):
@@ -113,6 +115,7 @@ class Settings(Frozen):
     regions: RegionsSettings = RegionsSettings()
     sources: tuple[SourceSettings, ...] = Field(min_length=1)
     series: tuple[SeriesSettings, ...] = Field(min_length=1)
+    covariates: tuple[CovariateSettings, ...] = ()
     forecast: ForecastSettings = ForecastSettings()
     kafka: KafkaSettings = KafkaSettings()
     clickhouse: ClickHouseSettings = ClickHouseSettings()
@@ -126,6 +129,7 @@ class Settings(Frozen):
             ("sources", [s.name for s in self.sources]),
             ("sources", [s.topic for s in self.sources]),
             ("series", [s.name for s in self.series]),
+            ("covariates", [c.name for c in self.covariates]),
         ):
             if twice := {name for name in names if names.count(name) > 1}:
                 raise ValueError(f"{what}: {', '.join(sorted(twice))} stands twice; rename one")
@@ -156,7 +160,7 @@ class Settings(Frozen):
     def fingerprint(self) -> str:
         """Return a hash of the settings that give cuts and checkpoints their meaning.
 
-        Where the table of regions lies is not among them: it may move with its folder. Nor are
+        Where tables lie is not among them: they may move with their folder. Nor are
         ``idle_timeout`` and ``max_ahead``: no value depends on them, for idle partitions are
         recorded decisions.
         """
@@ -164,8 +168,12 @@ class Settings(Frozen):
             mode="json",
             include={"shop", "bins", "regions", "sources", "series", "forecast", "limits"},
         )
+        if self.covariates:
+            meaning["covariates"] = [[of.name, of.absent] for of in self.covariates]
         meaning["regions"].pop("table")
         meaning["limits"].pop("max_ahead")
+        if self.shop.holidays is None:
+            meaning["shop"].pop("holidays")
         for source in meaning["sources"]:
             source.pop("idle_timeout")
         text = json.dumps(meaning, sort_keys=True)

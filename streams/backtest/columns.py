@@ -31,7 +31,7 @@ _OTHER = re.compile(r"[^a-z0-9]+")
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns that were taken; ``unused`` are the others."""
+    """The columns that were taken; ``unused`` are the others, covariates apart."""
 
     time: str
     region: str | None
@@ -58,8 +58,11 @@ def find_columns(
     category: str | None = None,
     values: Sequence[str] = (),
     censored: str | None = None,
+    covariates: Sequence[str] = (),
 ) -> Columns:
     """Return the columns of a table; those that are given by name are not searched for.
+
+    ``covariates`` are none of them.
 
     A name counts however it is written: ``InvoiceDate`` and ``invoice_date`` are dates.
 
@@ -68,10 +71,11 @@ def find_columns(
     LogError
         When a column that is given is not there, or time or value cannot be found.
     """
-    for name in (time, region, category, censored, *values):
+    given = {time, region, category, censored, *values, *covariates}
+    for name in (time, region, category, censored, *values, *covariates):
         if name is not None and name not in schema:
             raise LogError(f"no column {name!r}: the table has {', '.join(schema)}")
-    free = [name for name in schema if name not in {time, region, category, censored, *values}]
+    free = [name for name in schema if name not in given]
     if time is None:
         dates = [name for name in free if schema[name].is_temporal()]
         time = _found("time", dates or [name for name in free if _may_be_time(schema[name])])

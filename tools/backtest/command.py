@@ -24,7 +24,10 @@ from tidecast.tools.report.ink import require_matplotlib
 
 __all__ = ["command"]
 
-OF_TABLES = ("timezone", "time", "region", "category", "value", "censored", "regions")
+OF_TABLES = (
+    *("timezone", "time", "region", "category", "value", "censored", "regions"),
+    *("holidays", "future"),
+)
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -62,6 +65,10 @@ def _seasons(_: click.Context, __: click.Parameter, text: str | None) -> tuple[i
     help="What a row that is not there means.",
 )
 @click.option("--regions", type=FILE, help="A table of region, lat, lng.")
+@click.option(
+    "--future", metavar="NAME", multiple=True, help="A column that is known ahead; repeatable."
+)
+@click.option("--holidays", metavar="CODE", help="Country of the shop's holidays: GB, DE-BY.")
 @click.option("--with", "with_", metavar="EXPERT", multiple=True, help="Ask an expert more.")
 @click.option("--without", metavar="EXPERT", multiple=True, help="Leave an expert out.")
 @click.option(
@@ -122,7 +129,7 @@ def command(
     for note in plan.notes:
         click.echo(note, err=True)
     beside = start_peers(plan.peers, plan.profile, plan.span) if plan.peers else None
-    backtest = Backtest(plan.profile, plan.span, beside, plan.leave_one_out)
+    backtest = Backtest(plan.profile, plan.span, beside, plan.leave_one_out, plan.known)
     keeper = Resume(resume, plan.fingerprint()) if resume else None
     begun = time.monotonic()
     done = run_backtest(backtest, plan.slabs, keeper)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,13 @@ from tidecast.models.evaluate.fans import fans_origin
 from tidecast.models.evaluate.where import EVERYTHING, ScoreWhere
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.bins import BinGrid, iso
+from tidecast.state.covariate_file import read_covariates
+from tidecast.state.covariates import CovariateTable
 from tidecast.state.errors import SettingsError
 from tidecast.state.settings import Settings
 from tidecast.state.settings.root import ForecastSettings, ShopSettings
 from tidecast.streams.backtest.columns import find_columns
+from tidecast.streams.backtest.known import read_known
 from tidecast.streams.backtest.places import read_places
 from tidecast.streams.backtest.sources import LogSlabs, Slabs, TableSlabs
 from tidecast.streams.backtest.table import Absent, Aggregate, Table, open_table, read_table
@@ -57,6 +60,8 @@ class Asked:
     aggregate: Aggregate = "sum"
     absent: Absent = "auto"
     regions: Path | None = None
+    holidays: str | None = None
+    future: tuple[str, ...] = ()
     peers: bool = False
     peer_cells: int = 20
     peer_seconds: float = 600.0
@@ -67,7 +72,7 @@ class Asked:
 class Plan:
     """Slabs to step through, by which profile, and what of it is scored; ``notes`` are told.
 
-    ``peers`` is None where none are asked for.
+    ``peers`` is None where none are asked for. ``known`` are covariates.
     """
 
     slabs: Slabs
@@ -76,6 +81,7 @@ class Plan:
     notes: tuple[str, ...]
     peers: PeersPlan | None = None
     leave_one_out: bool = False
+    known: CovariateTable = field(default_factory=CovariateTable)
 
     def fingerprint(self) -> str:
         """Return a hash of all that the figures depend on, versions of programs apart."""
@@ -84,6 +90,7 @@ class Plan:
             self.slabs.fingerprint(),
             *(profile.series, profile.grid.width, str(profile.grid.zone), profile.horizon),
             *(profile.quantile_levels, profile.season_lengths, profile.experts, profile.reach),
+            *(profile.holidays, self.known.fingerprint()),
             *(self.span, self.peers, self.leave_one_out),
         )
         return xxhash.xxh3_128_hexdigest(repr(meaning).encode())
@@ -114,10 +121,10 @@ def plan_table(path: Path, asked: Asked) -> Plan:
     frame = open_table(path)
     columns = find_columns(
         frame.collect_schema(),
-        *(asked.time, asked.region, asked.category, asked.value, asked.censored),
+        *(asked.time, asked.region, asked.category, asked.value, asked.censored, asked.future),
     )
     zone = asked.timezone or "UTC"
-    _checked(ShopSettings, time_zone=zone)
+    shop = _checked(ShopSettings, time_zone=zone, holidays=asked.holidays)
     grid = BinGrid(parse_frequency(asked.freq or ""), zone)
     table = read_table(frame, columns, grid, asked.aggregate, asked.absent)
     places = read_places(asked.regions) if asked.regions else {}
@@ -127,17 +134,23 @@ def plan_table(path: Path, asked: Asked) -> Plan:
         horizon=24,
         quantile_levels=LEVELS,
         season_lengths=grid.season_lengths(),
+        holidays=shop.holidays,
     )
     slabs = TableSlabs(table, places)
-    notes = (f"columns: {columns.describe()}", *_of_table(table, places))
-    return _plan(slabs, plain, asked, notes)
+    told = f"columns: {columns.describe()}"
+    if asked.future:
+        told += f"; known ahead: {', '.join(asked.future)}"
+    notes = (told, *_of_table(table, places))
+    known = read_known(frame, columns, asked.future, grid)
+    return replace(_plan(slabs, plain, asked, notes), known=known)
 
 
 def plan_logs(settings: Settings, logs: Sequence[LogSpec], asked: Asked) -> Plan:
     """Return the plan for event logs, read by ``settings``; raises as `plan_table`."""
     profile = ForecastProfile.of(settings)
     levels = tuple(sorted({*LEVELS, *profile.quantile_levels}))
-    return _plan(LogSlabs(settings, logs), replace(profile, quantile_levels=levels), asked, ())
+    plan = _plan(LogSlabs(settings, logs), replace(profile, quantile_levels=levels), asked, ())
+    return replace(plan, known=read_covariates(settings))
 
 
 def _plan(slabs: Slabs, profile: ForecastProfile, asked: Asked, notes: Sequence[str]) -> Plan:

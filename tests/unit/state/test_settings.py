@@ -350,3 +350,11 @@ def test_a_relative_path_that_leads_out_of_the_folder_is_refused(
     path.write_text(with_paths(table, ca))
     with pytest.raises(SettingsError, match=rf"{key} = .* leads out of .*write the whole path"):
         load_settings(path, {})
+
+
+def test_holidays_are_a_country_or_a_part_of_one_and_change_the_fingerprint() -> None:
+    settings: Settings = parse_settings(tables_with("shop.holidays", "DE-BY"))
+    assert settings.shop.holidays == "DE-BY"
+    assert settings.fingerprint() != parse_settings(TABLES).fingerprint()
+    with pytest.raises(SettingsError, match=r"shop\.holidays"):
+        parse_settings(tables_with("shop.holidays", "Germany"))

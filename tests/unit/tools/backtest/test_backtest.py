@@ -190,6 +190,34 @@ def test_an_expert_may_be_left_out(sales: Path, tmp_path: Path) -> None:
     assert "linear" not in {score["expert"] for score in scores(file)}
 
 
+def test_a_column_that_is_known_ahead_is_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    random = np.random.default_rng(5)
+    promoted = np.isin(np.arange(70), [30, 37, 44, 50, 58, 63, 66])
+    path = tmp_path / "sales.parquet"
+    pl.DataFrame(
+        {
+            "date": [iso(START + 24 * HOUR * day)[:10] for day in range(70)],
+            "sales": random.poisson(np.where(promoted, 400.0, 100.0)).astype(float),
+            "promotion": promoted.astype(int),
+        }
+    ).write_parquet(path)
+    errors = []
+    for options in ([], ["--future", "promotion"]):
+        file = tmp_path / "scores.json"
+        asked = [*options, "--score-last", "20", "--json", str(file)]
+        assert run(["backtest", str(path), "--freq", "1D", "--horizon", "3", *asked]) == 0
+        errors += [
+            score["value"]
+            for score in scores(file)
+            if (score["expert"], score["metric"], score["level"], score["lead"])
+            == ("tidecast", "wape", "cell", None)
+        ]
+    assert errors[1] < 0.6 * errors[0]
+    assert "known ahead: promotion" in capsys.readouterr().err
+
+
 def test_the_blend_without_each_expert_is_told_everywhere(
     sales: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -237,6 +265,10 @@ def test_event_logs_are_forecast_by_their_settings(tmp_path: Path) -> None:
         (["--value", "units"], 3, "no column 'units'"),
         (["--score-where", "value > 0"], 2, "write actual"),
         (["--without", "oracle"], 2, "there is no such expert"),
+        (["--holidays", "Germany"], 2, "holidays = 'Germany'"),
+        (["--holidays", "XX"], 2, "write a country of ISO 3166"),
+        (["--future", "promotion"], 3, "no column 'promotion'"),
+        (["--future", "category"], 3, "covariates category cannot be read"),
         (["--with", "oracle"], 2, "'oracle' is unknown; use some of seasonal_naive"),
     ],
 )
