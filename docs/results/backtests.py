@@ -38,7 +38,8 @@ $ python docs/results/backtests.py TABLES FIGURES
 ```
 
 "without NAME" is the blend without that expert. Peers are compared on a sample of cells;
-where that is all of them, in the same table.
+where that is all of them, in the same table. WAPE is that of the median, of the total that of the
+mean.
 """
 
 
