@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 from tidecast.state.bins import BinGrid
 from tidecast.state.settings import Settings
+from tidecast.state.settings.experts import DEFAULT_EXPERTS
 from tidecast.state.slabs import SlabRules
 
-__all__ = ["DEFAULT_EXPERTS", "ForecastProfile"]
-
-DEFAULT_EXPERTS = ("seasonal_naive", "time_of_week", "holt_winters", "linear", "pooled")
+__all__ = ["ForecastProfile"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,7 @@ class ForecastProfile:
             horizon=forecast.horizon,
             quantile_levels=forecast.quantile_levels,
             season_lengths=forecast.season_lengths or grid.season_lengths(),
+            experts=forecast.experts,
             reach=SlabRules.of(settings).reach,
         )
 

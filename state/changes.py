@@ -29,6 +29,7 @@ FIXED: tuple[tuple[str, Callable[[Settings], object], str], ...] = (
     ),
     ("forecast.horizon", lambda s: s.forecast.horizon, "models and weights are learnt by lead"),
     ("forecast.season_lengths", lambda s: _seasons(s), "seasonal models are learnt by season"),
+    ("forecast.experts", lambda s: s.forecast.experts, "weights are learnt among those experts"),
     (
         "regions",
         lambda s: s.regions.model_dump(exclude={"table"}),

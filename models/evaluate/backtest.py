@@ -75,7 +75,7 @@ class Backtest:
         shapes = tuple(self._shapes.of(due, slab.bin - due.lead) for due in dues)
         said = Said(dues, shapes)
         self._open[slab.bin] = (slab, said)
-        self._shapes.learn(said, finite(slab.values).T)
+        self._shapes.learn(said, finite(slab.demand).T)
         if self.left_out is not None:
             self.left_out.hear(slab.bin)
 
@@ -88,7 +88,7 @@ class Backtest:
         end = self.profile.grid.end
         for bin_ in [b for b in sorted(self._open) if now is None or end(b) <= now]:
             slab, said = self._open.pop(bin_)
-            actual = finite(slab.values).T  # (series, cell)
+            actual = finite(slab.demand).T  # (series, cell)
             cells = self.cells[: actual.shape[1]]
             self.fans.add(bin_, actual, said, self.evaluator)
             self.evaluator.add(bin_, actual, cells, said)
@@ -101,7 +101,7 @@ class Backtest:
         """Return the state as arrays."""
         waiting: Arrays = {}
         for bin_, (slab, said) in self._open.items():
-            waiting[f"{bin_}/values"] = slab.values
+            waiting[f"{bin_}/values"] = slab.demand
             if said.shapes:
                 waiting[f"{bin_}/shapes"] = np.stack(said.shapes)
         return nested(

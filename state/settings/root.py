@@ -18,6 +18,7 @@ from tidecast.state.settings.events import (
     StreamKind,
     ZoneName,
 )
+from tidecast.state.settings.experts import DEFAULT_EXPERTS, EXPERT_NAMES
 from tidecast.state.settings.services import (
     CheckpointsSettings,
     ClickHouseSettings,
@@ -48,11 +49,12 @@ class BinsSettings(Frozen):
 
 
 class ForecastSettings(Frozen):
-    """What is forecast: ``horizon`` bins ahead, at these levels, with seasons in bins."""
+    """What is forecast: ``horizon`` bins ahead, at these levels, with seasons in bins, by whom."""
 
     horizon: int = Field(default=12, ge=1, le=512)
     quantile_levels: tuple[float, ...] = (0.05, 0.1, 0.5, 0.9, 0.95)
     season_lengths: tuple[int, ...] = ()
+    experts: tuple[str, ...] = DEFAULT_EXPERTS
 
     @field_validator("quantile_levels")
     @classmethod
@@ -69,6 +71,19 @@ class ForecastSettings(Frozen):
         if any(b <= a for a, b in pairwise((1, *lengths))):
             raise ValueError("season_lengths are bins, rising, each above 1, such as [24, 168]")
         return lengths
+
+    @field_validator("experts")
+    @classmethod
+    def _experts_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        known = ", ".join(EXPERT_NAMES)
+        if not names:
+            raise ValueError(f"name at least one of {known}")
+        for name in names:
+            if name not in EXPERT_NAMES:
+                raise ValueError(f"{name!r} is unknown; use some of {known}")
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"{', '.join(sorted(twice))} stands twice; name each expert once")
+        return names
 
 
 class LimitsSettings(Frozen):

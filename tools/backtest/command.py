@@ -24,7 +24,7 @@ from tidecast.tools.report.ink import require_matplotlib
 
 __all__ = ["command"]
 
-OF_TABLES = ("timezone", "time", "region", "category", "value", "regions")
+OF_TABLES = ("timezone", "time", "region", "category", "value", "censored", "regions")
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -46,6 +46,7 @@ def _seasons(_: click.Context, __: click.Parameter, text: str | None) -> tuple[i
 @click.option("--region", metavar="NAME", help="The column of regions.")
 @click.option("--category", metavar="NAME", help="The column of categories.")
 @click.option("--value", metavar="NAME", multiple=True, help="A column to forecast; repeatable.")
+@click.option("--censored", metavar="NAME", help="The column that marks what was sold out.")
 @click.option(
     "--aggregate",
     type=click.Choice(get_args(Aggregate)),
@@ -61,6 +62,7 @@ def _seasons(_: click.Context, __: click.Parameter, text: str | None) -> tuple[i
     help="What a row that is not there means.",
 )
 @click.option("--regions", type=FILE, help="A table of region, lat, lng.")
+@click.option("--with", "with_", metavar="EXPERT", multiple=True, help="Ask an expert more.")
 @click.option("--without", metavar="EXPERT", multiple=True, help="Leave an expert out.")
 @click.option(
     "--leave-one-out", is_flag=True, help="Tell what the blend is worth without each expert."
@@ -128,7 +130,8 @@ def command(
         hint = "; the same command goes on" if keeper else "; with --resume it could go on"
         click.echo(f"stopped after {done:,} of {plan.slabs.total:,} bins{hint}", err=True)
         raise click.Abort
-    run = {**plan.describe(), "seconds": round(time.monotonic() - begun, 1)}
+    seconds = round(time.monotonic() - begun, 1)
+    run = {**plan.describe(), "seconds": seconds, **_guards(backtest)}
     peers = PeerReport(beside, plan.slabs.cells) if beside else None
     findings = Findings(backtest, run, peers)
     findings.show(Console())
@@ -142,6 +145,16 @@ def command(
         page = Page(plan, backtest, findings.scores, {"command": command_line()}, peers)
         page.write(html_file, title)
         click.echo(f"wrote {html_file}")
+
+
+def _guards(backtest: Backtest) -> dict[str, Any]:
+    """Return what the guards did, by series, and the experts' resets."""
+    actions, series = backtest.forecaster.actions, backtest.profile.series
+    counts = {
+        name: {what: int(count[number]) for what, count in actions.items()}
+        for number, name in enumerate(series)
+    }
+    return {"guards": counts, "resets": backtest.forecaster.resets}
 
 
 def _plan(settings_file: SettingsFile, files: Sequence[str], asked: Asked) -> Plan:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from tidecast.models.evaluate.evaluator import Span
 from tidecast.models.evaluate.fans import fans_origin
 from tidecast.models.evaluate.where import EVERYTHING, ScoreWhere
-from tidecast.models.profile import DEFAULT_EXPERTS, ForecastProfile
+from tidecast.models.profile import ForecastProfile
 from tidecast.state.bins import BinGrid, iso
 from tidecast.state.errors import SettingsError
 from tidecast.state.settings import Settings
@@ -42,6 +42,7 @@ class Asked:
 
     horizon: int | None = None
     seasons: tuple[int, ...] = ()
+    with_: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     leave_one_out: bool = False
     score_last: int | None = None
@@ -52,6 +53,7 @@ class Asked:
     region: str | None = None
     category: str | None = None
     value: tuple[str, ...] = ()
+    censored: str | None = None
     aggregate: Aggregate = "sum"
     absent: Absent = "auto"
     regions: Path | None = None
@@ -111,7 +113,8 @@ def plan_table(path: Path, asked: Asked) -> Plan:
     """
     frame = open_table(path)
     columns = find_columns(
-        frame.collect_schema(), asked.time, asked.region, asked.category, asked.value
+        frame.collect_schema(),
+        *(asked.time, asked.region, asked.category, asked.value, asked.censored),
     )
     zone = asked.timezone or "UTC"
     _checked(ShopSettings, time_zone=zone)
@@ -143,12 +146,13 @@ def _plan(slabs: Slabs, profile: ForecastProfile, asked: Asked, notes: Sequence[
         ForecastSettings,
         horizon=asked.horizon or profile.horizon,
         season_lengths=asked.seasons or profile.season_lengths,
+        experts=_experts(profile.experts, asked.with_, asked.without),
     )
     profile = replace(
         profile,
         horizon=forecast.horizon,
         season_lengths=forecast.season_lengths,
-        experts=_experts(asked.without),
+        experts=forecast.experts,
     )
     if asked.leave_one_out and len(profile.experts) < 2:
         raise SettingsError("--leave-one-out needs two experts or more: leave fewer out")
@@ -177,14 +181,15 @@ def _peers(slabs: Slabs, asked: Asked) -> PeersPlan | None:
     return PeersPlan.of(len(slabs.cells), asked.peer_cells, asked.peer_seed, asked.peer_seconds)
 
 
-def _experts(without: Sequence[str]) -> tuple[str, ...]:
-    """Return the default experts but those left out."""
-    for name in without:
-        if name not in DEFAULT_EXPERTS:
+def _experts(usual: Sequence[str], added: Sequence[str], left_out: Sequence[str]) -> list[str]:
+    """Return the names of the usual experts and those added, but for those left out."""
+    asked = list(dict.fromkeys((*usual, *added)))
+    for name in left_out:
+        if name not in asked:
             raise SettingsError(
-                f"without {name!r}: there is no such expert; known: {', '.join(DEFAULT_EXPERTS)}"
+                f"without {name!r}: there is no such expert; asked are {', '.join(asked)}"
             )
-    return tuple(name for name in DEFAULT_EXPERTS if name not in without)
+    return [name for name in asked if name not in left_out]
 
 
 def _of_table(table: Table, places: Mapping[str, Any]) -> list[str]:

@@ -15,8 +15,8 @@ import pytest
 from shops import click
 
 from tidecast.models.evaluate.backtest import Backtest
-from tidecast.models.profile import DEFAULT_EXPERTS
 from tidecast.state.bins import HOUR, iso
+from tidecast.state.settings.experts import DEFAULT_EXPERTS
 from tidecast.tools.backtest import run as runner
 from tidecast.tools.main import run
 
@@ -62,6 +62,32 @@ def backtest(path: Path, *options: str) -> int:
 def scores(file: Path) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(file.read_text())["scores"]
     return found
+
+
+def test_what_the_guards_did_is_in_the_figures(sales: Path, tmp_path: Path) -> None:
+    hour = (pl.col("time").rank("dense") - 1).alias("hour")
+    silent = pl.when(hour.is_between(76, 83)).then(0.0).otherwise(pl.col("value")).alias("value")
+    down, file = tmp_path / "down.parquet", tmp_path / "scores.json"
+    pl.read_parquet(sales).with_columns(silent).write_parquet(down)
+    assert backtest(down, "--seasons", "24", "--json", str(file)) == 0
+    told = json.loads(file.read_text())["run"]
+    assert set(told["guards"]["value"]) == {"burst", "shared_burst", "outage", "shift"}
+    assert told["guards"]["value"]["outage"] in (6 * 4, 7 * 4, 8 * 4)  # from the first or so on
+    assert set(told["resets"].values()) == {0}
+
+
+def test_what_was_sold_out_is_not_scored(sales: Path, tmp_path: Path) -> None:
+    sold_out = (pl.col("region") == "north").alias("sold_out")
+    marked, file = tmp_path / "marked.parquet", tmp_path / "scores.json"
+    pl.read_parquet(sales).with_columns(sold_out).write_parquet(marked)
+    assert backtest(marked, "--score-last", "48", "--json", str(file)) == 0
+    (mae,) = (
+        score
+        for score in scores(file)
+        if (score["level"], score["expert"], score["lead"]) == ("cell", "tidecast", None)
+        and score["metric"] == "mae"
+    )
+    assert mae["n"] == 48 * 3 * 2
 
 
 def test_a_table_is_forecast_without_settings(
@@ -211,6 +237,7 @@ def test_event_logs_are_forecast_by_their_settings(tmp_path: Path) -> None:
         (["--value", "units"], 3, "no column 'units'"),
         (["--score-where", "value > 0"], 2, "write actual"),
         (["--without", "oracle"], 2, "there is no such expert"),
+        (["--with", "oracle"], 2, "'oracle' is unknown; use some of seasonal_naive"),
     ],
 )
 def test_what_makes_no_sense_is_named(
