@@ -29,15 +29,17 @@ INTRODUCTION = """# Backtests on published data
 Made by [backtests.py](backtests.py) from tables that [tables.py](../examples/tables.py) makes of
 the published files; [backtest](../backtest.md) tells what the figures are. The newest fifth of each
 set is scored (of DiDi the last 144 hours where the target is above 0, as published), over all
-leads. Nothing was chosen by it. One default configuration: only the width of bins, the horizon,
-the time zone and positions differ.
+leads. One default configuration: only the width of bins, the horizon, the time zone and positions
+differ.
 
 ```console
 $ python docs/examples/tables.py DATA TABLES
 $ python docs/results/backtests.py TABLES FIGURES
 ```
 
-"without NAME" is the blend without that expert. Peers are compared on a sample of cells.
+"without NAME" is the blend without that expert. Peers are compared on a sample of cells;
+where that is all of them, in the same table. WAPE is that of the median, of the total that of the
+mean.
 """
 
 
@@ -119,7 +121,7 @@ RUNS = (
 def section(each: Run, tables: Path, found: dict[str, Any]) -> str:
     """Return what a run found, as Markdown."""
     command = join(each.command(tables)).replace(f"{tables}/", "")
-    told = found["run"]
+    told, peers = found["run"], found["peers"]
     parts = [
         f"## {each.title}",
         f"```console\n$ tidecast {command}\n```",
@@ -127,11 +129,10 @@ def section(each: Run, tables: Path, found: dict[str, Any]) -> str:
         f"{told['seconds']:,.0f} seconds.",
         table(found["scores"]),
     ]
-    if "peers" in found:
-        peers = found["peers"]
+    if {peer["peer"] for peer in peers["peers"]}.isdisjoint(s["expert"] for s in found["scores"]):
         parts += [f"Beside peers, on {len(peers['cells'])} cells:", table(peers["scores"])]
-        stopped = [f"{p['peer']} {p['stopped']}." for p in peers["peers"] if p["stopped"]]
-        parts += [" ".join(stopped)] if stopped else []
+    stopped = [f"{peer['peer']} {peer['stopped']}." for peer in peers["peers"] if peer["stopped"]]
+    parts += [" ".join(stopped)] if stopped else []
     return "\n\n".join(parts)
 
 

@@ -46,7 +46,7 @@ def test_minus_one_is_missing_and_times_rise_by_the_bin(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pl.DataFrame]:
     if not DATA.is_dir():
-        pytest.skip("needs the public data sets in ../shared/data")
+        pytest.skip("needs the public data sets beside the checkout")
     return tables(DATA, tmp_path_factory.mktemp("tables"))
 
 
