@@ -20,9 +20,6 @@ KEPT_PER_BIN = 0.99
 PRIOR_WEIGHT = 30.0
 """Residuals that the prior, a normal shape, counts for."""
 
-PRIOR_DEVIATION = 1.25
-"""Its deviation, in scales: what is not known yet is better told too wide than too narrow."""
-
 POOL_WEIGHT = 10.0
 """Residuals that those of all groups together count for in each."""
 
@@ -195,5 +192,4 @@ def _to_standard(place: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _normal_cdf(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    normal = NormalDist(sigma=PRIOR_DEVIATION)
-    return np.array([normal.cdf(value) for value in values])
+    return np.array([NormalDist().cdf(value) for value in values])

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays, grown
-from tidecast.models.blend import N_SIZES, size_of
 
 __all__ = ["Dispersion"]
 
@@ -40,7 +39,7 @@ class Dispersion:
     for counts, and (mean / scale)^2 is the number of events that are expected, whatever they count.
 
     Errors are those of lead 1, known in the next bin. A cell of few events leans on what is usual
-    among cells of its size, of which none counts for much more than another.
+    among the cells of its series, of which none counts for much more than another.
 
     References
     ----------
@@ -67,16 +66,15 @@ class Dispersion:
         ``said`` is the scale that experts give, which stands until errors are known; ``level``
         (series, cell) is the usual size of cells.
         """
-        dispersion = self._of_cells(level)[:, :, None].astype(np.float32)
+        dispersion = self._of_cells(mean.shape[1])[:, :, None].astype(np.float32)
         least = LEAST_SHARE * np.abs(level)[:, :, None].astype(np.float32)
         scale = np.sqrt(dispersion * np.maximum(mean, least))
         return np.where(dispersion > 0, np.maximum(scale, LEAST_SCALE * said), said)
 
-    def _of_cells(self, level: Cells) -> Cells:
+    def _of_cells(self, n_cells: int) -> Cells:
         """Return the dispersion, (series, cell); 0 while nothing is known of a series."""
-        n_cells = level.shape[1]
         squares, means = grown(self._squares, n_cells).T, grown(self._means, n_cells).T
-        usual = _usual(squares, means, size_of(level))
+        usual = _usual(squares, means)
         lean = USUAL_WEIGHT * usual
         return _ratio(squares + lean * usual, means + lean)
 
@@ -89,19 +87,13 @@ class Dispersion:
         self._squares, self._means = arrays["squares"].copy(), arrays["means"].copy()
 
 
-def _usual(squares: Cells, means: Cells, sizes: NDArray[np.int64]) -> Cells:
-    """Return what is usual among the cells of a size; all are (series, cell)."""
-    series = np.arange(len(sizes))[:, None]
-    place = series * N_SIZES + sizes
-    usual = np.broadcast_to(_ratio(squares.sum(-1), means.sum(-1))[:, None], means.shape)
+def _usual(squares: Cells, means: Cells) -> Cells:
+    """Return what is usual among cells, (series, 1); both are (series, cell)."""
+    usual = _ratio(squares.sum(axis=-1, keepdims=True), means.sum(axis=-1, keepdims=True))
     for _ in range(ROUNDS):
         weight = _ratio(np.ones_like(means), means + USUAL_WEIGHT * usual)
-        above, below = (
-            np.bincount(place.ravel(), (weight * part).ravel(), len(sizes) * N_SIZES).astype(float)
-            for part in (squares, means)
-        )
-        found = _ratio(above, below).reshape(-1, N_SIZES)[series, sizes]
-        usual = np.where(found > 0, found, usual)
+        above, below = ((weight * part).sum(axis=-1, keepdims=True) for part in (squares, means))
+        usual = _ratio(above, below)
     return usual
 
 

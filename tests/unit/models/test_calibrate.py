@@ -22,7 +22,7 @@ def flat(value: float, n_cells: int = 1000) -> np.ndarray:
 
 def test_before_any_residual_the_spread_is_normal() -> None:
     shapes = Calibrate(1, 2, LEVELS).shapes()
-    expected = NormalDist(sigma=1.25).inv_cdf(0.95)
+    expected = NormalDist().inv_cdf(0.95)
     assert np.allclose(shapes, [-expected, 0.0, expected], atol=0.02)
 
 
