@@ -82,7 +82,7 @@ class Calibrate:
 
     def learn(
         self,
-        actual: NDArray[np.float64],
+        actual: NDArray[np.floating],
         mean: NDArray[np.float32],
         scale: NDArray[np.float32],
         said: NDArray[np.float32],
@@ -91,8 +91,8 @@ class Calibrate:
         """Add actuals of one lead, and what was said of them, all (series, cell); NaN = unknown.
 
         ``said`` are the shapes issued then, (series, group, level). Where nothing was forecast and
-        nothing happened there is nothing to learn. A series whose actuals were all whole numbers
-        so far is one of counts.
+        nothing happened there is nothing to learn: hundreds of cells may never trade. A series of
+        which all actuals so far were whole numbers is one of counts.
         """
         known = np.isfinite(actual) & ((mean > NOTHING) | (np.abs(actual - mean) > NOTHING))
         self._whole &= ~(known & (actual != np.rint(actual))).any(axis=-1)
