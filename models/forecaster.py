@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays, finite, nested, scoped
 from tidecast.models.blend import Blend, combine, of_cells, size_of
-from tidecast.models.calibrate import Calibrate, quantiles_of, scale_at
+from tidecast.models.calibrate import Calibrate, quantiles_of
 from tidecast.models.covariates import Covariates
+from tidecast.models.dispersion import Dispersion
 from tidecast.models.experts import make_experts
 from tidecast.models.pending import Due, Pending
 from tidecast.models.periodic.refits import Refits
@@ -75,6 +76,7 @@ class Forecaster:
         self._window = Window(profile.context_length, profile.n_series)
         self._surroundings = Surroundings(profile, known)
         self._blend = Blend(len(self.experts), profile.n_series, profile.horizon)
+        self._dispersion = Dispersion(profile.n_series)
         self._calibrate = Calibrate(profile.n_series, profile.horizon, profile.quantile_levels)
         self._pending = Pending()
         self._watch = Watch(len(self.experts))
@@ -141,15 +143,18 @@ class Forecaster:
         return sheet.scores
 
     def _weigh(self, bin_: int, values: NDArray[np.float64]) -> None:
-        """Let blend and calibration learn from what was said of a bin."""
+        """Let blend, dispersion and calibration learn from what was said of a bin."""
         for due in self._pending.about(bin_):
             n_cells = due.means.shape[-1]
-            errors = due.means - values[:n_cells].T.astype(np.float32)
+            actual = values[:n_cells].T  # (series, cell)
+            errors = due.means - actual.astype(np.float32)
             scale, level = (
                 array[:n_cells].T for array in (self._surroundings.scale, self._surroundings.level)
             )
             self._blend.learn(errors, scale, size_of(level), due.lead)
-            self._calibrate.learn(-errors[0], due.means[0], due.scale, due.shapes, due.lead)
+            if due.lead == 1:
+                self._dispersion.learn(errors[0].T, due.means[0].T, due.scale.T)
+            self._calibrate.learn(actual, due.means[0], due.scale, due.shapes, due.lead)
 
     def _is_final(self, bin_: int, closed: int) -> bool:
         """Tell whether a bin is closed and no later slab than ``closed`` may bring a correction."""
@@ -182,7 +187,7 @@ class Forecaster:
         mean, scale = combine(means, weights), combine(scales, weights)
         mean = np.where(np.isfinite(mean), mean, np.maximum(level, np.float32(0.0)))
         scale = np.where(np.isfinite(scale), scale, np.abs(level) + np.float32(1e-6))
-        return mean, scale_at(scale, mean, covariates.level.T)
+        return mean, self._dispersion.scale(mean, scale, covariates.level.T)
 
     def _ask(self, covariates: Covariates) -> tuple[Values, Values]:
         """Return what experts say, within what is sane: (expert, series, cell, lead) twice.
@@ -220,6 +225,7 @@ class Forecaster:
             "window": self._window,
             "surroundings": self._surroundings,
             "blend": self._blend,
+            "dispersion": self._dispersion,
             "calibrate": self._calibrate,
             "pending": self._pending,
             "watch": self._watch,

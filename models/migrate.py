@@ -51,6 +51,7 @@ LAYOUTS: Mapping[str, Layout] = {
     "surroundings/actions/counts": Layout(1),
     "blend/products": Layout(0),
     "blend/seen": Layout(0),
+    "dispersion/*": Layout(1),
     "pending/*/means": Layout(1, np.nan),
     "pending/*/scale": Layout(0, 1.0),
     "expert-*/mean": Layout(1),  # of the spread
@@ -95,6 +96,7 @@ LAYOUTS: Mapping[str, Layout] = {
 
 COUNTS = "calibrate/counts"
 SHIFT = "calibrate/shift"
+WHOLE_NUMBERS = "calibrate/whole"
 SHAPES = "pending/*/shapes"
 
 
@@ -132,13 +134,16 @@ def migrated_arrays(change: Change, arrays: Arrays) -> Arrays:
     """
     counts = _counts(change, arrays[COUNTS])
     shift = moved(moved(arrays[SHIFT], change.series, axis=0), change.levels, axis=3)
-    shapes = _shapes_of(change, {"counts": counts, "shift": shift})
+    numbers = moved(arrays[WHOLE_NUMBERS], change.series, axis=0, fill=True)
+    shapes = _shapes_of(change, {"counts": counts, "shift": shift, "whole": numbers})
     result: Arrays = {}
     for name, array in arrays.items():
         if name == COUNTS:
             result[name] = counts
         elif name == SHIFT:
             result[name] = shift
+        elif name == WHOLE_NUMBERS:
+            result[name] = numbers
         elif fnmatchcase(name, SHAPES):
             lead = int(name.split("/")[-2])
             result[name] = _moved_shapes(change, array, shapes[:, lead - 1])

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.calibrate import NOTHING, quantiles_of
+from tidecast.models.calibrate import quantiles_of
 from tidecast.models.pending import Due
+from tidecast.models.ranks import NOTHING
 
 __all__ = ["Said", "quantiles_of_blend", "stacked"]
 

@@ -141,9 +141,9 @@ def test_levels_that_stay_keep_their_quantiles_and_added_ones_lie_between() -> N
     for mine, theirs in pairs:
         assert theirs.mean.tobytes() == mine.mean.tobytes()
         assert (np.diff(theirs.quantiles, axis=-1) >= 0).all()
-        width = mine.quantiles[..., [2]] - mine.quantiles[..., [0]]  # zeros are ranked by levels
+        width = mine.quantiles[..., [2]] - mine.quantiles[..., [0]]  # counts are ranked by levels
         apart = np.abs(theirs.quantiles[..., [1, 3]] - mine.quantiles[..., :2])
-        assert (apart <= 0.01 * width + 1e-6).all()
+        assert (apart <= 0.03 * width + 1e-6).all()
 
 
 def test_forecasts_under_way_are_scored_at_the_levels_of_now() -> None:
