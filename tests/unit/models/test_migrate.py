@@ -143,7 +143,7 @@ def test_levels_that_stay_keep_their_quantiles_and_added_ones_lie_between() -> N
         assert (np.diff(theirs.quantiles, axis=-1) >= 0).all()
         width = mine.quantiles[..., [2]] - mine.quantiles[..., [0]]  # counts are ranked by levels
         apart = np.abs(theirs.quantiles[..., [1, 3]] - mine.quantiles[..., :2])
-        assert (apart <= 0.03 * width + 1e-6).all()
+        assert (apart <= 0.05 * width + 1e-6).all()
 
 
 def test_forecasts_under_way_are_scored_at_the_levels_of_now() -> None:
