@@ -79,13 +79,13 @@ class Trainer:
         self.step_number = 0
         self.skipped = 0
         self.best = math.inf
-        self._device = windows.cells.level.device
+        self.device = windows.cells.level.device
         self._windows = windows
         self._order = Shuffled(learnt, plan.batch_size, plan.seed)
         self._validated = validated
         self._stale = 0
         self._last_validated = math.nan
-        network.to(self._device)
+        network.to(self.device)
         self._optimizer = _optimizer(network, plan)
         self._average = Average(network, plan.average)
         self._best_weights = _copied(self._average.weights)
@@ -145,7 +145,7 @@ class Trainer:
 
     def _loss(self, origins: Origins, weights: Mapping[str, Tensor]) -> Tensor:
         inputs, actual = self._windows.inputs(origins), self._windows.actual(origins)
-        with autocast(self._device):
+        with autocast(self.device):
             forecast = functional_call(self.network, dict(weights), (inputs,))
         return self.network.loss(forecast, actual, self._windows.cells)
 
