@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
 from pathlib import Path
 
 import click
@@ -28,6 +30,7 @@ def test_without_torch_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> No
 pytest.importorskip("torch")
 
 from tidecast.models.deep.folder import load_model  # noqa: E402
+from tidecast.models.deep.training import Trainer  # noqa: E402
 from tidecast.tools.deep.data import Asked, read_data  # noqa: E402
 
 
@@ -112,15 +115,11 @@ def test_training_never_sees_what_is_tested(array: Path, tmp_path: Path) -> None
 def test_a_stopped_training_goes_on_to_the_same_model(
     array: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tidecast.models.deep.training import Trainer
-
     train(array, tmp_path / "whole")
     step = Trainer.step
 
     def told_to_end(trainer: Trainer) -> float:
         if trainer.step_number == 5:
-            import signal
-
             signal.raise_signal(signal.SIGINT)
         return step(trainer)
 
@@ -144,6 +143,13 @@ def test_a_folder_that_is_there_is_refused_before_training(array: Path, tmp_path
     (tmp_path / "model").mkdir()
     with pytest.raises(CheckpointError, match="is there already"):
         train(array, tmp_path / "model")
+
+
+def test_the_published_task_ends_with_its_three_figures(tmp_path: Path) -> None:
+    path = tmp_path / "flow.npz"
+    np.savez(path, flow=counts())
+    last = invoke("pems08", path, "--steps", 2).splitlines()[-1]
+    assert re.fullmatch(r"MAE [\d.]+  RMSE [\d.]+  MAPE [\d.]+%", last)
 
 
 def test_an_impossible_option_is_named(array: Path, tmp_path: Path) -> None:
