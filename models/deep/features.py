@@ -67,7 +67,7 @@ class Features(nn.Module):
         return torch.cat(parts, dim=-1)  # (batch, cell, identity)
 
     def _embedded(self, cells: Cells) -> Tensor:
-        number = cells.number.clamp(max=self.cell.num_embeddings - 1)  # (cell,)
+        number = cells.number  # (cell,)
         if self.training and self._unseen:
             forgotten = torch.rand(number.shape, device=number.device) < self._unseen
             number = number.masked_fill(forgotten, UNSEEN)
