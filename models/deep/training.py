@@ -197,9 +197,10 @@ class Trainer:
             for name, weight in self.network.named_parameters():
                 weight.copy_(weights[name])
                 if f"{MOMENTS[0]}/{name}" in tensors:
-                    kept = {moment: tensors[f"{moment}/{name}"].clone() for moment in MOMENTS}
-                    step = torch.tensor(float(self._updates))
-                    self._optimizer.state[weight] = {"step": step, **kept}
+                    self._optimizer.state[weight] = {
+                        "step": torch.tensor(float(self._updates)),
+                        **{m: tensors[f"{m}/{name}"].to(self.device, copy=True) for m in MOMENTS},
+                    }
 
 
 def _optimizer(network: Network, plan: TrainingPlan) -> torch.optim.AdamW:
