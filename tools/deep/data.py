@@ -57,6 +57,11 @@ class Data:
         """Return the calendar of all bins and ``ahead`` more: (bin, 2)."""
         return calendar_of(self.grid, self.first_bin, len(self.values) + ahead)
 
+    def are_counts(self) -> bool:
+        """Tell whether all values are whole numbers and none is negative."""
+        known = self.values[np.isfinite(self.values)]
+        return bool((known >= 0).all() and (known == np.floor(known)).all())
+
     def lying(self) -> NDArray[np.float64]:
         """Return latitude and longitude of every cell, NaN = not known: (cell, 2)."""
         nowhere = (np.nan, np.nan)

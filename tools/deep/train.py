@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from tidecast.models.deep.backbones import BACKBONES
 from tidecast.models.deep.config import NetworkConfig
 from tidecast.models.deep.history import slots_per_day
+from tidecast.models.deep.likelihoods import LIKELIHOODS
 from tidecast.models.deep.schedule import TrainingPlan
 from tidecast.state.errors import SettingsError
 from tidecast.tools.deep.data import Asked, Data, read_data
@@ -20,8 +21,10 @@ from tidecast.tools.deep.run import run_job
 
 __all__ = ["make_job", "train"]
 
+AUTO = "auto"
 PLANNED = frozenset(TrainingPlan.model_fields)
-CHOSEN = ("backbone", "context_length", "horizon", "width", "depth", "steps", "batch_size", "seed")
+OF_NETWORK = ("backbone", "context_length", "horizon", "width", "depth", "likelihood")
+CHOSEN = (*OF_NETWORK, "steps", "batch_size", "seed")
 
 
 @click.command("train")
@@ -35,6 +38,13 @@ CHOSEN = ("backbone", "context_length", "horizon", "width", "depth", "steps", "b
 @click.option("--horizon", type=int, default=12, show_default=True, help="Bins ahead.")
 @click.option("--width", type=int, default=64, show_default=True, help="Channels of a state.")
 @click.option("--depth", type=int, default=3, show_default=True, help="Layers.")
+@click.option(
+    "--likelihood",
+    type=click.Choice([AUTO, *LIKELIHOODS]),
+    default=AUTO,
+    show_default=True,
+    help="What the mean is learnt by; auto: negative_binomial of whole numbers, else normal.",
+)
 @click.option("--steps", type=int, default=3000, show_default=True, help="Batches, at most.")
 @click.option("--batch-size", type=int, default=32, show_default=True, help="Windows of a batch.")
 @click.option("--seed", type=int, default=1, show_default=True)
@@ -50,6 +60,8 @@ def train(
     """
     chosen = {name: options.pop(name) for name in CHOSEN}
     data = read_data(file, Asked(**options))
+    if chosen["likelihood"] == AUTO:
+        chosen["likelihood"] = "negative_binomial" if data.are_counts() else "normal"
     model = run_job(make_job(data, Shares(validate, test), **chosen), out, resume)
     n_weights = sum(weight.numel() for weight in model.network.parameters())
     click.echo(f"wrote {out}: {n_weights:,} weights, {len(model.cells):,} cells")

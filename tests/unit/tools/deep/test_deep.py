@@ -14,18 +14,10 @@ import pytest
 from click.testing import CliRunner
 
 from tidecast.state.errors import CheckpointError, LogError, SettingsError
-from tidecast.tools.deep import deep
 from tidecast.tools.main import cli
 
 N_BINS = 240
 SMALL = ["--context", "6", "--horizon", "3", "--width", "8", "--depth", "1", "--batch-size", "8"]
-
-
-def test_without_torch_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tidecast.tools.deep.find_spec", lambda _: None)
-    with pytest.raises(click.ClickException, match=r'pip install "tidecast\[deep\]"'):
-        deep.get_command(click.Context(deep), "train")
-
 
 pytest.importorskip("torch")
 
@@ -99,6 +91,19 @@ def test_a_model_is_trained_written_and_judged(array: Path, tmp_path: Path) -> N
     found = json.loads(figures.read_text())
     assert found["n"] == 46 * 3 * 3  # of 232 windows a fifth; cells, leads
     assert f"MAE {found['mae']:.3f}" in said.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "shift, likelihood", [(0.0, "negative_binomial"), (0.5, "normal"), (-500.0, "normal")]
+)
+def test_counts_are_learnt_as_counts_and_other_numbers_by_a_normal(
+    tmp_path: Path, shift: float, likelihood: str
+) -> None:
+    path = tmp_path / "flow.npz"
+    np.savez(path, flow=counts() + shift, start=np.array("2024-01-01"))
+    train(path, tmp_path / "model")
+    model, _ = load_model(tmp_path / "model")
+    assert model.network.config.likelihood == likelihood
 
 
 def test_training_never_sees_what_is_tested(array: Path, tmp_path: Path) -> None:
