@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 from tidecast.state.bins import BinGrid
 from tidecast.state.settings import Settings
+from tidecast.state.settings.experts import DEFAULT_EXPERTS
 from tidecast.state.slabs import SlabRules
 
-__all__ = ["DEFAULT_EXPERTS", "ForecastProfile"]
-
-DEFAULT_EXPERTS = ("seasonal_naive", "time_of_week", "holt_winters", "linear", "pooled")
+__all__ = ["ForecastProfile"]
 
 
 @dataclass(frozen=True)
@@ -18,7 +17,8 @@ class ForecastProfile:
     """What is forecast, how far ahead, at which levels, and by whom.
 
     ``season_lengths`` are bins, rising; ``experts`` are names of `tidecast.models.experts`. A bin
-    is corrected until ``reach`` microseconds after its end at most.
+    is corrected until ``reach`` microseconds after its end at most. ``holidays`` is a country, or a
+    part of one, as `tidecast.state.holidays` knows it.
     """
 
     series: tuple[str, ...]
@@ -28,6 +28,7 @@ class ForecastProfile:
     season_lengths: tuple[int, ...]
     experts: tuple[str, ...] = DEFAULT_EXPERTS
     reach: int = 0
+    holidays: str | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> ForecastProfile:
@@ -40,7 +41,9 @@ class ForecastProfile:
             horizon=forecast.horizon,
             quantile_levels=forecast.quantile_levels,
             season_lengths=forecast.season_lengths or grid.season_lengths(),
+            experts=forecast.experts,
             reach=SlabRules.of(settings).reach,
+            holidays=settings.shop.holidays,
         )
 
     @property
