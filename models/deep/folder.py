@@ -78,10 +78,12 @@ def load_model(folder: Path, device: torch.device | None = None) -> tuple[Model,
             raise CheckpointError(
                 f"model {folder} is of format {config['format']}: this version reads {FORMAT}"
             )
-        network = Network(NetworkConfig.model_validate(config["network"]))
+        network_config = NetworkConfig.model_validate(config["network"])
         about = About.model_validate(config["about"])
         cells = tuple(Cell(*names) for names in json.loads(files[CELLS]))
         tensors = safetensors.torch.load(files[WEIGHTS])
+        _check_shapes(tensors, network_config, len(cells))
+        network = Network(network_config)
         weights = {n.removeprefix(WEIGHT): t for n, t in tensors.items() if n.startswith(WEIGHT)}
         network.load_state_dict(weights)
         scales = Scales(tensors[LEVEL].numpy(), tensors[SCALE].numpy())
@@ -141,6 +143,28 @@ def _files(model: Model, metrics: Mapping[str, Any]) -> dict[str, bytes]:
         CELLS: _json([list(cell) for cell in model.cells]),
         METRICS: _json(metrics),
     }
+
+
+def _check_shapes(tensors: Mapping[str, Tensor], config: NetworkConfig, n_cells: int) -> None:
+    """Refuse tensors of another network, before memory is taken for what a file only claims.
+
+    Raises
+    ------
+    ValueError
+        When a tensor is missing, or its shape is another.
+    """
+    with torch.device("meta"):  # shapes without numbers
+        expected = {f"{WEIGHT}{n}": w.shape for n, w in Network(config).state_dict().items()}
+    of_scales = torch.Size((n_cells, config.n_series))
+    expected |= {LEVEL: of_scales, SCALE: of_scales}
+    wrong = sorted(
+        name
+        for name in {*expected, *tensors}
+        if name not in tensors or tensors[name].shape != expected.get(name)
+    )
+    if wrong or config.n_cells != n_cells:
+        which = ", ".join(wrong[:3]) or "the cells"
+        raise ValueError(f"{which} do not fit a network of {config.n_cells:,} cells")
 
 
 def _read(folder: Path) -> dict[str, bytes]:

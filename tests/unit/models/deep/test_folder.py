@@ -129,7 +129,21 @@ def test_weights_of_another_shape_are_refused(saved: Path) -> None:
     tensors = safetensors.torch.load((saved / "weights.safetensors").read_bytes())
     tensors["weight/head.out.bias"] = torch.zeros(3)
     rewrite(saved, "weights.safetensors", safetensors.torch.save(tensors))
-    with pytest.raises(CheckpointError, match="size mismatch"):
+    with pytest.raises(CheckpointError, match=r"weight/head.out.bias do not fit"):
+        load_model(saved)
+
+
+def test_a_network_larger_than_its_weights_takes_no_memory(saved: Path) -> None:
+    config = json.loads((saved / "config.json").read_bytes())
+    config["network"] |= {"n_cells": 10_000_000, "embedding_width": 1024}
+    rewrite(saved, "config.json", json.dumps(config).encode())
+    with pytest.raises(CheckpointError, match="do not fit a network of 10,000,000 cells"):
+        load_model(saved)
+
+
+def test_cells_of_another_number_are_refused(saved: Path) -> None:
+    rewrite(saved, "cells.json", json.dumps([list(cell) for cell in CELLS[:-1]]).encode())
+    with pytest.raises(CheckpointError, match="scales/level, scales/scale do not fit"):
         load_model(saved)
 
 
