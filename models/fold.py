@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tidecast.models.forecaster import Forecast, Forecaster
+from tidecast.models.coherent import CoherentForecaster
+from tidecast.models.forecaster import Forecast
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import Scores
 from tidecast.state.cells import Cell
@@ -33,7 +34,7 @@ class ForecastFold:
 
     def __init__(self, settings: Settings) -> None:
         self.slabs = SlabFold(SlabRules.of(settings))
-        self.forecaster = Forecaster(ForecastProfile.of(settings))
+        self.forecaster = CoherentForecaster(ForecastProfile.of(settings))
         self._positions = Positions(settings.regions)
 
     def step(self, message: InputMessage) -> Iterator[Closed | LateBins]:
@@ -44,7 +45,7 @@ class ForecastFold:
                 continue
             cells = self.slabs.cells.cells[: len(slab.values)]
             if slab.revision:
-                yield Closed(slab, cells, self.forecaster.correct(slab))
+                yield Closed(slab, cells, self.forecaster.correct(slab, cells))
             else:
                 scores, forecast = self.forecaster.step(slab, cells, self._positions.of(cells))
                 yield Closed(slab, cells, scores, forecast)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tidecast.state.bins import BinGrid
 from tidecast.state.settings import Settings
@@ -18,7 +18,8 @@ class ForecastProfile:
     """What is forecast, how far ahead, at which levels, and by whom.
 
     ``season_lengths`` are bins, rising; ``experts`` are names of `tidecast.models.experts`. A bin
-    is corrected until ``reach`` microseconds after its end at most.
+    is corrected until ``reach`` microseconds after its end at most. ``ratios`` are places of series
+    that do not add up over cells: means and ratios.
     """
 
     series: tuple[str, ...]
@@ -28,6 +29,7 @@ class ForecastProfile:
     season_lengths: tuple[int, ...]
     experts: tuple[str, ...] = DEFAULT_EXPERTS
     reach: int = 0
+    ratios: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, settings: Settings) -> ForecastProfile:
@@ -41,12 +43,22 @@ class ForecastProfile:
             quantile_levels=forecast.quantile_levels,
             season_lengths=forecast.season_lengths or grid.season_lengths(),
             reach=SlabRules.of(settings).reach,
+            ratios=tuple(n for n, one in enumerate(settings.series) if not one.adds_up),
         )
 
     @property
     def n_series(self) -> int:
         """Series forecast."""
         return len(self.series)
+
+    @property
+    def summed(self) -> tuple[int, ...]:
+        """Places of the series that add up over cells."""
+        return tuple(place for place in range(self.n_series) if place not in self.ratios)
+
+    def of_totals(self) -> ForecastProfile:
+        """Return the profile by which sums over cells are forecast."""
+        return replace(self, series=tuple(self.series[n] for n in self.summed), ratios=())
 
     @property
     def context_length(self) -> int:

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tidecast.models.arrays import Arrays, finite, nested, scoped
+from tidecast.models.coherent import CoherentForecaster
 from tidecast.models.evaluate.evaluator import Evaluator, Span
 from tidecast.models.evaluate.fans import Fans
 from tidecast.models.evaluate.said import Said
 from tidecast.models.evaluate.shapes import ExpertShapes
 from tidecast.models.evaluate.weights import DailyWeights
-from tidecast.models.forecaster import Forecaster
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.cells import Cell
 from tidecast.state.slabs import Slab
@@ -28,7 +28,7 @@ class Backtest:
 
     def __init__(self, profile: ForecastProfile, span: Span) -> None:
         self.profile = profile
-        self.forecaster = Forecaster(profile)
+        self.forecaster = CoherentForecaster(profile)
         self.evaluator = Evaluator(profile, span)
         self.fans = Fans(profile, span.fans_origin)
         self.weights = DailyWeights(profile)
@@ -41,7 +41,7 @@ class Backtest:
     ) -> None:
         """Take the next closed bin, or a correction of one; see `Forecaster.step`."""
         if slab.revision:
-            self.forecaster.correct(slab)
+            self.forecaster.correct(slab, cells)
             if slab.bin in self._open:
                 self._open[slab.bin] = (slab, self._open[slab.bin][1])
             return
@@ -54,7 +54,7 @@ class Backtest:
 
     def _hear(self, slab: Slab) -> None:
         """Keep what was said of a bin, and let experts' shapes learn from it."""
-        dues = self.forecaster.said_of(slab.bin)
+        dues = self.forecaster.cells.said_of(slab.bin)
         shapes = tuple(self._shapes.of(due, slab.bin - due.lead) for due in dues)
         said = Said(dues, shapes)
         self._open[slab.bin] = (slab, said)
@@ -102,6 +102,6 @@ class Backtest:
         self._open = {}
         waiting = scoped(arrays, "open")
         for bin_ in sorted(int(name.split("/")[0]) for name in waiting if name.endswith("values")):
-            dues = self.forecaster.said_of(bin_)  # kept as long as a correction may come
+            dues = self.forecaster.cells.said_of(bin_)  # kept as long as a correction may come
             said = Said(dues, tuple(waiting.get(f"{bin_}/shapes", ())))
             self._open[bin_] = (Slab(bin_, waiting[f"{bin_}/values"]), said)

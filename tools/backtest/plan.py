@@ -113,6 +113,7 @@ def plan_table(path: Path, asked: Asked) -> Plan:
         horizon=24,
         quantile_levels=LEVELS,
         season_lengths=grid.season_lengths(),
+        ratios=tuple(range(len(columns.values))) if asked.aggregate == "mean" else (),
     )
     slabs = TableSlabs(table, places)
     notes = (f"columns: {columns.describe()}", *_of_table(table, places))

@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from tidecast.models.forecaster import Forecaster
+from tidecast.models.coherent import CoherentForecaster
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.bins import HOUR, BinGrid
 from tidecast.state.cells import Cell
@@ -56,7 +56,7 @@ def measure_step(cells: int, series: int, horizon: int, warm_bins: int = 30) -> 
         season_lengths=grid.season_lengths(),
         reach=600_000_000 + 2 * HOUR,  # of the default allowed_lateness
     )
-    forecaster = Forecaster(profile)
+    forecaster = CoherentForecaster(profile)
     names = _shop(cells)
     positions = {cell.region: (number % 60.0, number / 100) for number, cell in enumerate(names)}
     random = np.random.default_rng(cells)
@@ -89,8 +89,8 @@ def _shop(cells: int) -> list[Cell]:
 def step(cells: list[int], series: int, horizon: int, as_json: bool) -> None:
     """Measure one bin step of all experts on one core, and how it grows with cells.
 
-    A step scores, learns, forecasts, blends and calibrates. Each run has a process of its own,
-    whose peak memory is told. The time is processor time.
+    A step scores, learns, forecasts, blends, reconciles and calibrates. Each run has a process of
+    its own, whose peak memory is told. The time is processor time.
     """
     runs = [_measure_apart(size, series, horizon) for size in cells]
     if as_json:
