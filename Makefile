@@ -47,7 +47,7 @@ typing:
 
 $(STAMP): pyproject.toml constraints.txt
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,h3,report]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,h3,peers,report]"
 	touch $@
 
 clean:

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays
+from tidecast.models.ranks import NOTHING, is_outer, lacking
 
-__all__ = ["Calibrate", "quantiles_of", "scale_at"]
+__all__ = ["Calibrate", "quantiles_of"]
 
 Forecasts = NDArray[np.float32]  # (series, cell, lead)
 Shapes = NDArray[np.float32]  # (series, lead, group, level)
@@ -19,27 +20,34 @@ KEPT_PER_BIN = 0.99
 PRIOR_WEIGHT = 30.0
 """Residuals that the prior, a normal shape, counts for."""
 
-POOL_WEIGHT = 150.0
-"""Residuals that those of all groups together count for in each: one burst does not make the shape
-of a group that has few of its own."""
+POOL_WEIGHT = 10.0
+"""Residuals that those of all groups together count for in each."""
 
-NOTHING = 1e-6
-"""Below this a forecast is 0. That a cell which never sells sells nothing again teaches no shape:
-there may be hundreds of them for each that trades."""
+NEIGHBOUR_WEIGHT = 60.0
+"""Residuals, at most, that those of the next smaller and larger group count for: one burst does
+not make the shape of a group that has few of its own."""
 
 N_BUCKETS = 160
 FINEST = 0.05  # width of the buckets around 0, in scales; it grows in proportion further out
-GROUPS = np.array([0.75, 1.5, 3.0])
-"""Bounds of mean / scale between groups: below are sparse cells, whose residuals are skewed."""
+GROUPS = np.array([0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0])
+"""Bounds of the events expected, (mean / scale)^2, between groups. The fewer are expected, the more
+the shape depends on how few; many are alike, and fewer groups follow change sooner."""
 
-
-STEP = 0.1
+STEP = 0.05
 """How far a quantile moves, in scales, for actuals that are all on one side of it; of lead 1."""
 
 SHIFT_KEPT = 0.99
 """What is left of a shift a bin later: histograms have learnt by then what lasts."""
 
-LARGEST_SHIFT = 3.0
+OUTER_STEP = 0.15
+"""The step of outer levels; where less than one event is expected, in events rather than scales."""
+
+OUTER_KEPT = 0.998
+"""What is left of their shift: histograms do not rank counts as coverage does."""
+
+LARGEST_SHIFTS = (-6.0, 6.0)
+
+Row = tuple[Forecasts, Forecasts, Forecasts, NDArray[np.int64]]
 
 
 class Calibrate:
@@ -67,75 +75,55 @@ class Calibrate:
         shape = (n_series, horizon, len(GROUPS) + 1, N_BUCKETS)
         self._counts = np.broadcast_to(prior, shape).copy()
         self._shift = np.zeros((*shape[:3], len(levels)))
+        self._whole = np.ones(n_series, dtype=bool)
+        outer = is_outer(self._levels)
+        self._step = np.where(outer, OUTER_STEP * _event_sizes()[:, None], STEP)  # (group, level)
+        self._kept = np.where(outer, OUTER_KEPT, SHIFT_KEPT)
 
     def learn(
         self,
-        residuals: NDArray[np.float32],
+        actual: NDArray[np.floating],
         mean: NDArray[np.float32],
         scale: NDArray[np.float32],
         said: NDArray[np.float32],
         lead: int,
     ) -> None:
-        """Add residuals of one lead, all (series, cell); NaN = unknown.
+        """Add actuals of one lead, and what was said of them, all (series, cell); NaN = unknown.
 
         ``said`` are the shapes issued then, (series, group, level). Where nothing was forecast and
-        nothing happened there is nothing to learn.
+        nothing happened there is nothing to learn: hundreds of cells may never trade. A series of
+        which all actuals so far were whole numbers is one of counts.
         """
-        known = np.isfinite(residuals) & ((mean > NOTHING) | (np.abs(residuals) > NOTHING))
-        place = np.floor(_to_place(residuals / scale) + N_BUCKETS / 2)
-        place = np.clip(np.where(known, place, 0), 0, N_BUCKETS - 1).astype(np.int64)
-        n_series, n_groups = len(residuals), len(GROUPS) + 1
+        known = np.isfinite(actual) & ((mean > NOTHING) | (np.abs(actual - mean) > NOTHING))
+        self._whole &= ~(known & (actual != np.rint(actual))).any(axis=-1)
         group = group_of(mean, scale)
-        row = np.arange(n_series)[:, None] * n_groups + group
-        flat = (row * N_BUCKETS + place)[known]
-        added = np.bincount(flat, minlength=n_series * n_groups * N_BUCKETS)
-        added = added.reshape(n_series, n_groups, N_BUCKETS)
-        kept = np.where(added.sum(axis=-1, keepdims=True) > 0, KEPT_PER_BIN, 1.0)
-        self._counts[:, lead - 1] = kept * self._counts[:, lead - 1] + added
-        lacking = self._lacking(residuals, mean, scale, said, group)
-        rows, n_rows = row[known], n_series * n_groups
-        n = np.bincount(rows, minlength=n_rows)
-        for level in range(len(self._levels)):
-            lack = np.bincount(rows, lacking[..., level][known], n_rows) / np.fmax(n, 1)
-            self._move(lead, level, lack.reshape(n_series, n_groups), (n > 0).reshape(-1, n_groups))
+        for series, rows in enumerate(known):
+            if rows.any():
+                found = actual[series, rows].astype(np.float32)
+                row = (found, mean[series, rows], scale[series, rows], group[series, rows])
+                self._learn_one(series, lead - 1, row, said[series])
 
-    def _lacking(
-        self,
-        residuals: NDArray[np.float32],
-        mean: NDArray[np.float32],
-        scale: NDArray[np.float32],
-        said: NDArray[np.float32],
-        group: NDArray[np.int64],
-    ) -> NDArray[np.float64]:
-        """Return level - P(actual <= quantile), (series, cell, level).
-
-        Where both are zero the actual's rank is anywhere up to the chance of a zero (a randomised
-        probability integral transform, in expectation): zeros of sparse cells are no surprise.
-        """
-        shape = said[np.arange(len(said))[:, None], group]  # (series, cell, level)
-        quantile = mean[..., None] + scale[..., None] * shape
-        actual = mean + residuals
-        lacking = self._levels - (actual[..., None] <= np.fmax(quantile, 0.0))
-        sparse = (quantile[..., 0] < NOTHING) & (actual < NOTHING)  # (series, cell)
-        below = quantile[sparse]  # (cell, level)
-        chance = chance_of_zero(below, self._levels)[:, None]
-        tied = self._levels * (1.0 - 1.0 / np.fmax(chance, self._levels))
-        lacking[sparse] = np.where(below < NOTHING, tied, lacking[sparse])
-        return lacking
-
-    def _move(
-        self, lead: int, level: int, lack: NDArray[np.float64], known: NDArray[np.bool_]
-    ) -> None:
-        before = self._shift[:, lead - 1, :, level]
-        after = SHIFT_KEPT * before + STEP / math.sqrt(lead) * lack
-        after = np.clip(after, -LARGEST_SHIFT, LARGEST_SHIFT)
-        self._shift[:, lead - 1, :, level] = np.where(known, after, before)
+    def _learn_one(self, series: int, lead: int, row: Row, said: NDArray[np.float32]) -> None:
+        """Add what is known of a series; ``row`` (actual, mean, scale, group) are (row,)."""
+        actual, mean, scale, group = row
+        n_groups = len(GROUPS) + 1
+        place = np.floor(_to_place((actual - mean) / scale) + N_BUCKETS / 2)
+        place = np.clip(place, 0, N_BUCKETS - 1).astype(np.int64)
+        added = np.bincount(group * N_BUCKETS + place, minlength=n_groups * N_BUCKETS)
+        seen = np.bincount(group, minlength=n_groups)[:, None]
+        kept = np.where(seen > 0, KEPT_PER_BIN, 1.0)
+        counts = self._counts[series, lead]
+        self._counts[series, lead] = kept * counts + added.reshape(n_groups, N_BUCKETS)
+        quantile = mean[:, None] + scale[:, None] * said[group]  # (row, level)
+        lack = lacking(actual, quantile, self._levels, bool(self._whole[series]))
+        total = np.stack([np.bincount(group, each, n_groups) for each in lack.T], axis=-1)
+        step = self._step / math.sqrt(lead + 1) * total / np.fmax(seen, 1)
+        moved = np.clip(self._kept * self._shift[series, lead] + step, *LARGEST_SHIFTS)
+        self._shift[series, lead] = np.where(seen > 0, moved, self._shift[series, lead])
 
     def shapes(self) -> Shapes:
         """Return quantiles of standardised residuals: (series, lead, group, level)."""
-        pooled = self._counts.sum(axis=2, keepdims=True)
-        pooled *= POOL_WEIGHT / pooled.sum(axis=-1, keepdims=True)
-        below = np.cumsum(self._counts + pooled, axis=-1)
+        below = np.cumsum(self._counts + self._borrowed(), axis=-1)
         below /= below[..., -1:]
         shapes = np.empty((*below.shape[:-1], len(self._levels)), np.float32)
         for level, share in enumerate(self._levels):
@@ -148,23 +136,27 @@ class Calibrate:
         shapes += self._shift
         return np.sort(shapes, axis=-1)
 
+    def _borrowed(self) -> NDArray[np.float64]:
+        """Return what each group takes from the others: (series, lead, group, bucket)."""
+        pooled = self._counts.sum(axis=2, keepdims=True)
+        pooled *= POOL_WEIGHT / pooled.sum(axis=-1, keepdims=True)
+        beside = np.zeros_like(self._counts)
+        beside[:, :, 1:] += self._counts[:, :, :-1]
+        beside[:, :, :-1] += self._counts[:, :, 1:]
+        share = NEIGHBOUR_WEIGHT / beside.sum(axis=-1, keepdims=True)
+        borrowed: NDArray[np.float64] = pooled + np.minimum(share, 1.0) * beside
+        return borrowed
+
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
-        return {"counts": self._counts.copy(), "shift": self._shift.copy()}
+        names = ("counts", "shift", "whole")
+        arrays = (self._counts, self._shift, self._whole)
+        return {name: array.copy() for name, array in zip(names, arrays, strict=True)}
 
     def restore(self, arrays: Arrays) -> None:
         """Become the calibration that ``snapshot`` was taken of."""
         self._counts, self._shift = arrays["counts"].copy(), arrays["shift"].copy()
-
-
-def scale_at(scale: Forecasts, mean: Forecasts, level: NDArray[np.float64]) -> Forecasts:
-    """Return a cell's ``scale``, as usual at its ``level`` (series, cell), at this ``mean``.
-
-    It grows with the root of the mean, as it does for counts; within a factor of five.
-    """
-    usual = np.fmax(level, 1e-9)[:, :, None].astype(np.float32)
-    factor: Forecasts = np.sqrt(np.clip(mean / usual, np.float32(0.04), np.float32(25.0)))
-    return scale * factor
+        self._whole = arrays["whole"].copy()
 
 
 def quantiles_of(mean: Forecasts, scale: Forecasts, shapes: Shapes) -> NDArray[np.float32]:
@@ -178,26 +170,16 @@ def quantiles_of(mean: Forecasts, scale: Forecasts, shapes: Shapes) -> NDArray[n
     return np.maximum.accumulate(shape, axis=-1, out=shape)
 
 
-def chance_of_zero(
-    quantiles: NDArray[np.floating], levels: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the level at which quantiles, (row, level), not yet cut off at 0, pass it: (row,).
-
-    The first is below 0; past the last level the chance is taken half way to 1.
-    """
-    last = (quantiles < NOTHING).sum(axis=-1) - 1
-    ahead = np.minimum(last + 1, len(levels) - 1)
-    rows = np.arange(len(quantiles))
-    low, high = quantiles[rows, last], quantiles[rows, ahead]
-    inside = np.where(high > low, -low / np.where(high > low, high - low, 1.0), 0.0)
-    chance = levels[last] + np.clip(inside, 0.0, 1.0) * (levels[ahead] - levels[last])
-    share = np.where(last == len(levels) - 1, (1.0 + levels[-1]) / 2, chance)
-    return np.asarray(share, np.float64)
-
-
 def group_of(mean: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return the group of each forecast, by its mean in scales; free of units."""
-    return np.searchsorted(GROUPS, mean / scale, side="right")
+    """Return the group of each forecast, by the events it expects; free of units."""
+    return np.searchsorted(np.sqrt(GROUPS).astype(np.float32), mean / scale, side="right")
+
+
+def _event_sizes() -> NDArray[np.float64]:
+    """Return the size of one event in scales where that is more than 1, by group: (group,)."""
+    inner = np.sqrt(GROUPS[1:] * GROUPS[:-1])
+    expected = np.concatenate([GROUPS[:1] ** 1.5 / GROUPS[1:2] ** 0.5, inner, GROUPS[-1:]])
+    return np.asarray(np.fmax(1.0, 1.0 / np.sqrt(expected)))
 
 
 def _to_place(standard: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -210,6 +192,4 @@ def _to_standard(place: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _normal_cdf(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the cumulative normal; a mean absolute error of 1 is a deviation of 1.25."""
-    normal = NormalDist(sigma=math.sqrt(math.pi / 2))
-    return np.array([normal.cdf(value) for value in values])
+    return np.array([NormalDist().cdf(value) for value in values])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tidecast.models.aggregates import Hierarchy
 from tidecast.models.arrays import Arrays, finite, grown, nested, scoped
 from tidecast.models.forecaster import Forecast, Forecaster, Opinion, Part, Totals
-from tidecast.models.profile import ForecastProfile
+from tidecast.models.periodic.refits import Refits
 from tidecast.models.reconcile import reconcile
 from tidecast.models.scores import Scores
 from tidecast.models.worth import Worth
@@ -36,15 +36,18 @@ class CoherentForecaster:
     their own level. Then cells are moved to agree with them, and sums are given out with the sums
     of the means of their cells, rounded to single precision. Series that are means or ratios have
     no sums, and are left as they are.
+
+    Of covariates known ahead the engine of sums hears nothing: where one moves a cell, its sums
+    are not asked.
     """
 
-    def __init__(self, profile: ForecastProfile) -> None:
-        self.profile = profile
-        self.cells = Forecaster(profile)
-        self.totals = Forecaster(profile.of_totals())
-        self._summed = list(profile.summed)
+    def __init__(self, cells: Forecaster, totals: Forecaster | None = None) -> None:
+        self.cells = cells
+        self.profile = cells.profile
+        self.totals = totals or Forecaster(self.profile.of_totals())
+        self._summed = list(self.profile.summed)
         self._hierarchy = Hierarchy()
-        self._worth = Worth(len(self._summed), profile.horizon)
+        self._worth = Worth(len(self._summed), self.profile.horizon)
         self._variance = SlowVariance(len(self._summed))
 
     def step(
@@ -72,13 +75,29 @@ class CoherentForecaster:
         """Replace the values of an earlier bin of all ``cells``; see `Forecaster.correct`."""
         sums = self._observed(slab, cells)
         if sums.size:
-            self.totals.correct(replace(slab, values=sums))
+            self.totals.correct(Slab(slab.bin, sums, revision=slab.revision))
         return self.cells.correct(slab)
+
+    @property
+    def refits(self) -> Refits:
+        """The refits of the experts of cells; those of sums have none."""
+        return self.cells.refits
+
+    @property
+    def actions(self) -> Mapping[str, NDArray[np.int64]]:
+        """What the guards of cells did so far: see `Forecaster.actions`."""
+        return self.cells.actions
+
+    @property
+    def resets(self) -> dict[str, int]:
+        """How often each expert, of cells or of sums, began anew."""
+        of_sums = self.totals.resets
+        return {name: n + of_sums.get(name, 0) for name, n in self.cells.resets.items()}
 
     def _observed(self, slab: Slab, cells: Sequence[Cell]) -> Table:
         """Return the actuals of nodes, (node, series); missing cells count as was forecast."""
         self._hierarchy.see(cells)
-        values = finite(slab.values)[:, self._summed]
+        values = finite(slab.demand)[:, self._summed]
         expected = np.zeros((len(values), len(self._summed)))
         for due in sorted(self.cells.said_of(slab.bin), key=lambda due: -due.lead):
             expected[: due.means.shape[2]] = due.means[0, self._summed].T  # the newest comes last
@@ -86,7 +105,7 @@ class CoherentForecaster:
 
     def _agreed(self, opinion: Opinion, of_totals: Opinion) -> Values:
         """Return the means of cells, (series, cell, lead), that agree with those of nodes."""
-        mean, own = opinion.mean[self._summed], of_totals.mean
+        mean, own = opinion.mean[self._summed], self._asked(opinion, of_totals)
         self._variance.learn(opinion.scale[self._summed, :, 0])
         worth = self._worth.of(own.shape[1])
         self._worth.say(opinion.origin_bin, self._added(mean), own)
@@ -95,7 +114,14 @@ class CoherentForecaster:
         agreed = reconcile(*of_cells, _columns(own), _columns(worth), self._hierarchy)
         return _columns(agreed).astype(np.float32)
 
-    def _added(self, mean: Values) -> Values:
+    def _asked(self, opinion: Opinion, of_totals: Opinion) -> Values:
+        """Return means of nodes, (series, node, lead), NaN where what is known ahead moves them."""
+        if self.cells.known is None:
+            return of_totals.mean
+        is_moved = opinion.factor[self._summed] != 1.0
+        return np.where(self._added(is_moved) > 0, np.float32(np.nan), of_totals.mean)
+
+    def _added(self, mean: NDArray[np.generic]) -> Values:
         """Return the sums of nodes, (series, node, lead), of means of cells."""
         return _columns(self._hierarchy.sums(_columns(mean))).astype(np.float32)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -66,7 +66,9 @@ class Covariates:
     ``neighbours`` (cell, k) are numbers of near cells, -1 where there are fewer. ``level`` and
     ``scale`` (cell, series) are the robust running mean and spread of each cell, finite, with
     ``scale`` > 0. ``usual_now`` (cell, series) is what was usual of ``bin`` before its value was
-    known, ``usual_ahead`` (lead, cell, series) what is usual of the bins ahead.
+    known, ``usual_ahead`` (lead, cell, series) what is usual of the bins ahead. All of these, and
+    the window, are without what is known ahead to move demand: by ``factor_ahead``, (lead, cell,
+    series) or broadcast to it, the forecaster multiplies what experts say.
     """
 
     bin: int
@@ -76,3 +78,6 @@ class Covariates:
     scale: NDArray[np.float64]
     usual_now: NDArray[np.float32]
     usual_ahead: NDArray[np.float32]
+    factor_ahead: NDArray[np.float32] = field(
+        default_factory=lambda: np.ones((1, 1, 1), np.float32)
+    )

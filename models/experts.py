@@ -10,11 +10,18 @@ from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays
 from tidecast.models.covariates import Covariates
+from tidecast.models.online.croston import Croston
+from tidecast.models.online.geographic import GeographicExpert
 from tidecast.models.online.holt_winters import HoltWintersExpert
+from tidecast.models.online.last_value import LastValue
 from tidecast.models.online.linear import LinearExpert
 from tidecast.models.online.pooled import PooledExpert
 from tidecast.models.online.seasonal_naive import SeasonalNaive
+from tidecast.models.online.snarimax import SnarimaxExpert
+from tidecast.models.online.starima import StarimaExpert
 from tidecast.models.online.time_of_week import TimeOfWeek
+from tidecast.models.online.tsb import TSB
+from tidecast.models.periodic.trees import TreesExpert
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.errors import SettingsError
 from tidecast.state.slabs import Slab
@@ -27,9 +34,9 @@ class Expert(Protocol):
     """Learns from closed bins and forecasts all cells at once.
 
     Laws, which `tests/contract/test_experts.py` holds every expert to: inputs are not changed; a
-    forecast is finite whatever came before (no cells, only NaN, huge values); new cells are
-    welcome at any bin; memory does not grow with bins; a restored expert goes on as the one the
-    snapshot was taken of, to the byte.
+    forecast is finite whatever came before (no cells, only NaN, huge values), or NaN for a whole
+    series while the expert sleeps; new cells are welcome at any bin; memory does not grow with
+    bins; a restored expert goes on as the one the snapshot was taken of, to the byte.
     """
 
     name: str
@@ -37,7 +44,7 @@ class Expert(Protocol):
     """How often state that was no longer finite or sane was thrown away."""
 
     def learn(self, window: Window, slab: Slab, covariates: Covariates) -> None:
-        """Learn from ``slab``, winsorised; ``window`` already ends with it, as it came."""
+        """Learn from ``slab``, with which ``window`` already ends; NaN = missing or suspended."""
 
     def forecast(
         self, window: Window, covariates: Covariates
@@ -53,7 +60,20 @@ class Expert(Protocol):
 
 EXPERTS: dict[str, Callable[[ForecastProfile], Expert]] = {
     expert.name: expert
-    for expert in (SeasonalNaive, TimeOfWeek, HoltWintersExpert, LinearExpert, PooledExpert)
+    for expert in (
+        SeasonalNaive,
+        TimeOfWeek,
+        HoltWintersExpert,
+        LinearExpert,
+        PooledExpert,
+        TSB,
+        Croston,
+        LastValue,
+        SnarimaxExpert,
+        StarimaExpert,
+        GeographicExpert,
+        TreesExpert,
+    )
 }
 """Every expert by its name."""
 

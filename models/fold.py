@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tidecast.models.coherent import CoherentForecaster
-from tidecast.models.forecaster import Forecast
+from tidecast.models.forecaster import Forecast, Forecaster
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import Scores
 from tidecast.state.cells import Cell
 from tidecast.state.checkpoint import compress, lay_out, prefixed, unpack, within
-from tidecast.state.cuts import InputMessage
+from tidecast.state.covariate_file import read_covariates
+from tidecast.state.cuts import InputMessage, Refit
+from tidecast.state.errors import CheckpointError
 from tidecast.state.regions import locator, read_positions
 from tidecast.state.settings import RegionsSettings, Settings
 from tidecast.state.slabs import LateBins, Slab, SlabFold, SlabRules
@@ -30,25 +33,49 @@ class Closed:
 
 
 class ForecastFold:
-    """Slabs of cuts, and forecasts of slabs: the whole state of a shard's forecaster."""
+    """Slabs of cuts, and forecasts of slabs: the whole state of a shard's forecaster.
 
-    def __init__(self, settings: Settings) -> None:
+    Where ``refits_are_decided`` by messages of the log, what comes after a bin with which a refit
+    came due waits for the decision. So it does not matter where in the log that stands.
+    """
+
+    def __init__(self, settings: Settings, refits_are_decided: bool = False) -> None:
         self.slabs = SlabFold(SlabRules.of(settings))
-        self.forecaster = CoherentForecaster(ForecastProfile.of(settings))
+        profile, known = ForecastProfile.of(settings), read_covariates(settings)
+        self.forecaster = CoherentForecaster(Forecaster(profile, refits_are_decided, known))
         self._positions = Positions(settings.regions)
+        self._waiting: deque[Slab | LateBins] = deque()
 
     def step(self, message: InputMessage) -> Iterator[Closed | LateBins]:
         """Fold one message; yield what each bin that it closes gives, and what came too late."""
-        for slab in self.slabs.step(message):
-            if isinstance(slab, LateBins):
-                yield slab
-                continue
-            cells = self.slabs.cells.cells[: len(slab.values)]
-            if slab.revision:
-                yield Closed(slab, cells, self.forecaster.correct(slab, cells))
-            else:
-                scores, forecast = self.forecaster.step(slab, cells, self._positions.of(cells))
-                yield Closed(slab, cells, scores, forecast)
+        if isinstance(message, Refit):
+            self.forecaster.refits.decide(message)
+        else:
+            self._waiting += self.slabs.step(message)
+        while self._waiting and not self.forecaster.refits.are_awaited:
+            yield self._given(self._waiting.popleft())
+
+    def _given(self, slab: Slab | LateBins) -> Closed | LateBins:
+        if isinstance(slab, LateBins):
+            return slab
+        cells = self.slabs.cells.cells[: len(slab.values)]
+        if slab.revision:
+            return Closed(slab, cells, self.forecaster.correct(slab, cells))
+        scores, forecast = self.forecaster.step(slab, cells, self._positions.of(cells))
+        return Closed(slab, cells, scores, forecast)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether slabs wait for a decision; meanwhile there is no snapshot."""
+        return bool(self._waiting)
+
+    @property
+    def next_bin(self) -> int | None:
+        """The first bin that is not closed and forecast; None before there are any."""
+        for each in self._waiting:
+            if isinstance(each, Slab) and not each.revision:
+                return each.bin
+        return self.slabs.next_bin
 
     def end_warm_up(self) -> None:
         """Go on from a replayed log, which has ended, to live running.
@@ -63,7 +90,18 @@ class ForecastFold:
         return compress(self.lay_out())
 
     def lay_out(self) -> bytes:
-        """Return a copy of the state, of which `compress` makes the snapshot at any later time."""
+        """Return a copy of the state, of which `compress` makes the snapshot at any later time.
+
+        Raises
+        ------
+        CheckpointError
+            While slabs wait for a decision.
+        """
+        if self.is_waiting:
+            raise CheckpointError(
+                f"the log ends before it is decided what the refit after bin {self.next_bin} "
+                "has given: let the forecast worker go on for a while, and try again"
+            )
         values, arrays = self.slabs.snapshot()
         return lay_out(
             values,

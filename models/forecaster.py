@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -11,14 +11,19 @@ from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays, finite, nested, scoped
 from tidecast.models.blend import Blend, combine, of_cells, size_of
-from tidecast.models.calibrate import NOTHING, Calibrate, quantiles_of, scale_at
+from tidecast.models.calibrate import Calibrate, quantiles_of
 from tidecast.models.covariates import Covariates
+from tidecast.models.dispersion import Dispersion
 from tidecast.models.experts import make_experts
 from tidecast.models.pending import Due, Pending
+from tidecast.models.periodic.refits import Refits
 from tidecast.models.profile import ForecastProfile
+from tidecast.models.ranks import NOTHING
 from tidecast.models.scores import Scores, ScoreSheet
 from tidecast.models.surroundings import Surroundings
+from tidecast.models.watch import Watch
 from tidecast.state.cells import Cell
+from tidecast.state.covariates import CovariateTable
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 
@@ -70,13 +75,14 @@ class Opinion:
     """What the blend thinks before anything is given out.
 
     ``means`` are (expert, series, cell, lead), ``mean`` and ``scale``, the blend's, without the
-    axis of experts; ``weights`` as in `Forecast`.
+    axis of experts; ``weights`` as in `Forecast`. ``factor`` is that of what is known ahead.
     """
 
     origin_bin: int
     means: Values
     mean: Values
     scale: Values
+    factor: Values
     weights: dict[str, Values]
 
 
@@ -94,17 +100,27 @@ class Forecaster:
     """All cells' window, experts, blend and calibration; one step for every closed bin.
 
     The same slabs give the same forecasts, to the byte; a forecast depends on no slab after its
-    origin.
+    origin, nor on covariates that were not ``known`` there. Refits are made at once, or
+    ``refits_are_decided`` elsewhere; `refits` tells them.
     """
 
-    def __init__(self, profile: ForecastProfile) -> None:
+    def __init__(
+        self,
+        profile: ForecastProfile,
+        refits_are_decided: bool = False,
+        known: CovariateTable | None = None,
+    ) -> None:
+        self.known = known
         self.profile = profile
         self.experts = make_experts(profile)
+        self._refits_at_once = not refits_are_decided
         self._window = Window(profile.context_length, profile.n_series)
-        self._surroundings = Surroundings(profile)
+        self._surroundings = Surroundings(profile, known)
         self._blend = Blend(len(self.experts), profile.n_series, profile.horizon)
+        self._dispersion = Dispersion(profile.n_series)
         self._calibrate = Calibrate(profile.n_series, profile.horizon, profile.quantile_levels)
         self._pending = Pending()
+        self._watch = Watch(len(self.experts))
 
     def step(
         self, slab: Slab, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]
@@ -122,11 +138,12 @@ class Forecaster:
         self, slab: Slab, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]
     ) -> tuple[Scores | None, Opinion]:
         """Score and learn as `step` does; return what is thought of the next bins, for `issue`."""
-        values = finite(slab.values)
-        scores = self._score(slab.bin, values)
-        self._weigh(slab.bin, values)
-        self._window.append(slab.bin, values)
-        admitted, covariates = self._surroundings.observe(Slab(slab.bin, values), cells, positions)
+        self.refits.make()
+        scores = self._score(slab.bin, finite(slab.demand))
+        admitted, covariates = self._surroundings.observe(slab, cells, positions)
+        heard = np.where(np.isfinite(admitted.values), finite(slab.values), np.nan)
+        self._weigh(slab.bin, heard)
+        self._window.append(slab.bin, admitted.values)
         for expert in self.experts:
             expert.learn(self._window, admitted, covariates)
         return scores, self._think(covariates)
@@ -147,12 +164,29 @@ class Forecaster:
     def correct(self, slab: Slab) -> Scores | None:
         """Replace the values of an earlier bin, and score its forecasts by them.
 
-        What was learnt from the bin stays; nothing is learnt twice. Scores are None when nothing
-        was forecast of the bin.
+        What was learnt from the bin stays; nothing is learnt twice. What was suspended and still
+        looks it stays so. Scores are None when nothing was forecast of the bin.
         """
-        values = finite(slab.values)
-        self._window.correct(slab.bin, values)
+        values = finite(slab.demand)
+        kept = self._surroundings.fit(slab.bin, values, self._window.at(slab.bin))
+        self._window.correct(slab.bin, kept)
         return self._score(slab.bin, values, slab.revision)
+
+    @property
+    def refits(self) -> Refits:
+        """The refits of the experts there are now."""
+        return Refits(self.experts, self._refits_at_once)
+
+    @property
+    def actions(self) -> Mapping[str, NDArray[np.int64]]:
+        """What the guards did so far: see `tidecast.models.actions`; each (series,)."""
+        return self._surroundings.actions
+
+    @property
+    def resets(self) -> dict[str, int]:
+        """How often each expert threw away state that was no longer sane, or began anew."""
+        own = zip(self.experts, self._watch.resets.tolist(), strict=True)
+        return {expert.name: expert.resets + anew for expert, anew in own}
 
     def said_of(self, bin_: int) -> tuple[Due, ...]:
         """Return what was forecast of ``bin_`` so far, a lead each; ask before it closes."""
@@ -170,15 +204,18 @@ class Forecaster:
         return sheet.scores
 
     def _weigh(self, bin_: int, values: NDArray[np.float64]) -> None:
-        """Let blend and calibration learn from what was said of a bin."""
+        """Let blend, dispersion and calibration learn from what was said of a bin."""
         for due in self._pending.about(bin_):
             n_cells = due.means.shape[-1]
-            errors = due.means - values[:n_cells].T.astype(np.float32)
+            actual = values[:n_cells].T  # (series, cell)
+            errors = due.means - actual.astype(np.float32)
             scale, level = (
                 array[:n_cells].T for array in (self._surroundings.scale, self._surroundings.level)
             )
             self._blend.learn(errors, scale, size_of(level), due.lead)
-            self._calibrate.learn(-errors[0], due.means[0], due.scale, due.shapes, due.lead)
+            if due.lead == 1:
+                self._dispersion.learn(errors[0].T, due.means[0].T, due.scale.T)
+            self._calibrate.learn(actual, due.means[0], due.scale, due.shapes, due.lead)
 
     def _is_final(self, bin_: int, closed: int) -> bool:
         """Tell whether a bin is closed and no later slab than ``closed`` may bring a correction."""
@@ -187,12 +224,15 @@ class Forecaster:
 
     def _think(self, covariates: Covariates) -> Opinion:
         means, scales = self._ask(covariates)
+        factor = covariates.factor_ahead.transpose(2, 1, 0)
+        means = means * factor  # (expert, series, cell, lead)
         weights = of_cells(self._blend.weights(), size_of(covariates.level.T))
         awake = [bool(np.isfinite(mean).any()) for mean in means]
         mean, scale = self._combine(means, scales, weights, covariates)
         shares = _shares(weights, covariates.level.T, np.array(awake))
         spoke = {e.name: w for e, w, a in zip(self.experts, shares, awake, strict=True) if a}
-        return Opinion(covariates.bin, means, mean, scale, spoke)
+        factor = np.broadcast_to(factor, mean.shape)
+        return Opinion(covariates.bin, means, mean, scale, factor, spoke)
 
     def _combine(
         self, means: Values, scales: Values, weights: Values, covariates: Covariates
@@ -202,16 +242,29 @@ class Forecaster:
         mean, scale = combine(means, weights), combine(scales, weights)
         mean = np.where(np.isfinite(mean), mean, np.maximum(level, np.float32(0.0)))
         scale = np.where(np.isfinite(scale), scale, np.abs(level) + np.float32(1e-6))
-        return mean, scale_at(scale, mean, covariates.level.T)
+        return mean, self._dispersion.scale(mean, scale, covariates.level.T)
 
     def _ask(self, covariates: Covariates) -> tuple[Values, Values]:
-        """Return what experts say, within what is sane: (expert, series, cell, lead) twice."""
+        """Return what experts say, within what is sane: (expert, series, cell, lead) twice.
+
+        It is without what is known ahead to move demand.
+        """
         shape = (len(self.experts), *covariates.level.T.shape, self.profile.horizon)
         means, scales = np.empty(shape, np.float32), np.empty(shape, np.float32)
         for place, expert in enumerate(self.experts):
             means[place], scales[place] = expert.forecast(self._window, covariates)
         ceiling = self._surroundings.ceiling.T[:, :, None].astype(np.float32)
-        return np.clip(means, 0.0, ceiling), scales
+        means = self._watch.within(means, ceiling)
+        for place in self._watch.diverged():
+            self._begin_anew(place)
+        return means, scales
+
+    def _begin_anew(self, place: int) -> None:
+        """Replace an expert by one that has learnt nothing."""
+        experts = [*self.experts]
+        fresh = replace(self.profile, experts=(experts[place].name,))
+        experts[place] = make_experts(fresh)[0]
+        self.experts = tuple(experts)
 
     def snapshot(self) -> Arrays:
         """Return everything that later steps depend on, as arrays."""
@@ -227,8 +280,10 @@ class Forecaster:
             "window": self._window,
             "surroundings": self._surroundings,
             "blend": self._blend,
+            "dispersion": self._dispersion,
             "calibrate": self._calibrate,
             "pending": self._pending,
+            "watch": self._watch,
             **{f"expert-{expert.name}": expert for expert in self.experts},
         }
 

@@ -1,26 +1,38 @@
-"""The guard: running level and scale of every cell, and learning targets no burst can spoil."""
+"""The guard: running level and scale of every cell, and bursts that are not learnt from."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, finite, grown
+from tidecast.models.arrays import Arrays, grown
 
-__all__ = ["Guard"]
+__all__ = ["PATIENCE", "Guard", "counted_run"]
 
 Cells = NDArray[np.float64]  # (cell, series)
+Flags = NDArray[np.bool_]  # (cell, series)
 
 NAMES = ("level", "variance", "size", "seen", "sizes_seen", "run")
 
+DEVIATIONS = 8.0
+SIZES = 3.0
+YOUNG = 5.0
+"""Values that are not zero, of which a cell is so young that its reach is twice as far."""
+
+PATIENCE = 3
+"""Bins of a burst on one side that are suspended; what goes on is a shift, and is learnt."""
+
+LONGEST_RUN = 60
+
 
 class Guard:
-    """Robust running level and scale of cells; what it admits may be learnt from.
+    """Robust running level and scale of cells, and which of their values are bursts.
 
-    A value further than ``reach`` from its cell's level is pulled in to it: eight standard
-    deviations, or three times the usual size of a value that is not zero, whichever is larger. So
-    one burst teaches little. The reach doubles with every further bin on the same side: a lasting
-    shift is admitted whole after a few bins.
+    A value is a burst when it is further than ``reach`` from its cell's level: eight standard
+    deviations, or three times the usual size of a value that is not zero, whichever is larger. The
+    first few in a row on one side are suspended; then the level has shifted, and they are admitted.
+    Level and scale themselves learn a burst as if it had been within reach, so that a cell which
+    often has bursts is soon known for it.
 
     Parameters
     ----------
@@ -31,9 +43,7 @@ class Guard:
     def __init__(self, n_series: int, memory: int) -> None:
         self._memory = memory
         empty = np.zeros((0, n_series))
-        self._state: dict[str, Cells] = dict.fromkeys(
-            ("level", "variance", "size", "seen", "sizes_seen", "run"), empty
-        )
+        self._state: dict[str, Cells] = dict.fromkeys(NAMES, empty)
 
     @property
     def level(self) -> Cells:
@@ -47,54 +57,60 @@ class Guard:
 
     @property
     def ceiling(self) -> Cells:
-        """The largest forecast that is sane, (cell, series)."""
-        return self.level + 2.0 * self._reach(1)
+        """The largest forecast that is sane, (cell, series); it follows a shift at once."""
+        run = np.clip(self._state["run"], 0, LONGEST_RUN)
+        ceiling: Cells = self.level + 2.0 * self._plain_reach * np.exp2(run)
+        return ceiling
 
-    def admit(self, values: Cells) -> Cells:
-        """Learn from ``values``, (cell, series), and return them fit to learn from; NaN stays."""
-        self._grow(len(values))
-        values = finite(values)
-        away = values - self.level
-        untold = self._state["sizes_seen"] == 0
-        below, above = (np.where(untold, np.inf, self._reach(side)) for side in (-1, 1))
-        admitted = self.level + np.clip(away, -below, above)
-        self._count_run(away)
-        self._learn(admitted)
-        return admitted
+    @property
+    def reach(self) -> Cells:
+        """How far from its level a value may be, (cell, series); without end at first."""
+        seen = self._state["sizes_seen"]
+        young = 1.0 + np.where(seen > 0, YOUNG / np.fmax(seen, 1.0), np.inf)
+        return np.where(seen > 0, self._plain_reach * np.where(seen > 0, young, 1.0), np.inf)
 
+    @property
     def _plain_reach(self) -> Cells:
         deviation = np.sqrt(self._state["variance"])
-        return np.maximum(8.0 * deviation, 3.0 * self._state["size"])
+        return np.maximum(DEVIATIONS * deviation, SIZES * self._state["size"])
 
-    def _reach(self, side: int) -> Cells:
-        """Return how far above (1) or below (-1) its level a value may be."""
-        run = np.clip(side * self._state["run"], 0, 60)
-        reach: Cells = self._plain_reach() * np.exp2(run)
-        return reach
+    def grow(self, n_cells: int) -> None:
+        """Make room for new cells."""
+        self._state = {name: grown(array, n_cells) for name, array in self._state.items()}
 
-    def _count_run(self, away: Cells) -> None:
-        """Count bins in a row beyond the plain reach, signed by their side."""
+    def bursts(self, values: Cells) -> Flags:
+        """Return which of a bin's ``values``, (cell, series), are bursts; NaN is none."""
+        away = np.nan_to_num(values - self.level)
+        return np.asarray(np.abs(away) > self.reach)
+
+    def judge(self, values: Cells) -> tuple[Flags, Flags]:
+        """Return which values of the newest bin are suspended, and which shifts are admitted now.
+
+        Runs are counted: call it once a bin, before `learn`.
+        """
+        side = np.where(self.bursts(values), np.sign(values - self.level), 0.0)
+        run = counted_run(self._state["run"], side, np.isfinite(values))
+        self._state["run"] = run
+        length = np.abs(run)
+        suspended = (side != 0) & (length <= PATIENCE)
+        return suspended, (side != 0) & (length == PATIENCE + 1)
+
+    def learn(self, values: Cells) -> None:
+        """Move level and scale by ``values``, (cell, series); NaN = nothing known."""
         state = self._state
-        side = np.sign(away) * (np.abs(away) > self._plain_reach()) * (state["sizes_seen"] > 0)
-        run = np.where(np.sign(state["run"]) == side, state["run"], 0.0) + side
-        state["run"] = np.where(np.isnan(away), state["run"], run)
-
-    def _learn(self, admitted: Cells) -> None:
-        state = self._state
-        known = np.isfinite(admitted)
+        reach = np.where(np.abs(state["run"]) > PATIENCE, np.inf, self.reach)
+        learnt = self.level + np.clip(values - self.level, -reach, reach)
+        known = np.isfinite(learnt)
         state["seen"] = state["seen"] + known
         rate = np.where(known, np.maximum(1.0 / self._memory, 1.0 / np.fmax(state["seen"], 1)), 0.0)
-        away = np.where(known, admitted - state["level"], 0.0)
+        away = np.where(known, learnt - state["level"], 0.0)
         state["level"] = state["level"] + rate * away
         state["variance"] = (1.0 - rate) * (state["variance"] + rate * away**2)
-        sized = known & (admitted != 0.0)
+        sized = known & (learnt != 0.0)
         state["sizes_seen"] = state["sizes_seen"] + sized
         rate = np.maximum(1.0 / self._memory, 1.0 / np.fmax(state["sizes_seen"], 1))
-        step = np.where(sized, np.abs(admitted) - state["size"], 0.0)
+        step = np.where(sized, np.abs(learnt) - state["size"], 0.0)
         state["size"] = state["size"] + rate * step
-
-    def _grow(self, n_cells: int) -> None:
-        self._state = {name: grown(array, n_cells) for name, array in self._state.items()}
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
@@ -103,3 +119,17 @@ class Guard:
     def restore(self, arrays: Arrays) -> None:
         """Become the guard that ``snapshot`` was taken of."""
         self._state = {name: arrays[name].astype(np.float64) for name in self._state}
+
+
+def counted_run(
+    run: NDArray[np.float64], side: NDArray[np.float64], known: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return the runs, signed, after a bin on a ``side`` (-1, 1; 0 = within reach).
+
+    A bin within reach takes one off a run, so that a shift which not every hour tells of stays
+    admitted; one on the other side begins anew; one that is not ``known`` changes nothing.
+    """
+    shorter = np.sign(run) * np.fmax(np.abs(run) - 1.0, 0.0)
+    longer = np.where(np.sign(run) == side, run, 0.0) + side
+    found = np.where(side == 0, shorter, np.clip(longer, -LONGEST_RUN, LONGEST_RUN))
+    return np.where(known, found, run)

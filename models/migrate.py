@@ -37,11 +37,22 @@ WHOLE = Layout(None)
 LAYOUTS: Mapping[str, Layout] = {
     "*/last_bin": WHOLE,
     "*/resets": WHOLE,
+    "watch/run": WHOLE,
     "window/values": Layout(2, np.nan),
     "surroundings/guard/*": Layout(1),
+    "surroundings/feed/zero_at": Layout(1, -1),
+    "surroundings/feed/*": Layout(0),
     "surroundings/usual/*": Layout(2),
+    "surroundings/outlook/deviations/*": WHOLE,
+    "surroundings/outlook/effects/seen": Layout(1),
+    "surroundings/outlook/effects/level": Layout(1),
+    "surroundings/outlook/effects/spread": Layout(1),
+    "surroundings/outlook/effects/*": Layout(0),
+    "surroundings/outlook/factors/values": Layout(2, np.nan),
+    "surroundings/actions/counts": Layout(1),
     "blend/products": Layout(0),
     "blend/seen": Layout(0),
+    "dispersion/*": Layout(1),
     "pending/*/means": Layout(1, np.nan),
     "pending/*/scale": Layout(0, 1.0),
     "expert-*/mean": Layout(1),  # of the spread
@@ -60,6 +71,27 @@ LAYOUTS: Mapping[str, Layout] = {
     "expert-pooled/*trust/sums": Layout(1),
     "expert-pooled/said": Layout(1),
     "expert-pooled/said_at": WHOLE,
+    "expert-tsb/*": Layout(1),
+    "expert-croston/*": Layout(1),
+    "expert-last_value/last": Layout(1, np.nan),
+    "expert-last_value/*": Layout(1),
+    "expert-snarimax/*": Layout(2),
+    "expert-starima/space/past": Layout(2),
+    "expert-starima/space/error": Layout(1),
+    "expert-starima/coefficients/*": Layout(0),
+    "expert-geographic/space/past": Layout(2),
+    "expert-geographic/space/error": Layout(1),
+    "expert-geographic/coefficients/all/*": Layout(0),
+    "expert-geographic/coefficients/*": Layout(1),
+    "expert-trees/artifact": Layout(0),
+    "expert-trees/next": Layout(0, np.nan),
+    "expert-trees/schedule/*": WHOLE,
+    "expert-trees/departures/values": Layout(2, np.nan),
+    "expert-trees/examples/origin": WHOLE,
+    "expert-trees/examples/n_rows": WHOLE,
+    "expert-trees/examples/lead": WHOLE,
+    "expert-trees/examples/cell": WHOLE,
+    "expert-trees/examples/*": Layout(0, np.nan),
     "worth/sums": Layout(1),
     "worth/said": Layout(2, np.nan),
     "worth/origins": WHOLE,
@@ -69,6 +101,7 @@ LAYOUTS: Mapping[str, Layout] = {
 
 COUNTS = "calibrate/counts"
 SHIFT = "calibrate/shift"
+WHOLE_NUMBERS = "calibrate/whole"
 SHAPES = "pending/*/shapes"
 
 
@@ -127,13 +160,16 @@ def migrated_arrays(change: Change, arrays: Arrays) -> Arrays:
     """
     counts = _counts(change, arrays[COUNTS])
     shift = moved(moved(arrays[SHIFT], change.series, axis=0), change.levels, axis=3)
-    shapes = _shapes_of(change, {"counts": counts, "shift": shift})
+    numbers = moved(arrays[WHOLE_NUMBERS], change.series, axis=0, fill=True)
+    shapes = _shapes_of(change, {"counts": counts, "shift": shift, "whole": numbers})
     result: Arrays = {}
     for name, array in arrays.items():
         if name == COUNTS:
             result[name] = counts
         elif name == SHIFT:
             result[name] = shift
+        elif name == WHOLE_NUMBERS:
+            result[name] = numbers
         elif fnmatchcase(name, SHAPES):
             lead = int(name.split("/")[-2])
             result[name] = _moved_shapes(change, array, shapes[:, lead - 1])

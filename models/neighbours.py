@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tidecast.state.cells import Cell
 from tidecast.state.space import nearest
 
-__all__ = ["N_NEIGHBOURS", "cell_neighbours"]
+__all__ = ["N_NEIGHBOURS", "cell_neighbours", "over_neighbours"]
 
 N_NEIGHBOURS = 4
 
@@ -36,3 +36,15 @@ def cell_neighbours(
         places = known[regions]
         near[numbers] = np.where(places >= 0, np.array(numbers)[places], -1)
     return near
+
+
+def over_neighbours(values: NDArray[np.float64], near: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the mean of cells' neighbours, (cell, series); NaN counts as 0, no neighbours as 0.
+
+    ``near`` are those of `cell_neighbours`.
+    """
+    total = np.zeros_like(values)
+    known = np.nan_to_num(values)
+    for place in near.T:
+        total += np.where(place[:, None] >= 0, known[place], 0.0)
+    return np.asarray(total / np.fmax((near >= 0).sum(axis=1), 1)[:, None])

@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 
 from tidecast.state.bins import BinGrid
 from tidecast.state.settings import Settings
+from tidecast.state.settings.experts import DEFAULT_EXPERTS
 from tidecast.state.slabs import SlabRules
 
-__all__ = ["DEFAULT_EXPERTS", "ForecastProfile"]
-
-DEFAULT_EXPERTS = ("seasonal_naive", "time_of_week", "holt_winters", "linear", "pooled")
+__all__ = ["ForecastProfile"]
 
 
 @dataclass(frozen=True)
@@ -18,8 +17,9 @@ class ForecastProfile:
     """What is forecast, how far ahead, at which levels, and by whom.
 
     ``season_lengths`` are bins, rising; ``experts`` are names of `tidecast.models.experts`. A bin
-    is corrected until ``reach`` microseconds after its end at most. ``ratios`` are places of series
-    that do not add up over cells: means and ratios.
+    is corrected until ``reach`` microseconds after its end at most. ``holidays`` is a country, or a
+    part of one, as `tidecast.state.holidays` knows it. ``ratios`` are places of series that do not
+    add up over cells: means and ratios.
     """
 
     series: tuple[str, ...]
@@ -29,6 +29,7 @@ class ForecastProfile:
     season_lengths: tuple[int, ...]
     experts: tuple[str, ...] = DEFAULT_EXPERTS
     reach: int = 0
+    holidays: str | None = None
     ratios: tuple[int, ...] = ()
 
     @classmethod
@@ -42,7 +43,9 @@ class ForecastProfile:
             horizon=forecast.horizon,
             quantile_levels=forecast.quantile_levels,
             season_lengths=forecast.season_lengths or grid.season_lengths(),
+            experts=forecast.experts,
             reach=SlabRules.of(settings).reach,
+            holidays=settings.shop.holidays,
             ratios=tuple(n for n, one in enumerate(settings.series) if not one.adds_up),
         )
 
@@ -57,8 +60,10 @@ class ForecastProfile:
         return tuple(place for place in range(self.n_series) if place not in self.ratios)
 
     def of_totals(self) -> ForecastProfile:
-        """Return the profile by which sums over cells are forecast."""
-        return replace(self, series=tuple(self.series[n] for n in self.summed), ratios=())
+        """Return the profile by which sums over cells are forecast: by who is never refitted."""
+        series = tuple(self.series[place] for place in self.summed)
+        experts = tuple(name for name in self.experts if name != "trees") or ("seasonal_naive",)
+        return replace(self, series=series, experts=experts, ratios=())
 
     @property
     def context_length(self) -> int:

@@ -7,13 +7,17 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, nested, scoped
+from tidecast.models.actions import Actions
+from tidecast.models.arrays import Arrays, finite, grown, nested, scoped
 from tidecast.models.covariates import Calendar, Covariates
+from tidecast.models.feed import Feed
 from tidecast.models.guard import Guard
 from tidecast.models.neighbours import cell_neighbours
+from tidecast.models.outlook import Outlook
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.usual import UsualWeek
 from tidecast.state.cells import Cell
+from tidecast.state.covariates import CovariateTable
 from tidecast.state.slabs import Slab
 
 __all__ = ["Surroundings"]
@@ -22,11 +26,14 @@ __all__ = ["Surroundings"]
 class Surroundings:
     """Running level, scale and usual week of every cell, and its neighbours."""
 
-    def __init__(self, profile: ForecastProfile) -> None:
+    def __init__(self, profile: ForecastProfile, known: CovariateTable | None = None) -> None:
         self._calendar = Calendar(profile.grid)
         self._horizon = profile.horizon
         self._guard = Guard(profile.n_series, memory=_memory(profile))
+        self._feed = Feed(profile.n_series, season=_longest_season(profile))
         self._usual = UsualWeek(self._calendar, profile.n_series)
+        self._outlook = Outlook(profile, self._calendar, known)
+        self._actions = Actions(profile.n_series)
         self._known_places = (-1, -1)  # cells and positions that the neighbours are of
         self._neighbours = cell_neighbours((), {})
 
@@ -45,14 +52,25 @@ class Surroundings:
         """The largest forecast that is sane, (cell, series)."""
         return np.fmax(self._guard.ceiling, 0.0)
 
+    @property
+    def actions(self) -> Mapping[str, NDArray[np.int64]]:
+        """How many values were suspended, and shifts admitted: see `ACTIONS`; each (series,)."""
+        return self._actions.totals()
+
     def observe(
         self, slab: Slab, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]
     ) -> tuple[Slab, Covariates]:
-        """Take in a closed bin; return it fit to learn from, and what is known after it."""
+        """Take in a closed bin; return it fit to learn from, and what is known after it.
+
+        What was known ahead to move the bin is taken out of it: see `Outlook`. Of the values that
+        are learnt from, NaN are missing or suspended.
+        """
         if self._known_places != (len(cells), len(positions)):
             self._known_places = (len(cells), len(positions))
             self._neighbours = cell_neighbours(cells, positions)
-        admitted = self._guard.admit(slab.values)
+        demand = Slab(slab.bin, finite(slab.demand))
+        self._outlook.learn(demand, cells, self._usual, self._guard.level, self.ceiling)
+        admitted = self._admit(slab)
         level = self._guard.level
         usual_now = self._usual.of(range(slab.bin, slab.bin + 1), level)[0]
         self._usual.learn(slab.bin, admitted)
@@ -65,20 +83,80 @@ class Surroundings:
             scale=self._guard.scale,
             usual_now=usual_now,
             usual_ahead=self._usual.of(ahead, level),
+            factor_ahead=self._outlook.ahead(slab.bin, self._usual, level),
         )
         return Slab(slab.bin, admitted), covariates
 
+    def _admit(self, slab: Slab) -> NDArray[np.float64]:
+        """Return the values that may be learnt from, (cell, series), NaN = none.
+
+        Level and scale have learnt from them then.
+        """
+        guard = self._guard
+        guard.grow(len(slab.values))
+        usual = self._usual.of(range(slab.bin, slab.bin + 1), guard.level)[0].astype(np.float64)
+        values = self._outlook.without(slab.bin, finite(slab.values))
+        values = _least(values, slab.censored, usual)
+        known = np.isfinite(values)
+        down, shared = self._feed.judge(slab.bin, values, guard.reach, usual)
+        bursts, shifts = guard.judge(np.where(down, np.nan, values))
+        heard = np.where(down | shared, np.nan, values)
+        guard.learn(heard)
+        self._actions.add(
+            burst=bursts & ~shared, shared_burst=known & shared, outage=known & down, shift=shifts
+        )
+        return np.where(bursts, np.nan, heard)
+
+    def fit(
+        self, bin_: int, corrected: NDArray[np.float64], held: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """Return the ``corrected`` values of an earlier bin, NaN where they still are suspended.
+
+        They are without what was known ahead to move the bin. ``held`` is what the window holds of
+        it, NaN where missing or suspended.
+        """
+        corrected = self._outlook.without(bin_, corrected)
+        guard, unheard = self._guard, np.isnan(grown(held, len(corrected), fill=np.nan))
+        guard.grow(len(corrected))
+        silent = unheard.all(axis=0) & ~(np.nan_to_num(corrected) != 0.0).any(axis=0)
+        return np.where(silent | (unheard & guard.bursts(corrected)), np.nan, corrected)
+
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
-        return nested({"guard": self._guard.snapshot(), "usual": self._usual.snapshot()})
+        return nested({name: part.snapshot() for name, part in self._parts().items()})
 
     def restore(self, arrays: Arrays) -> None:
         """Become the surroundings that ``snapshot`` was taken of."""
-        self._guard.restore(scoped(arrays, "guard"))
-        self._usual.restore(scoped(arrays, "usual"))
+        for name, part in self._parts().items():
+            part.restore(scoped(arrays, name))
+
+    def _parts(self) -> dict[str, Guard | Feed | UsualWeek | Outlook | Actions]:
+        return {
+            "guard": self._guard,
+            "feed": self._feed,
+            "usual": self._usual,
+            "outlook": self._outlook,
+            "actions": self._actions,
+        }
+
+
+def _least(
+    values: NDArray[np.float64], censored: NDArray[np.bool_] | None, usual: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the values, (cell, series), without those that say less than is known anyway.
+
+    That demand was at least a censored value is news where that is more than what is usual.
+    """
+    if censored is None:
+        return values
+    return np.where(censored & ~(values > usual), np.nan, values)
 
 
 def _memory(profile: ForecastProfile) -> int:
     """Return the bins that level and scale remember: the longest season, within reason."""
-    longest = profile.season_lengths[-1] if profile.season_lengths else 0
-    return min(max(longest, 50), 2000)
+    return min(max(_longest_season(profile), 50), 2000)
+
+
+def _longest_season(profile: ForecastProfile) -> int:
+    """Return the longest season in bins, 0 = none."""
+    return profile.season_lengths[-1] if profile.season_lengths else 0

@@ -46,6 +46,11 @@ class UsualWeek:
         means = {slot: self._mean(slot, level) for slot in dict.fromkeys(slots)}
         return np.stack([means[slot] for slot in slots])
 
+    def as_on(self, weekday: int, bin_: int, level: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return what would be usual of ``bin_``, were it on that day of the week (Monday = 0)."""
+        hour = self._calendar.slot(bin_) % self._per_day
+        return self._mean(weekday * self._per_day + hour, level)
+
     def _mean(self, slot: int, level: NDArray[np.float64]) -> NDArray[np.float32]:
         """Return the mean of a slot, shrunk towards its hour and that to the level."""
         hours = slice(slot % self._per_day, None, self._per_day)

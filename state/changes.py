@@ -27,8 +27,15 @@ FIXED: tuple[tuple[str, Callable[[Settings], object], str], ...] = (
         lambda s: s.shop.time_zone,
         "what was learnt of hours and days would belong to others",
     ),
+    ("shop.holidays", lambda s: s.shop.holidays, "what was learnt lacks what holidays do"),
+    (
+        "covariates",
+        lambda s: [(of.name, of.absent) for of in s.covariates],
+        "what was learnt lacks what they do",
+    ),
     ("forecast.horizon", lambda s: s.forecast.horizon, "models and weights are learnt by lead"),
     ("forecast.season_lengths", lambda s: _seasons(s), "seasonal models are learnt by season"),
+    ("forecast.experts", lambda s: s.forecast.experts, "weights are learnt among those experts"),
     (
         "regions",
         lambda s: s.regions.model_dump(exclude={"table"}),

@@ -24,7 +24,7 @@ __all__ = ["Arrays", "compress", "lay_out", "pack", "prefixed", "unpack", "withi
 
 logger = logging.getLogger(__name__)
 VERSION = 3  # 2 had blends, calibrations and experts of other arrays
-LIBRARIES = ("numpy", "river")  # what the same bytes after the same events depend on
+LIBRARIES = ("numpy", "river", "lightgbm")  # what the same bytes after the same events depend on
 DAMAGE = (
     zstandard.ZstdError,
     ValueError,

@@ -9,7 +9,17 @@ from numpy.typing import NDArray
 
 from tidecast.state.cells import Cell, CellIndex
 
-__all__ = ["END_OF_LOG", "BinSums", "Cut", "Idle", "InputMessage", "Join", "PartitionList"]
+__all__ = [
+    "END_OF_LOG",
+    "BinSums",
+    "Cut",
+    "Idle",
+    "InputMessage",
+    "Join",
+    "PartitionList",
+    "Refit",
+    "SlabMessage",
+]
 
 END_OF_LOG = b'{"tidecast":"end-of-log"}'
 """The record that says: this source partition ends here, close what is open."""
@@ -97,4 +107,20 @@ class Join:
     partition: int
 
 
-InputMessage = Cut | Idle | Join | PartitionList
+@dataclass(frozen=True)
+class Refit:
+    """A decision: what the refit of ``expert`` that came due with the closing of ``bin`` has given.
+
+    With None the bins go on without it. Of the rest, each an artifact for every series, the first
+    that comes while the refit is due counts.
+    """
+
+    expert: str
+    bin: int
+    artifacts: tuple[bytes, ...] | None
+
+
+SlabMessage = Cut | Idle | Join | PartitionList
+"""What slabs are made of."""
+
+InputMessage = SlabMessage | Refit

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tidecast.state.bins import BinGrid
 from tidecast.state.cells import OVERFLOW, Cell, CellIndex
 from tidecast.state.checkpoint import Arrays, prefixed, within
-from tidecast.state.cuts import BinSums, Cut, Idle, InputMessage, Join, PartitionList
+from tidecast.state.cuts import BinSums, Cut, Idle, Join, PartitionList, SlabMessage
 from tidecast.state.inputs import NEVER, Input
 from tidecast.state.settings import Settings
 from tidecast.state.terms import all_terms, series_values
@@ -25,12 +25,22 @@ class Slab:
     """One closed bin: ``values`` (cell, series), NaN where a mean or ratio has nothing.
 
     ``events`` counts what is in it. A ``revision`` above 0 replaces an earlier slab of the bin.
+    Where ``censored``, (cell, series), less came than was wanted (sold out, closed, not delivered):
+    the value is the least that demand was. None = nowhere.
     """
 
     bin: int
     values: NDArray[np.float64]
     events: int = 0
     revision: int = 0
+    censored: NDArray[np.bool_] | None = None
+
+    @property
+    def demand(self) -> NDArray[np.float64]:
+        """The values that are known to be all that was wanted, NaN where censored."""
+        return (
+            self.values if self.censored is None else np.where(self.censored, np.nan, self.values)
+        )
 
 
 @dataclass(frozen=True)
@@ -107,7 +117,7 @@ class SlabFold:
         self.counted_from: dict[str, int] = {}  # series that a migration added: first whole bin
         self.floor: int | None = None  # bins before were closed in a warm-up
 
-    def step(self, message: InputMessage) -> list[Slab | LateBins]:
+    def step(self, message: SlabMessage) -> list[Slab | LateBins]:
         """Fold one message; return the slabs it completes, corrections before their slab.
 
         Events that come too late for theirs are returned too, where they become known.

@@ -51,6 +51,11 @@ class Window:
         slab: Values = self.values[self.context_length - 1 - bins_back]
         return slab
 
+    def at(self, bin_: int) -> Values:
+        """Return the slab of ``bin_``, (cell, series); NaN where the window does not reach."""
+        back = -1 if self.last_bin is None else self.last_bin - bin_
+        return self.lag(back if back >= 0 else self.context_length)
+
     def append(self, bin_: int, values: NDArray[np.floating]) -> None:
         """Add the slab of ``bin_``, (cell, series); skipped bins before it become NaN."""
         self._grow(len(values))

@@ -12,12 +12,14 @@ from faust.types import TP
 from tidecast.models.fold import Closed, ForecastFold
 from tidecast.state.bins import BinGrid
 from tidecast.state.checkpoint import compress
-from tidecast.state.cuts import PartitionList
+from tidecast.state.cuts import PartitionList, Refit
 from tidecast.state.partition import Batch
 from tidecast.state.settings import Settings
 from tidecast.state.slabs import LateBins
 from tidecast.streams.checkpoints import Checkpoint, CheckpointLog, Owner
+from tidecast.streams.guards import GuardLog
 from tidecast.streams.metrics import ForecastMetrics
+from tidecast.streams.refitter import LONGEST_PATIENCE_SECONDS, Refitter
 from tidecast.streams.role import Save
 from tidecast.streams.sender import Sender
 from tidecast.streams.threads import OneThread
@@ -84,7 +86,10 @@ class ForecastRole:
         self._log = CheckpointLog(settings)
         self._thread = OneThread("forecast")
         self._metrics = ForecastMetrics()
-        self._fold = ForecastFold(settings)
+        self._fold = ForecastFold(settings, refits_are_decided=True)
+        self._guards = GuardLog(self._fold.forecaster)
+        half_a_bin = self._output.grid.nominal_width / 2e6
+        self._refitter = Refitter(self._decide, min(half_a_bin, LONGEST_PATIENCE_SECONDS))
         self._place: TP | None = None
         self._position = 0
         self._told: int | None = None  # the next bin, as last written to the progress topic
@@ -93,27 +98,43 @@ class ForecastRole:
     async def open(self, assigned: Sequence[TP]) -> dict[TP, int]:
         """Load the shard's checkpoint; without one, decide the list of source partitions."""
         self._place = next(iter(assigned), None)
+        self._refitter.begin(None, ())
         if self._place is None:
             return {}
         owner = Owner.shard(self._place.partition)
         found = (await self._log.read([owner])).get(owner)
-        self._fold = ForecastFold(self._settings)
+        self._fold = ForecastFold(self._settings, refits_are_decided=True)
         self._position, self._told = 0, None
         if found is not None:
             await self._thread.run(self._fold.restore, found.data)
             self._position = found.position
+        self._guards = GuardLog(self._fold.forecaster)
         if self._fold.slabs.inputs is None:  # nothing was read yet, or a warm-up has ended
-            await self._list_partitions(self._place)
+            await self._list_partitions()
         await self._tell_progress(self._place)
+        await self._begin_refit()
         return {self._place: self._position}
 
-    async def _list_partitions(self, place: TP) -> None:
+    async def _list_partitions(self) -> None:
         """Write down the source partitions that slabs wait for; the first such record wins."""
         topics = {source.topic: source.name for source in self._settings.sources}
         counts = await asyncio.to_thread(partition_counts, self._settings.kafka, topics)
         listed = [(topics[topic], n) for topic, count in counts.items() for n in range(count)]
-        value = encode_input(PartitionList(tuple(sorted(listed))), self._fingerprint)
-        await (await self._sender.send(place.topic, value, partition=place.partition))
+        await self._decide(PartitionList(tuple(sorted(listed))))
+
+    async def _decide(self, decision: PartitionList | Refit) -> None:
+        """Write a decision down; it counts when it is read back."""
+        if self._place is not None:
+            value = encode_input(decision, self._fingerprint)
+            topic, partition = self._place
+            await (await self._sender.send(topic, value, partition=partition))
+
+    async def _begin_refit(self) -> None:
+        """Begin the refit that is due, if it is another than the one begun."""
+        refits = self._fold.forecaster.refits
+        if (due := refits.due) != self._refitter.due:
+            rows = await self._thread.run(refits.training_rows, due) if due is not None else ()
+            self._refitter.begin(due, rows)
 
     async def take(self, tp: TP, batch: Batch) -> AsyncIterator[None]:
         """Fold the messages of a batch, one by one."""
@@ -129,6 +150,7 @@ class ForecastRole:
             self._is_changed = True
             await self._tell_progress(tp)
             yield
+        await self._begin_refit()
         self._metrics.held_back_by(self._fold.slabs.holding_back())
 
     def _next(self, steps: Iterator[Closed | LateBins]) -> list[Sent] | None:
@@ -143,7 +165,7 @@ class ForecastRole:
 
     async def _tell_progress(self, place: TP) -> None:
         """Say how far time has come if it has moved, be it with a slab or in the feed's sleep."""
-        next_bin = self._fold.slabs.next_bin
+        next_bin = self._fold.next_bin
         if next_bin is None or next_bin == self._told:
             return
         topic, key, value = self._output.progress(place.partition, next_bin, self._position)
@@ -155,14 +177,17 @@ class ForecastRole:
         self._metrics.note(len(closed.cells), bin_end, seconds)
         if closed.forecast is not None:
             self._metrics.weights(self._output.series, closed.forecast.weights)
+            self._metrics.guarded(self._guards.news())
 
     async def idle(self) -> None:
-        """Do nothing: silence decides nothing here."""
+        """Do nothing: silence decides nothing here. What kept a decision away is told."""
+        self._refitter.check()
 
     async def checkpoint(self) -> Save:
         """Copy the fold; it is compressed and written while the fold goes on."""
         delivered = self._sender.delivered()
-        if not self._is_changed or self._place is None or self._fold.slabs.inputs is None:
+        is_whole = self._fold.slabs.inputs is not None and not self._fold.is_waiting
+        if not self._is_changed or self._place is None or not is_whole:
             return self._save(delivered, {}, b"")
         laid_out = await self._thread.run(self._fold.lay_out)
         self._is_changed = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ __all__ = [
     "SinkMetrics",
     "forget_places",
     "note_checkpoint",
+    "note_refit",
 ]
 
 PLACE = ("source", "partition")
@@ -55,6 +56,23 @@ WEIGHT_MOVEMENT = Gauge(
     "Mean absolute change of the blend's weights at the last bin",
     ("series",),
 )
+SUSPENDED = Counter(
+    "tidecast_suspended_values",
+    "Values that no model learns from: a burst, a shared burst or an outage",
+    ("series", "reason"),
+)
+SHIFTS = Counter(
+    "tidecast_admitted_shifts", "Cells whose burst lasted and is learnt as a shift", ("series",)
+)
+RESETS = Counter(
+    "tidecast_expert_resets", "Times that an expert threw away insane state", ("expert",)
+)
+REFITS = Counter(
+    "tidecast_refits",
+    "Refits made, made late (bins went on without), or failed",
+    ("expert", "outcome"),
+)
+REFIT_SECONDS = Histogram("tidecast_refit_seconds", "Time from due to decided", ("expert",))
 
 ROWS = Counter("tidecast_stored_rows", "Rows written to ClickHouse", ("table",))
 INSERT_SECONDS = Histogram("tidecast_insert_seconds", "Time of one insert", ("table",))
@@ -101,6 +119,12 @@ def note_checkpoint(owner: str, size: int, seconds: float) -> None:
     CHECKPOINT_AGE.labels(owner).set_function(lambda: time.time() - written)
     CHECKPOINT_BYTES.labels(owner).set(size)
     CHECKPOINT_SECONDS.observe(seconds)
+
+
+def note_refit(expert: str, outcome: str, seconds: float) -> None:
+    """Note that a refit was decided; ``outcome`` is made, late or failed."""
+    REFITS.labels(expert, outcome).inc()
+    REFIT_SECONDS.labels(expert).observe(seconds)
 
 
 class IngestMetrics:
@@ -150,6 +174,16 @@ class ForecastMetrics:
             for name, movement in zip(series, moved.tolist(), strict=True):
                 WEIGHT_MOVEMENT.labels(name).set(movement)
         self._weights = now
+
+    def guarded(self, news: Iterable[tuple[str, str, int]]) -> None:
+        """Count what the guards did at a bin: what, in which series or expert, how often."""
+        for what, name, count in news:
+            if what == "reset":
+                RESETS.labels(name).inc(count)
+            elif what == "shift":
+                SHIFTS.labels(name).inc(count)
+            else:
+                SUSPENDED.labels(name, what).inc(count)
 
     def held_back_by(self, place: tuple[str, int] | None) -> None:
         """Name the source partition that time waits for."""

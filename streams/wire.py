@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from tidecast.state.bins import BinGrid, iso
 from tidecast.state.cells import Cell
-from tidecast.state.cuts import BinSums, Cut, Idle, InputMessage, Join, PartitionList
+from tidecast.state.cuts import BinSums, Cut, Idle, InputMessage, Join, PartitionList, Refit
 from tidecast.state.errors import ContractError
 from tidecast.state.partition import Rejected
 from tidecast.state.slabs import LateBins, Slab
@@ -21,6 +21,7 @@ from tidecast.streams.schemas.records import (
     IdleRecord,
     JoinRecord,
     PartitionListRecord,
+    RefitRecord,
     input_adapter,
 )
 
@@ -48,6 +49,10 @@ def encode_input(message: InputMessage, settings: str) -> bytes:
     if isinstance(message, PartitionList):
         record |= {"type": "partitions", "partitions": message.partitions}
         return orjson.dumps(record)
+    if isinstance(message, Refit):
+        texts = message.artifacts and [text.decode("ascii") for text in message.artifacts]
+        record |= {"type": "refit", "expert": message.expert, "bin": message.bin}
+        return orjson.dumps(record | {"artifacts": texts})
     record |= {"source": message.source, "partition": message.partition}
     if isinstance(message, Join):
         return orjson.dumps(record | {"type": "join"})
@@ -86,6 +91,10 @@ def parse_input(value: bytes, settings: str) -> InputMessage:
         return PartitionList(tuple(record.partitions))
     if isinstance(record, JoinRecord):
         return Join(record.source, record.partition)
+    if isinstance(record, RefitRecord):
+        texts = record.artifacts
+        artifacts = None if texts is None else tuple(text.encode() for text in texts)
+        return Refit(record.expert, record.bin, artifacts)
     bins = tuple(_bin_sums(part) for part in record.bins)
     if isinstance(record, IdleRecord):
         return Idle(record.source, record.partition, record.upto, bins)

@@ -28,6 +28,18 @@ class CountColumn(ProgressColumn):
         return Text(f"{events:,} {self._what}  {rate:,.0f}/s")
 
 
+class DoingColumn(ProgressColumn):
+    """What is waited for."""
+
+    def __init__(self, doing: Callable[[], str]) -> None:
+        super().__init__()
+        self._doing = doing
+
+    def render(self, task: Task) -> Text:
+        """Write it, as it is now."""
+        return Text(self._doing())
+
+
 @contextmanager
 def log_progress(title: str, readers: Sequence[Reading]) -> Iterator[Callable[[int], None]]:
     """Show how far ``readers`` have come; the function given is told of events done.
@@ -52,11 +64,15 @@ def log_progress(title: str, readers: Sequence[Reading]) -> Iterator[Callable[[i
 
 @contextmanager
 def count_progress(
-    title: str, total: int | None, what: str = "events"
+    title: str,
+    total: int | None,
+    what: str = "events",
+    doing: Callable[[], str] = str,
 ) -> Iterator[Callable[[int], None]]:
     """Show how many of a ``total`` of ``what`` are done; the function given is told of each piece.
 
-    A ``total`` of None is not known. Nothing is shown where stderr is no terminal.
+    A ``total`` of None is not known. ``doing`` tells what is waited for, ever again. Nothing is
+    shown where stderr is no terminal.
     """
     console = Console(stderr=True)
     columns = (
@@ -64,6 +80,7 @@ def count_progress(
         BarColumn(),
         CountColumn(what),
         TimeRemainingColumn(),
+        DoingColumn(doing),
     )
     done = 0
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:

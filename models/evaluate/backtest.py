@@ -8,13 +8,16 @@ import numpy as np
 
 from tidecast.models.arrays import Arrays, finite, nested, scoped
 from tidecast.models.coherent import CoherentForecaster
+from tidecast.models.evaluate.beside import Beside
 from tidecast.models.evaluate.evaluator import Evaluator, Span
 from tidecast.models.evaluate.fans import Fans
+from tidecast.models.evaluate.left_out import LeftOut, OverheardForecaster
 from tidecast.models.evaluate.said import Said
 from tidecast.models.evaluate.shapes import ExpertShapes
 from tidecast.models.evaluate.weights import DailyWeights
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.cells import Cell
+from tidecast.state.covariates import CovariateTable
 from tidecast.state.slabs import Slab
 
 __all__ = ["Backtest"]
@@ -23,31 +26,50 @@ __all__ = ["Backtest"]
 class Backtest:
     """Predict, score, then learn: bin by bin, exactly as live.
 
-    A bin is scored when it is final: at once, or when no correction can come any more.
+    A bin is scored when it is final: at once, or when no correction can come any more. Peers that
+    run ``beside`` are told the same, in the same order. With ``leave_one_out`` the blends without
+    one of the experts are scored, too.
     """
 
-    def __init__(self, profile: ForecastProfile, span: Span) -> None:
+    def __init__(
+        self,
+        profile: ForecastProfile,
+        span: Span,
+        beside: Beside | None = None,
+        leave_one_out: bool = False,
+        known: CovariateTable | None = None,
+    ) -> None:
         self.profile = profile
-        self.forecaster = CoherentForecaster(profile)
+        cells = OverheardForecaster(profile, known=known)
+        totals = OverheardForecaster(profile.of_totals())
+        self.forecaster = CoherentForecaster(cells, totals)
+        self.left_out = LeftOut(profile, span, cells, totals) if leave_one_out else None
         self.evaluator = Evaluator(profile, span)
         self.fans = Fans(profile, span.fans_origin)
         self.weights = DailyWeights(profile)
         self._shapes = ExpertShapes(profile)
         self._open: dict[int, tuple[Slab, Said]] = {}
         self.cells: Sequence[Cell] = ()
+        self.beside = beside
 
     def step(
         self, slab: Slab, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]
     ) -> None:
         """Take the next closed bin, or a correction of one; see `Forecaster.step`."""
+        if self.beside is not None:
+            self.beside.step(slab)
         if slab.revision:
             self.forecaster.correct(slab, cells)
+            if self.left_out is not None:
+                self.left_out.correct(slab, cells)
             if slab.bin in self._open:
                 self._open[slab.bin] = (slab, self._open[slab.bin][1])
             return
         self.cells = cells
         self._hear(slab)
         _, forecast = self.forecaster.step(slab, cells, positions)
+        if self.left_out is not None:
+            self.left_out.step(slab, cells, positions)
         self.weights.add(forecast)
         self._shapes.keep(slab.bin)
         self._settle(self.profile.grid.end(slab.bin + 1) - self.profile.reach)
@@ -58,7 +80,9 @@ class Backtest:
         shapes = tuple(self._shapes.of(due, slab.bin - due.lead) for due in dues)
         said = Said(dues, shapes)
         self._open[slab.bin] = (slab, said)
-        self._shapes.learn(said, finite(slab.values).T)
+        self._shapes.learn(said, finite(slab.demand).T)
+        if self.left_out is not None:
+            self.left_out.hear(slab.bin)
 
     def end(self) -> None:
         """Score what no correction will come of any more, for there is nothing left to read."""
@@ -69,15 +93,20 @@ class Backtest:
         end = self.profile.grid.end
         for bin_ in [b for b in sorted(self._open) if now is None or end(b) <= now]:
             slab, said = self._open.pop(bin_)
-            actual = finite(slab.values).T  # (series, cell)
+            actual = finite(slab.demand).T  # (series, cell)
+            cells = self.cells[: actual.shape[1]]
             self.fans.add(bin_, actual, said, self.evaluator)
-            self.evaluator.add(bin_, actual, self.cells[: actual.shape[1]], said)
+            self.evaluator.add(bin_, actual, cells, said)
+            if self.beside is not None:
+                self.beside.score(bin_, actual, cells, said)
+            if self.left_out is not None:
+                self.left_out.score(bin_, actual, cells, said)
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
         waiting: Arrays = {}
         for bin_, (slab, said) in self._open.items():
-            waiting[f"{bin_}/values"] = slab.values
+            waiting[f"{bin_}/values"] = slab.demand
             if said.shapes:
                 waiting[f"{bin_}/shapes"] = np.stack(said.shapes)
         return nested(
@@ -88,6 +117,8 @@ class Backtest:
                 "weights": self.weights.snapshot(),
                 "shapes": self._shapes.snapshot(),
                 "open": waiting,
+                "beside": {} if self.beside is None else self.beside.snapshot(),
+                "left_out": {} if self.left_out is None else self.left_out.snapshot(),
             }
         )
 
@@ -99,9 +130,15 @@ class Backtest:
         self.fans.restore(scoped(arrays, "fans"))
         self.weights.restore(scoped(arrays, "weights"))
         self._shapes.restore(scoped(arrays, "shapes"))
+        if self.beside is not None:
+            self.beside.restore(scoped(arrays, "beside"), cells)
+        if self.left_out is not None:
+            self.left_out.restore(scoped(arrays, "left_out"), cells)
         self._open = {}
         waiting = scoped(arrays, "open")
         for bin_ in sorted(int(name.split("/")[0]) for name in waiting if name.endswith("values")):
             dues = self.forecaster.cells.said_of(bin_)  # kept as long as a correction may come
             said = Said(dues, tuple(waiting.get(f"{bin_}/shapes", ())))
             self._open[bin_] = (Slab(bin_, waiting[f"{bin_}/values"]), said)
+            if self.left_out is not None:
+                self.left_out.hear(bin_)

@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays
-from tidecast.models.calibrate import NOTHING, Calibrate
+from tidecast.models.calibrate import Calibrate
 from tidecast.models.evaluate.said import Said
 from tidecast.models.pending import Due
 from tidecast.models.profile import ForecastProfile
+from tidecast.models.ranks import NOTHING
 
 __all__ = ["ExpertShapes"]
 
@@ -34,12 +35,11 @@ class ExpertShapes:
         """Learn from what was said of a bin; ``actual`` (series, cell), NaN = unknown."""
         for due, shapes in zip(said.dues, said.shapes, strict=True):
             means = due.means[1:]  # (expert, series, cell)
-            residuals = actual[:, : means.shape[-1]].astype(np.float32) - means
+            come = np.where(means > NOTHING, actual[:, : means.shape[-1]], np.nan)
             scale = np.broadcast_to(due.scale, means.shape)
             flat = (self._n * means.shape[1], means.shape[2])
-            residuals[means <= NOTHING] = np.nan
             self._calibrate.learn(
-                residuals.reshape(flat),
+                come.reshape(flat),
                 np.nan_to_num(means).reshape(flat),
                 scale.reshape(flat),
                 shapes.reshape(flat[0], *shapes.shape[2:]),

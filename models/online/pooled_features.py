@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays, nested, scoped
 from tidecast.models.covariates import Covariates
+from tidecast.models.neighbours import over_neighbours
 from tidecast.models.online.adapted import AdaptedWeek
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.window import Window
@@ -59,9 +60,9 @@ class PooledFeatures:
         )
 
     def learn(self, bin_: int, values: NDArray[np.float64], covariates: Covariates) -> None:
-        """Take in the values of a bin, (cell, series), winsorised; NaN = missing."""
+        """Take in the values of a bin, (cell, series), fit to learn from; NaN = none."""
         expected, departure = self.week.learn(values, covariates)
-        near = _over_neighbours(departure, covariates.neighbours)
+        near = over_neighbours(departure, covariates.neighbours)
         week = self.week
         kept = (expected, departure, week.ratio - 1.0, week.recent, week.drift, near)
         for window, added in zip(self._kept.values(), kept, strict=True):
@@ -189,12 +190,3 @@ def _share(part: Cells, whole: Cells) -> Values:
     share = (every @ part) / np.fmax(every @ whole, np.float32(1e-9))
     clipped: Values = np.clip(share, LEAST_TOTAL, LARGEST_TOTAL).astype(np.float32)
     return clipped
-
-
-def _over_neighbours(values: NDArray[np.float64], near: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the mean of cells' neighbours, (cell, series); 0 where there are none."""
-    total = np.zeros_like(values)
-    known = np.nan_to_num(values)
-    for place in near.T:
-        total += np.where(place[:, None] >= 0, known[place], 0.0)
-    return np.asarray(total / np.fmax((near >= 0).sum(axis=1), 1)[:, None])

@@ -1,4 +1,4 @@
-"""Features of the trees: one row per (series, cell, lead), of what is known at the origin."""
+"""Features of the trees: one row per (series, lead, cell), of what is known at the origin."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OF_ORIGIN = (
     *("departure", "departure_mean_4", "departure_mean_12"),
     *("departure_mean_season", "departure_mean_2_seasons"),
     *("value", "near", "total", "total_mean_4", "total_mean_12"),
-    *("size", "scale", "series"),
+    *("size", "scale"),
 )
 """Features that all leads share."""
 
@@ -99,15 +99,15 @@ class FeatureRows:
 
     @cached_property
     def table(self) -> NDArray[np.float32]:
-        """All rows, series by series: (lead, series x cell, feature)."""
+        """All rows: (series, lead, cell, feature)."""
         n_leads, n_shared = len(self.usual), len(OF_ORIGIN)
-        table = np.empty((n_leads, *self.unit.shape, len(FEATURES)), np.float32)
-        _fill(table[0, :, :, :n_shared], self._of_origin())
-        table[1:, :, :, :n_shared] = table[0, :, :, :n_shared]
-        for lead, rows in enumerate(table, 1):
-            _fill(rows[:, :, n_shared:], self._of_target(lead))
-        np.clip(table, -CLIP, CLIP, out=table)
-        return table.reshape(n_leads, self.unit.size, len(FEATURES))
+        n_series, n_cells = self.unit.shape
+        table = np.empty((n_series, n_leads, n_cells, len(FEATURES)), np.float32)
+        _fill(table[:, 0, :, :n_shared], self._of_origin())
+        table[:, 1:, :, :n_shared] = table[:, :1, :, :n_shared]
+        for lead in range(1, n_leads + 1):
+            _fill(table[:, lead - 1, :, n_shared:], self._of_target(lead))
+        return np.clip(table, -CLIP, CLIP, out=table)
 
     def _of_origin(self) -> list[Cells | float]:
         recent = [self._departure(back) for back in range(RECENT)]
@@ -126,7 +126,6 @@ class FeatureRows:
             total.mean(axis=0),
             self._level / self.unit,
             self._covariates.scale.T.astype(np.float32) / self.unit,
-            np.arange(len(self.unit), dtype=np.float32)[:, None],
         ]
 
     def _of_target(self, lead: int) -> list[Cells | float]:

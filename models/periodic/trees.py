@@ -1,133 +1,133 @@
-"""Gradient-boosted trees over all cells, series and leads, refitted from time to time."""
+"""Gradient-boosted trees over all cells and leads of a series, refitted from time to time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays, grown, nested, scoped
 from tidecast.models.covariates import Covariates
-from tidecast.models.periodic.artifact import Artifact, fit
+from tidecast.models.periodic.artifact import Artifact
 from tidecast.models.periodic.examples import Examples, TrainingRows
 from tidecast.models.periodic.features import FeatureRows, departures_kept
 from tidecast.models.periodic.schedule import RefitSchedule
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.spread import Spread
+from tidecast.state.errors import CheckpointError
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 
 __all__ = ["TreesExpert"]
 
 MAX_ROWS = 600_000
-"""Rows that are fitted to; a snapshot holds them, in some 45 MB."""
+"""Rows that are fitted to, of all series together; a snapshot holds them, in some 45 MB."""
 
 SPAN_SEASONS = 8
 SHORTEST_SPAN = 728
 """Bins: two years of days."""
 
-Fit = Callable[[TrainingRows], bytes | None]
+PADDING = b"\0"
+"""What the artifacts of a snapshot, which are texts, end with where others are longer."""
 
 
 class TreesExpert:
     """LightGBM trees that say how far, in units of the cell, the target departs from the usual.
 
-    One model serves all cells, series and leads; the lead is a feature. When a refit is due, which
-    the log alone decides, trees are fitted to a sample of the rows of late and forecast from that
-    bin on. Before there are any the expert is asleep: its means are NaN.
-
-    Parameters
-    ----------
-    fit
-        What makes an artifact of rows, at once. None leaves it to others, who look at ``due``
-        after each bin, fit `training_rows` elsewhere and `swap` in what comes of it.
+    The trees of a series serve all its cells and leads; the lead is a feature. When a refit is due,
+    which the log alone decides, trees are to be fitted to ``training_rows``, a sample of the rows
+    of late, and to be swapped in before the next bin. Where there are no trees the expert is
+    asleep: its means are NaN.
     """
 
     name = "trees"
 
-    def __init__(self, profile: ForecastProfile, fit: Fit | None = fit) -> None:
+    def __init__(self, profile: ForecastProfile) -> None:
         self.resets = 0
-        self.due = False
+        self.schedule = RefitSchedule(profile.season_lengths)
         self._profile = profile
-        self._fit = fit
         longest = profile.season_lengths[-1] if profile.season_lengths else 0
         span = max(SPAN_SEASONS * longest, SHORTEST_SPAN)
-        self._schedule = RefitSchedule(profile.season_lengths)
         self._departures = Window(departures_kept(profile), profile.n_series)
-        self._examples = Examples(profile.horizon, span, MAX_ROWS)
-        self._artifact: Artifact | None = None
+        self._examples = Examples(profile.n_series, profile.horizon, span, MAX_ROWS)
+        self._trees: list[Artifact | None] = [None] * profile.n_series
         self._next = np.zeros((profile.n_series, 0), np.float32)  # what was said of the next bin
         self._spread = Spread(profile.n_series)
-        self._rows: FeatureRows | None = None  # of the newest origin; never part of a snapshot
+        self._newest: tuple[FeatureRows, NDArray[np.float32]] | None = None  # rows, and their means
 
     @property
-    def training_rows(self) -> TrainingRows:
-        """Rows to fit to, as they are after the last bin learnt."""
-        return self._examples.known()
+    def training_rows(self) -> tuple[TrainingRows, ...]:
+        """Rows to fit the trees of each series to, as they are after the last bin learnt."""
+        return tuple(self._examples.known(series) for series in range(self._profile.n_series))
 
-    def swap(self, artifact: bytes) -> None:
-        """Forecast with ``artifact`` from now on.
+    def swap(self, artifacts: Sequence[bytes]) -> None:
+        """Forecast the next bins with the trees of each series, as `fit` gives them.
 
         Raises
         ------
         CheckpointError
-            When it is no artifact; the trees of before stay.
+            When one is no artifact; the trees of before stay.
         """
-        self._artifact = Artifact(artifact)
+        if len(artifacts) != self._profile.n_series:
+            raise CheckpointError(
+                f"trees of {len(artifacts)} series are refused: "
+                f"{self._profile.n_series} are forecast"
+            )
+        self._trees = _read(artifacts)
+        self.schedule.made()
 
     def learn(self, window: Window, slab: Slab, covariates: Covariates) -> None:
-        """Keep examples of this bin, and refit if that is due and ours to do."""
+        """Keep examples of this bin, and notice when a refit is due."""
         said = grown(self._next.T, len(slab.values), fill=np.nan)
         self._spread.learn(slab.values - said)
         self._departures.append(slab.bin, slab.values - covariates.usual_now)
         self._examples.fill(slab.bin, slab.values)
-        rows = self._rows_of(window, covariates)
+        rows, means = self._observe(window, covariates)
         self._examples.add(rows)
-        self.due = self._schedule.is_due_after(slab.bin)
-        if self.due and self._fit is not None:
-            artifact = self._fit(self.training_rows)
-            if artifact is not None:
-                self.swap(artifact)
-        self._next = self._means(rows, 1)[0]
+        self._next = means[:, 0]
+        self.schedule.note(slab.bin)
 
     def forecast(
         self, window: Window, covariates: Covariates
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return mean and scale, each (series, cell, lead); scale > 0, mean NaN while asleep."""
-        rows = self._rows_of(window, covariates)
+        _, means = self._observe(window, covariates)
         scale = self._spread.over_leads(covariates.scale, self._profile.horizon)
-        return self._means(rows, self._profile.horizon).transpose(1, 2, 0), scale
+        return means.transpose(0, 2, 1), scale
 
-    def _rows_of(self, window: Window, covariates: Covariates) -> FeatureRows:
-        """Return the rows of the newest origin, made once for learning and forecasting."""
-        if self._rows is None or not self._rows.are_of(covariates):
-            self._rows = FeatureRows(window, self._departures, covariates, self._profile)
-        return self._rows
+    def _observe(
+        self, window: Window, covariates: Covariates
+    ) -> tuple[FeatureRows, NDArray[np.float32]]:
+        """Return the rows of the newest origin and what is said of them, (series, lead, cell).
 
-    def _means(self, rows: FeatureRows, n_leads: int) -> NDArray[np.float32]:
-        """Return what the trees say of the first leads, (lead, series, cell)."""
-        usual = rows.usual[:n_leads]
-        if self._artifact is None:
-            return np.full_like(usual, np.nan)
-        table = rows.table[:n_leads].reshape(usual.size, -1)
-        departure = self._artifact.predict(table).reshape(usual.shape)
-        return np.maximum(usual + rows.unit * departure, np.float32(0.0))
+        They are made once for learning and forecasting.
+        """
+        if self._newest is None or not self._newest[0].are_of(covariates):
+            rows = FeatureRows(window, self._departures, covariates, self._profile)
+            self._newest = rows, self._means(rows)
+        return self._newest
+
+    def _means(self, rows: FeatureRows) -> NDArray[np.float32]:
+        """Return what the trees say, (series, lead, cell); NaN where there are none."""
+        usual = rows.usual.transpose(1, 0, 2)
+        means = np.full(usual.shape, np.nan, np.float32)
+        for series, trees in enumerate(self._trees):
+            if trees is not None:
+                table = rows.table[series].reshape(usual[series].size, -1)
+                departure = trees.predict(table).reshape(usual[series].shape)
+                means[series] = usual[series] + rows.unit[series] * departure
+        return np.maximum(means, np.float32(0.0))
 
     def snapshot(self) -> Arrays:
-        """Return the state as arrays; the artifact as the bytes of its text."""
-        artifact = b"" if self._artifact is None else self._artifact.data
-        parts = {
-            "schedule": self._schedule.snapshot(),
-            "departures": self._departures.snapshot(),
-            "examples": self._examples.snapshot(),
-            "spread": self._spread.snapshot(),
-        }
+        """Return the state as arrays; artifacts as the bytes of their texts, (series, byte)."""
+        texts = [b"" if trees is None else trees.data for trees in self._trees]
+        longest = max(map(len, texts))
+        padded = b"".join(text.ljust(longest, PADDING) for text in texts)
         return {
-            "artifact": np.frombuffer(artifact, np.uint8).copy(),
+            "artifact": np.frombuffer(padded, np.uint8).reshape(len(texts), longest).copy(),
             "next": self._next,
-            "due": np.array(self.due),
-            **nested(parts),
+            **nested({name: part.snapshot() for name, part in self._parts().items()}),
         }
 
     def restore(self, arrays: Arrays) -> None:
@@ -138,12 +138,22 @@ class TreesExpert:
         CheckpointError
             When the artifact is damaged.
         """
-        artifact = arrays["artifact"].astype(np.uint8).tobytes()
-        self._artifact = Artifact(artifact) if artifact else None
-        self._rows = None
+        texts = (row.astype(np.uint8).tobytes() for row in arrays["artifact"])
+        self._trees = _read([text.rstrip(PADDING) for text in texts])
+        self._newest = None
         self._next = arrays["next"].copy()
-        self.due = bool(arrays["due"])
-        self._schedule.restore(scoped(arrays, "schedule"))
-        self._departures.restore(scoped(arrays, "departures"))
-        self._examples.restore(scoped(arrays, "examples"))
-        self._spread.restore(scoped(arrays, "spread"))
+        for name, part in self._parts().items():
+            part.restore(scoped(arrays, name))
+
+    def _parts(self) -> dict[str, RefitSchedule | Window | Examples | Spread]:
+        return {
+            "schedule": self.schedule,
+            "departures": self._departures,
+            "examples": self._examples,
+            "spread": self._spread,
+        }
+
+
+def _read(artifacts: Sequence[bytes]) -> list[Artifact | None]:
+    """Return the trees of artifacts; an empty one stands for none."""
+    return [Artifact(data) if data else None for data in artifacts]

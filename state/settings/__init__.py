@@ -1,6 +1,7 @@
 """Settings: one TOML file and ``TIDECAST_`` variables, read once into frozen models."""
 
 from tidecast.state.settings.events import (
+    CovariateSettings,
     RegionsSettings,
     SeriesSettings,
     SourceSettings,
@@ -28,6 +29,7 @@ __all__ = [
     "BinsSettings",
     "CheckpointsSettings",
     "ClickHouseSettings",
+    "CovariateSettings",
     "ForecastSettings",
     "KafkaSettings",
     "LimitsSettings",

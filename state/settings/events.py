@@ -14,6 +14,7 @@ from tidecast.state.settings.base import DAY, Duration, Frozen, Name
 __all__ = [
     "KINDS",
     "NUMBERS",
+    "CovariateSettings",
     "RegionsSettings",
     "SeriesSettings",
     "SourceSettings",
@@ -214,3 +215,16 @@ class SeriesSettings(Frozen):
             if kind not in KINDS[self.stream]:
                 known = ", ".join(KINDS[self.stream])
                 raise ValueError(f"unknown kind {kind!r} of {self.stream} events: use {known}")
+
+
+class CovariateSettings(Frozen):
+    """A number that is known ahead and moves demand, such as a promotion, a price, a temperature.
+
+    ``table`` is a CSV file of time and value; a region, a category and ``known_at``, when a row
+    was known, as far as there are any. ``absent`` is the value where there is no row; None =
+    missing.
+    """
+
+    name: Name
+    table: Path
+    absent: float | None = Field(default=None, allow_inf_nan=False)

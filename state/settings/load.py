@@ -163,8 +163,17 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
     clickhouse = settings.clickhouse.model_copy(
         update={"tls": _tls_below(folder, "clickhouse.tls", settings.clickhouse.tls)}
     )
+    covariates = tuple(
+        of.model_copy(update={"table": _below(folder, "covariates.table", of.table)})
+        for of in settings.covariates
+    )
     return settings.model_copy(
-        update={"regions": regions, "kafka": kafka, "clickhouse": clickhouse}
+        update={
+            "regions": regions,
+            "covariates": covariates,
+            "kafka": kafka,
+            "clickhouse": clickhouse,
+        }
     )
 
 

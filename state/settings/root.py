@@ -12,12 +12,14 @@ from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from tidecast.state.settings.base import DAY, Duration, Frozen
 from tidecast.state.settings.events import (
+    CovariateSettings,
     RegionsSettings,
     SeriesSettings,
     SourceSettings,
     StreamKind,
     ZoneName,
 )
+from tidecast.state.settings.experts import DEFAULT_EXPERTS, EXPERT_NAMES
 from tidecast.state.settings.services import (
     CheckpointsSettings,
     ClickHouseSettings,
@@ -29,9 +31,10 @@ __all__ = ["BinsSettings", "ForecastSettings", "LimitsSettings", "Settings", "Sh
 
 
 class ShopSettings(Frozen):
-    """The shop itself: the time zone of its days and hours."""
+    """The shop itself: the time zone of its days and hours, and the country of its holidays."""
 
     time_zone: ZoneName = "UTC"
+    holidays: str | None = Field(default=None, pattern=r"^[A-Z]{2,3}(-[A-Z0-9]{1,6})?$")
 
 
 class BinsSettings(Frozen):
@@ -48,11 +51,12 @@ class BinsSettings(Frozen):
 
 
 class ForecastSettings(Frozen):
-    """What is forecast: ``horizon`` bins ahead, at these levels, with seasons in bins."""
+    """What is forecast: ``horizon`` bins ahead, at these levels, with seasons in bins, by whom."""
 
     horizon: int = Field(default=12, ge=1, le=512)
     quantile_levels: tuple[float, ...] = (0.05, 0.1, 0.5, 0.9, 0.95)
     season_lengths: tuple[int, ...] = ()
+    experts: tuple[str, ...] = DEFAULT_EXPERTS
 
     @field_validator("quantile_levels")
     @classmethod
@@ -69,6 +73,19 @@ class ForecastSettings(Frozen):
         if any(b <= a for a, b in pairwise((1, *lengths))):
             raise ValueError("season_lengths are bins, rising, each above 1, such as [24, 168]")
         return lengths
+
+    @field_validator("experts")
+    @classmethod
+    def _experts_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        known = ", ".join(EXPERT_NAMES)
+        if not names:
+            raise ValueError(f"name at least one of {known}")
+        for name in names:
+            if name not in EXPERT_NAMES:
+                raise ValueError(f"{name!r} is unknown; use some of {known}")
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"{', '.join(sorted(twice))} stands twice; name each expert once")
+        return names
 
 
 class LimitsSettings(Frozen):
@@ -98,6 +115,7 @@ class Settings(Frozen):
     regions: RegionsSettings = RegionsSettings()
     sources: tuple[SourceSettings, ...] = Field(min_length=1)
     series: tuple[SeriesSettings, ...] = Field(min_length=1)
+    covariates: tuple[CovariateSettings, ...] = ()
     forecast: ForecastSettings = ForecastSettings()
     kafka: KafkaSettings = KafkaSettings()
     clickhouse: ClickHouseSettings = ClickHouseSettings()
@@ -111,6 +129,7 @@ class Settings(Frozen):
             ("sources", [s.name for s in self.sources]),
             ("sources", [s.topic for s in self.sources]),
             ("series", [s.name for s in self.series]),
+            ("covariates", [c.name for c in self.covariates]),
         ):
             if twice := {name for name in names if names.count(name) > 1}:
                 raise ValueError(f"{what}: {', '.join(sorted(twice))} stands twice; rename one")
@@ -141,7 +160,7 @@ class Settings(Frozen):
     def fingerprint(self) -> str:
         """Return a hash of the settings that give cuts and checkpoints their meaning.
 
-        Where the table of regions lies is not among them: it may move with its folder. Nor are
+        Where tables lie is not among them: they may move with their folder. Nor are
         ``idle_timeout`` and ``max_ahead``: no value depends on them, for idle partitions are
         recorded decisions.
         """
@@ -149,8 +168,12 @@ class Settings(Frozen):
             mode="json",
             include={"shop", "bins", "regions", "sources", "series", "forecast", "limits"},
         )
+        if self.covariates:
+            meaning["covariates"] = [[of.name, of.absent] for of in self.covariates]
         meaning["regions"].pop("table")
         meaning["limits"].pop("max_ahead")
+        if self.shop.holidays is None:
+            meaning["shop"].pop("holidays")
         for source in meaning["sources"]:
             source.pop("idle_timeout")
         text = json.dumps(meaning, sort_keys=True)

@@ -18,6 +18,7 @@ NAMES = {
     "warehouse unique_id cell series_id id",
     "category": "category product item sku family department dept class brand article",
     "value": "value y target demand sales orders units quantity qty count volume flow amount",
+    "censored": "censored sold_out soldout stockout stock_out out_of_stock",
 }
 """What columns are usually called, the likeliest first."""
 
@@ -30,19 +31,21 @@ _OTHER = re.compile(r"[^a-z0-9]+")
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns that were taken; ``unused`` are the others."""
+    """The columns that were taken; ``unused`` are the others, covariates apart."""
 
     time: str
     region: str | None
     category: str | None
     values: tuple[str, ...]
     unused: tuple[str, ...]
+    censored: str | None = None
 
     def describe(self) -> str:
         """Say what was taken for what, in one line."""
         taken = [f"time = {self.time}", f"value = {', '.join(self.values)}"]
         taken += [f"region = {self.region}"] if self.region else ["no region"]
         taken += [f"category = {self.category}"] if self.category else ["no category"]
+        taken += [f"censored = {self.censored}"] if self.censored else []
         if self.unused:
             taken.append(f"not used: {', '.join(self.unused)}")
         return "; ".join(taken)
@@ -54,8 +57,12 @@ def find_columns(
     region: str | None = None,
     category: str | None = None,
     values: Sequence[str] = (),
+    censored: str | None = None,
+    covariates: Sequence[str] = (),
 ) -> Columns:
     """Return the columns of a table; those that are given by name are not searched for.
+
+    ``covariates`` are none of them.
 
     A name counts however it is written: ``InvoiceDate`` and ``invoice_date`` are dates.
 
@@ -64,14 +71,19 @@ def find_columns(
     LogError
         When a column that is given is not there, or time or value cannot be found.
     """
-    for name in (time, region, category, *values):
+    given = {time, region, category, censored, *values, *covariates}
+    for name in (time, region, category, censored, *values, *covariates):
         if name is not None and name not in schema:
             raise LogError(f"no column {name!r}: the table has {', '.join(schema)}")
-    free = [name for name in schema if name not in {time, region, category, *values}]
+    free = [name for name in schema if name not in given]
     if time is None:
         dates = [name for name in free if schema[name].is_temporal()]
         time = _found("time", dates or [name for name in free if _may_be_time(schema[name])])
         free.remove(time)
+    if censored is None:
+        marks = [name for name in free if schema[name] == pl.Boolean or schema[name].is_integer()]
+        censored = _named("censored", marks)
+        free = [name for name in free if name != censored]
     if not values:
         values = (_found("value", [name for name in free if schema[name].is_numeric()]),)
         free.remove(values[0])
@@ -81,7 +93,7 @@ def find_columns(
     if region is None and category is None and len(texts) == 1:
         region = texts[0]
     unused = tuple(name for name in free if name not in (region, category))
-    return Columns(time, region, category, tuple(dict.fromkeys(values)), unused)
+    return Columns(time, region, category, tuple(dict.fromkeys(values)), unused, censored)
 
 
 def _may_be_time(dtype: pl.DataType) -> bool:

@@ -36,6 +36,11 @@ class Slabs(Protocol):
         """How many slabs there are, corrections included."""
         ...
 
+    @property
+    def cells(self) -> Sequence[Cell]:
+        """All cells, in the order in which they appear."""
+        ...
+
     def after(self, count: int) -> Iterator[tuple[Slab, Sequence[Cell]]]:
         """Yield every slab after the first ``count``, and its cells."""
         ...
@@ -62,6 +67,11 @@ class TableSlabs:
 
     def __post_init__(self) -> None:
         self.first_bin, self.last_bin = self.table.first_bin, self.table.last_bin
+
+    @property
+    def cells(self) -> Sequence[Cell]:
+        """All cells, in the order in which they appear."""
+        return self.table.cells
 
     @property
     def total(self) -> int:
@@ -103,7 +113,11 @@ class LogSlabs:
         self._settings = settings
         self._logs = logs
         self._positions = Positions(settings.regions)
-        bins = [slab.bin for slab, _ in self.after(0)]
+        self.cells: Sequence[Cell] = ()
+        bins: list[int] = []
+        for slab, cells in self.after(0):
+            bins.append(slab.bin)
+            self.cells = max(self.cells, cells, key=len)
         if not bins:
             raise LogError("the logs close no bin: there is nothing to forecast")
         self.first_bin, self.last_bin = min(bins), max(bins)

@@ -37,7 +37,8 @@ class Table:
     """Values of bins and cells, a row each where there is one, in the order of bins.
 
     ``bins`` and ``rows`` (row,) say which bin and cell; ``values`` is (row, series). ``cells``
-    are in the order in which they appear. What is not there is ``absent``: 0 or NaN.
+    are in the order in which they appear. What is not there is ``absent``: 0 or NaN. ``censored``,
+    (row,), marks rows in which less came than was wanted: see `Slab`.
     """
 
     grid: BinGrid
@@ -47,6 +48,7 @@ class Table:
     rows: NDArray[np.int64]
     values: NDArray[np.float64]
     absent: float
+    censored: NDArray[np.bool_]
 
     @property
     def first_bin(self) -> int:
@@ -76,12 +78,22 @@ class Table:
             n_cells = int(self._known_cells[end - 1])
             values = np.full((n_cells, len(self.series)), self.absent)
             values[self.rows[start:end]] = self.values[start:end]
-            yield Slab(first + number, values, events=int(end - start)), self.cells[:n_cells]
+            marks = self._marks(slice(start, end), values.shape)
+            slab = Slab(first + number, values, events=int(end - start), censored=marks)
+            yield slab, self.cells[:n_cells]
+
+    def _marks(self, rows: slice, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
+        """Return where a bin is censored, (cell, series); None = nowhere."""
+        if not self.censored[rows].any():
+            return None
+        marks = np.zeros(shape, dtype=bool)
+        marks[self.rows[rows]] = self.censored[rows, None]
+        return marks
 
     def fingerprint(self) -> str:
         """Return a hash of all that is in it."""
         found = xxhash.xxh3_128()
-        for array in (self.bins, self.rows, self.values):
+        for array in (self.bins, self.rows, self.values, self.censored):
             found.update(array.tobytes())
         found.update(repr((self.series, self.cells, self.absent, self.grid.width)).encode())
         return found.hexdigest()
@@ -143,7 +155,9 @@ def _wanted(columns: Columns) -> list[pl.Expr]:
         (pl.lit(ALL) if name is None else pl.col(name).cast(pl.String).fill_null(ALL)).alias(what)
         for what, name in (("region", columns.region), ("category", columns.category))
     ]
-    return [pl.col(columns.time).alias("time"), *places, *values]
+    marks = pl.lit(False) if columns.censored is None else pl.col(columns.censored)
+    censored = marks.cast(pl.Boolean).fill_null(False).alias("censored")
+    return [pl.col(columns.time).alias("time"), *places, *values, censored]
 
 
 def _binned(found: pl.DataFrame, columns: Columns, grid: BinGrid) -> pl.DataFrame:
@@ -155,7 +169,7 @@ def _binned(found: pl.DataFrame, columns: Columns, grid: BinGrid) -> pl.DataFram
 
 def _aggregated(rows: pl.DataFrame, values: Sequence[str], aggregate: Aggregate) -> pl.DataFrame:
     """Return one row of each bin and cell; NaN where no value is finite."""
-    parts = []
+    parts = [pl.col("censored").any()]
     for name in values:
         value = pl.col(f"value {name}")
         kept = value.filter(value.is_finite())
@@ -175,7 +189,8 @@ def _numbered(rows: pl.DataFrame, series: Sequence[str], grid: BinGrid, absent: 
     rows = rows.join(born, on=cell, maintain_order="left").filter(pl.col("bin") >= pl.col("born"))
     values = rows.select(named).to_numpy().astype(np.float64)  # (row, series)
     if not rows.height:
-        return Table(grid, tuple(series), (), *(np.zeros(0, np.int64),) * 2, values, np.nan)
+        none = np.zeros(0, np.int64)
+        return Table(grid, tuple(series), (), none, none, values, np.nan, none.astype(bool))
     bins = rows["bin"].to_numpy()
     if absent == "auto":
         expected = int((bins[-1] + 1 - born["born"].to_numpy()).sum())
@@ -183,7 +198,8 @@ def _numbered(rows: pl.DataFrame, series: Sequence[str], grid: BinGrid, absent: 
     cells = tuple(Cell(*names) for names in born.select(cell).iter_rows())
     numbers = rows["row"].to_numpy().astype(np.int64)
     fill = 0.0 if absent == "zero" else np.nan
-    return Table(grid, tuple(series), cells, bins, numbers, values, fill)
+    censored = rows["censored"].to_numpy()
+    return Table(grid, tuple(series), cells, bins, numbers, values, fill, censored)
 
 
 def _is_sparse(values: NDArray[np.float64], expected: int) -> bool:

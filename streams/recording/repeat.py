@@ -119,7 +119,7 @@ class Recorded:
         self.recording = Recording(folder)
         self.recording.refuse_settings(settings.fingerprint())
         self.counts = Counts()
-        self.fold = ForecastFold(settings)
+        self.fold = ForecastFold(settings, refits_are_decided=True)
         if (learnt := self.recording.warm_up) is not None:
             self.fold.restore(learnt)
         self._settings = settings
@@ -151,8 +151,8 @@ class Recorded:
         for offset, message in self._messages():
             for given in self.fold.step(message):
                 yield from self._output.records(given)
-            if self.fold.slabs.next_bin not in (None, told):
-                told = self.fold.slabs.next_bin
+            if self.fold.next_bin not in (None, told):
+                told = self.fold.next_bin
                 yield self._output.progress(0, told or 0, offset + 1)
             yield from self._pop_rejected()
         yield from self._pop_rejected()

@@ -52,6 +52,7 @@ CHANNELS = (
         records.IdleRecord,
         records.JoinRecord,
         records.PartitionListRecord,
+        records.RefitRecord,
     ),
     _written("windows", "Closed bins of all cells, and corrections.", records.WindowRecord),
     _written("deep-forecasts", "Answers of deep models.", records.DeepForecastRecord),

@@ -25,6 +25,7 @@ __all__ = [
     "PartitionListRecord",
     "PredictionRecord",
     "ProgressRecord",
+    "RefitRecord",
     "ScoreRecord",
     "WindowRecord",
     "input_adapter",
@@ -99,7 +100,23 @@ class JoinRecord(Record):
     partition: int = Field(ge=0)
 
 
-AnyInput = CutRecord | IdleRecord | JoinRecord | PartitionListRecord
+class RefitRecord(Record):
+    """A decision: what a refit that came due with the closing of ``bin`` has given (topic: cuts).
+
+    With null the bins go on without it. The first artifacts that come while the refit is due
+    count; they are data that is checked, and never executed.
+    """
+
+    type: Literal["refit"] = "refit"
+    settings: str
+    expert: str
+    bin: int
+    artifacts: list[str] | None = Field(
+        description="fitted trees of each series, as LightGBM's text; empty where it has none"
+    )
+
+
+AnyInput = CutRecord | IdleRecord | JoinRecord | PartitionListRecord | RefitRecord
 InputRecord = Annotated[AnyInput, Field(discriminator="type")]
 """Whatever stands in the forecaster's input log."""
 

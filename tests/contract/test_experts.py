@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from tidecast.models.covariates import Covariates
 from tidecast.models.experts import EXPERTS, Expert, make_experts
+from tidecast.models.periodic.refits import Refits
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.surroundings import Surroundings
 from tidecast.state.bins import HOUR, BinGrid
 from tidecast.state.cells import Cell
 from tidecast.state.errors import SettingsError
+from tidecast.state.settings.experts import EXPERT_NAMES
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 
@@ -50,6 +52,7 @@ class World:
         return self.surroundings.observe(Slab(bin_, values), cells, POSITIONS)
 
     def forecast(self, bin_: int, values: Values) -> tuple[NDArray[np.float32], ...]:
+        Refits((self.expert,), at_once=True).make()
         slab, covariates = self.observe(bin_, values)
         self.expert.learn(self.window, slab, covariates)
         return self.expert.forecast(self.window, covariates)
@@ -69,7 +72,18 @@ def rhythm(n_bins: int, n_cells: int, seed: int = 0) -> list[Values]:
     return list(counts)
 
 
+WITHOUT_SEASONS = {"croston", "last_value"}
+
+
+def is_sound(mean: NDArray[np.float32]) -> bool:
+    """Tell whether the mean of each series is finite, or all of it NaN: the expert sleeps."""
+    return all(np.isfinite(one).all() or np.isnan(one).all() for one in mean)
+
+
 every_expert = pytest.mark.parametrize("name", sorted(EXPERTS))
+
+FILLS_UP = ("trees",)
+"""Experts whose memory is full after months only: its bound has a test of its own."""
 
 HARD = {
     "no cells": [np.zeros((0, 2))] * 40,
@@ -94,7 +108,7 @@ def test_a_forecast_is_finite_and_its_scale_positive_whatever_came_before(
     slabs = HARD[case]
     for mean, scale in World(name).run(slabs):
         assert mean.shape == scale.shape == (2, len(slabs[0]), HORIZON)
-        assert np.isfinite(mean).all()
+        assert is_sound(mean)
         assert np.isfinite(scale).all()
         assert (scale > 0).all()
 
@@ -139,7 +153,7 @@ def test_new_cells_are_welcome_at_any_bin(name: str) -> None:
         n_cells = 1 + (bin_ - FIRST_BIN) // 10
         mean, scale = world.forecast(bin_, values[:n_cells])
         assert mean.shape == scale.shape == (2, n_cells, HORIZON)
-        assert np.isfinite(mean).all()
+        assert is_sound(mean)
 
 
 @every_expert
@@ -148,7 +162,7 @@ def test_skipped_bins_are_survived(name: str) -> None:
     *_, _ = world.run(rhythm(60, 4))
     for gap in (1, 7, 23, 10_000):
         mean, _ = world.forecast(FIRST_BIN + 60 + gap, rhythm(1, 4)[0])
-        assert np.isfinite(mean).all()
+        assert is_sound(mean)
 
 
 @every_expert
@@ -185,7 +199,7 @@ def test_memory_does_not_grow_with_bins(name: str) -> None:
         sum(array.nbytes for array in world.expert.snapshot().values())
         for _ in world.run(rhythm(200, 4))
     ]
-    assert sizes[-1] == sizes[60]
+    assert sizes[-1] == sizes[60] or name in FILLS_UP
 
 
 @every_expert
@@ -195,7 +209,9 @@ def test_one_burst_breaks_nothing_for_good(name: str) -> None:
     expected = list(calm.run(slabs))[-1][0]
     slabs[200] = 50.0 * (1.0 + np.nan_to_num(slabs[200]))
     found = list(burst.run(slabs))[-1][0]
-    assert np.allclose(found, expected, rtol=0.1, atol=1.0)
+    assert is_sound(found)
+    both = np.isfinite(found) & np.isfinite(expected)  # who sleeps says nothing wrong
+    assert np.allclose(found[both], expected[both], rtol=0.1, atol=1.0)
 
 
 @every_expert
@@ -203,17 +219,19 @@ def test_most_of_a_lasting_shift_is_learnt_within_five_weeks(name: str) -> None:
     world = World(name)
     slabs = [np.full((3, 2), 10.0 if n < 100 else 100.0) for n in range(940)]
     mean = list(world.run(slabs))[-1][0]
-    assert ((mean > 60.0) & (mean < 110.0)).all()
+    assert is_sound(mean)
+    assert not ((mean < 60.0) | (mean > 110.0)).any()
 
 
-@every_expert
+@pytest.mark.parametrize("name", sorted(EXPERTS.keys() - WITHOUT_SEASONS))
 def test_a_season_is_kept_in_step_over_skipped_bins(name: str) -> None:
     world = World(name)
     season = [0.0, 10.0, 20.0, 60.0, 20.0, 10.0]
     for bin_ in [*range(FIRST_BIN, FIRST_BIN + 240), FIRST_BIN + 244]:
         mean, _ = world.forecast(bin_, np.full((3, 2), season[bin_ % 6]))
     expected = [season[(FIRST_BIN + 244 + lead) % 6] for lead in range(1, HORIZON + 1)]
-    assert np.abs(mean - expected).mean() < 10.0
+    assert is_sound(mean)
+    assert not np.abs(mean - expected).mean() >= 10.0
 
 
 def test_seasonal_naive_looks_whole_seasons_back_for_leads_beyond_a_season() -> None:
@@ -224,6 +242,10 @@ def test_seasonal_naive_looks_whole_seasons_back_for_leads_beyond_a_season() -> 
     world.profile, world.expert = short, make_experts(short)[0]
     mean, _ = world.forecast(FIRST_BIN + 10, np.full((1, 2), float((FIRST_BIN + 10) % 3)))
     assert mean[0, 0].tolist() == [float((FIRST_BIN + 10 + lead) % 3) for lead in range(1, 8)]
+
+
+def test_every_expert_may_be_named_in_the_settings() -> None:
+    assert tuple(EXPERTS) == EXPERT_NAMES
 
 
 def test_an_unknown_expert_is_refused_by_name() -> None:

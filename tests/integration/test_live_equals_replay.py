@@ -36,7 +36,7 @@ QUERIES = {
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> SimulatedShop:
-    return simulate(tmp_path_factory.mktemp("shop"), seed=5, days=4, events=3_000)
+    return simulate(tmp_path_factory.mktemp("shop"), seed=5, days=6, events=4_000)
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def pipeline(
     assert services.kafka is not None
     assert services.clickhouse is not None
     text = shop.settings.read_text().replace('topic = "', 'topic = "{prefix}')
-    text = text.replace("horizon = 12", "horizon = 3")
+    text = text.replace("horizon = 12", "horizon = 3\nseason_lengths = [6, 24]")
     text = text.replace('table = "', f'table = "{shop.folder}/')
     text = text.replace("max_disorder", 'idle_timeout = "1h"\nmax_disorder')
     bootstrap = services.kafka.bootstrap
@@ -64,9 +64,12 @@ def replayed(pipeline: Live, shop: SimulatedShop) -> tuple[Replay, dict[str, lis
     replay, output = Replay(settings, logs, PARTITIONS), ForecastOutput(settings)
     records: dict[str, list[bytes]] = {}
     closed: Closed
+    refitted = 0
     for closed in replay.closed():
+        refitted += closed.forecast is not None and "trees" in closed.forecast.weights
         for topic, _, value in output.records(closed):
             records.setdefault(topic, []).append(value)
+    assert refitted > 30  # of 142 bins; refits come due after 12, 24, 48, 76, 104 and 132
     return replay, records
 
 

@@ -91,13 +91,14 @@ class Run:
 
     def sent(self) -> list[Sent]:
         """Return what the forecaster sends, in order."""
-        fold, output, told = ForecastFold(self.settings), ForecastOutput(self.settings), None
+        fold = ForecastFold(self.settings, refits_are_decided=True)
+        output, told = ForecastOutput(self.settings), None
         sent: list[Sent] = []
         for offset, message in enumerate(self.inputs):
             for given in fold.step(message):
                 sent += output.records(given)
-            if fold.slabs.next_bin not in (None, told):
-                told = fold.slabs.next_bin
+            if fold.next_bin not in (None, told):
+                told = fold.next_bin
                 sent.append(output.progress(0, told or 0, offset + 1))
         return sent
 

@@ -57,8 +57,8 @@ class TreeWorld:
 
 
 def column(rows: FeatureRows, name: str, lead: int) -> list[float]:
-    """Return a feature of all rows of a lead."""
-    values: list[float] = rows.table[lead - 1, :, FEATURES.index(name)].tolist()
+    """Return a feature of all rows of a lead, series by series."""
+    values: list[float] = rows.table[:, lead - 1, :, FEATURES.index(name)].ravel().tolist()
     return values
 
 

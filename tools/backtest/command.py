@@ -14,6 +14,7 @@ from tidecast.models.evaluate.backtest import Backtest
 from tidecast.streams.backtest.table import Absent, Aggregate
 from tidecast.streams.logs import parse_log_specs
 from tidecast.tools.backtest.page import Page
+from tidecast.tools.backtest.peers import PeerReport, start_peers
 from tidecast.tools.backtest.plan import Asked, Plan, plan_logs, plan_table
 from tidecast.tools.backtest.resume import Resume
 from tidecast.tools.backtest.run import run_backtest
@@ -23,7 +24,10 @@ from tidecast.tools.report.ink import require_matplotlib
 
 __all__ = ["command"]
 
-OF_TABLES = ("timezone", "time", "region", "category", "value", "regions")
+OF_TABLES = (
+    *("timezone", "time", "region", "category", "value", "censored", "regions"),
+    *("holidays", "future"),
+)
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -45,6 +49,7 @@ def _seasons(_: click.Context, __: click.Parameter, text: str | None) -> tuple[i
 @click.option("--region", metavar="NAME", help="The column of regions.")
 @click.option("--category", metavar="NAME", help="The column of categories.")
 @click.option("--value", metavar="NAME", multiple=True, help="A column to forecast; repeatable.")
+@click.option("--censored", metavar="NAME", help="The column that marks what was sold out.")
 @click.option(
     "--aggregate",
     type=click.Choice(get_args(Aggregate)),
@@ -60,7 +65,15 @@ def _seasons(_: click.Context, __: click.Parameter, text: str | None) -> tuple[i
     help="What a row that is not there means.",
 )
 @click.option("--regions", type=FILE, help="A table of region, lat, lng.")
+@click.option(
+    "--future", metavar="NAME", multiple=True, help="A column that is known ahead; repeatable."
+)
+@click.option("--holidays", metavar="CODE", help="Country of the shop's holidays: GB, DE-BY.")
+@click.option("--with", "with_", metavar="EXPERT", multiple=True, help="Ask an expert more.")
 @click.option("--without", metavar="EXPERT", multiple=True, help="Leave an expert out.")
+@click.option(
+    "--leave-one-out", is_flag=True, help="Tell what the blend is worth without each expert."
+)
 @click.option(
     "--score-last",
     type=click.IntRange(1),
@@ -68,6 +81,26 @@ def _seasons(_: click.Context, __: click.Parameter, text: str | None) -> tuple[i
     help="Score the last N bins only.  [default: all but the first tenth]",
 )
 @click.option("--score-where", metavar="TEXT", help='Score only where, e.g. "actual > 0".')
+@click.option("--peers", is_flag=True, help="Run peers beside, such as AutoETS and LightGBM.")
+@click.option(
+    "--peer-cells",
+    type=click.IntRange(1),
+    metavar="N",
+    default=20,
+    show_default=True,
+    help="Cells that the peers forecast: a sample.",
+)
+@click.option(
+    "--peer-seconds",
+    type=click.FloatRange(0, min_open=True),
+    metavar="S",
+    default=600.0,
+    show_default=True,
+    help="What each peer may take in all.",
+)
+@click.option(
+    "--peer-seed", type=click.IntRange(0), default=0, show_default=True, help="Of the sample."
+)
 @click.option("--json", "json_file", type=FILE, help="Write every figure to a file.")
 @click.option("--html", "html_file", type=FILE, help="Write a page of pictures to a file.")
 @click.option(
@@ -95,7 +128,8 @@ def command(
     plan = _plan(settings_file, files, Asked(**options))
     for note in plan.notes:
         click.echo(note, err=True)
-    backtest = Backtest(plan.profile, plan.span)
+    beside = start_peers(plan.peers, plan.profile, plan.span) if plan.peers else None
+    backtest = Backtest(plan.profile, plan.span, beside, plan.leave_one_out, plan.known)
     keeper = Resume(resume, plan.fingerprint()) if resume else None
     begun = time.monotonic()
     done = run_backtest(backtest, plan.slabs, keeper)
@@ -103,17 +137,31 @@ def command(
         hint = "; the same command goes on" if keeper else "; with --resume it could go on"
         click.echo(f"stopped after {done:,} of {plan.slabs.total:,} bins{hint}", err=True)
         raise click.Abort
-    run = {**plan.describe(), "seconds": round(time.monotonic() - begun, 1)}
-    findings = Findings(backtest.evaluator, run)
+    seconds = round(time.monotonic() - begun, 1)
+    run = {**plan.describe(), "seconds": seconds, **_guards(backtest)}
+    peers = PeerReport(beside, plan.slabs.cells) if beside else None
+    findings = Findings(backtest, run, peers)
     findings.show(Console())
+    for note in peers.notes() if peers else ():
+        click.echo(note, err=True)
     if json_file is not None:
         findings.write(json_file)
         click.echo(f"wrote {json_file}")
     if html_file is not None:
         title = f"Backtest of {', '.join(Path(file).name for file in files)}"
-        page = Page(plan, backtest, findings.scores, {"command": command_line()})
+        page = Page(plan, backtest, findings.scores, {"command": command_line()}, peers)
         page.write(html_file, title)
         click.echo(f"wrote {html_file}")
+
+
+def _guards(backtest: Backtest) -> dict[str, Any]:
+    """Return what the guards did, by series, and the experts' resets."""
+    actions, series = backtest.forecaster.actions, backtest.profile.series
+    counts = {
+        name: {what: int(count[number]) for what, count in actions.items()}
+        for number, name in enumerate(series)
+    }
+    return {"guards": counts, "resets": backtest.forecaster.resets}
 
 
 def _plan(settings_file: SettingsFile, files: Sequence[str], asked: Asked) -> Plan:

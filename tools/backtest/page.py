@@ -24,6 +24,7 @@ from tidecast.tools.backtest.answers import (
     newest_weights,
     region_errors,
 )
+from tidecast.tools.backtest.peers import PeerReport
 from tidecast.tools.backtest.plan import Plan
 from tidecast.tools.report.forecasts import draw_forecasts
 from tidecast.tools.report.ink import house_style, to_svg
@@ -55,8 +56,9 @@ SHARES = ("coverage_80", "coverage_90")
 class Page:
     """Draws what a run found.
 
-    ``scores`` are its figures; ``origin`` tells how it came about, such as by which command. Only
-    what the backtest kept is drawn: sums, weights by day, and the fans of a few cells.
+    ``scores`` are its figures; ``origin`` tells how it came about, such as by which command;
+    ``peers`` are those that ran beside. Only what the backtest kept is drawn: sums, weights by day,
+    and the fans of a few cells.
     """
 
     def __init__(
@@ -65,12 +67,14 @@ class Page:
         backtest: Backtest,
         scores: Sequence[Score],
         origin: Mapping[str, str],
+        peers: PeerReport | None = None,
     ) -> None:
         self._plan = plan
         self._backtest = backtest
         self._evaluator = backtest.evaluator
         self._scores = scores
         self._origin = origin
+        self._peers = peers
         self._profile = plan.profile
         self._unit = bin_words(plan.profile.grid.width)[1]
         self._styles = expert_styles([BLEND, *plan.profile.experts])
@@ -90,6 +94,7 @@ class Page:
                 *(self._fans(number, name) for number, name in series),
                 self._accuracy(errors),
                 *(self._experts(name) for _, name in series),
+                *(self._beside(name) for _, name in series),
                 self._coverage(covered),
                 self._weights(),
                 *(self._worst(number, name) for number, name in series),
@@ -148,9 +153,17 @@ class Page:
         return Section("Accuracy by lead", [Picture(svg, ACCURACY)])
 
     def _experts(self, name: str) -> Section:
-        experts = (BLEND, *self._profile.experts)
+        left_out = self._backtest.left_out
+        experts = (BLEND, *self._profile.experts, *(left_out.names if left_out else ()))
         table = _compared(name, experts, self._scores)
         return Section(f"{_words(name)}: figures over all leads", [], table)
+
+    def _beside(self, name: str) -> Section:
+        if self._peers is None:
+            return Section("", [])
+        experts = (BLEND, *self._profile.experts, *self._peers.names)
+        table = _compared(name, experts, self._peers.scores)
+        return Section(f"{_words(name)}: {self._peers.title}", [], table)
 
     def _coverage(self, covered: Sequence[Coverage]) -> Section:
         if not covered:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,21 @@ from pydantic import ValidationError
 from tidecast.models.evaluate.evaluator import Span
 from tidecast.models.evaluate.fans import fans_origin
 from tidecast.models.evaluate.where import EVERYTHING, ScoreWhere
-from tidecast.models.profile import DEFAULT_EXPERTS, ForecastProfile
+from tidecast.models.profile import ForecastProfile
 from tidecast.state.bins import BinGrid, iso
+from tidecast.state.covariate_file import read_covariates
+from tidecast.state.covariates import CovariateTable
 from tidecast.state.errors import SettingsError
 from tidecast.state.settings import Settings
 from tidecast.state.settings.root import ForecastSettings, ShopSettings
 from tidecast.streams.backtest.columns import find_columns
+from tidecast.streams.backtest.known import read_known
 from tidecast.streams.backtest.places import read_places
 from tidecast.streams.backtest.sources import LogSlabs, Slabs, TableSlabs
 from tidecast.streams.backtest.table import Absent, Aggregate, Table, open_table, read_table
 from tidecast.streams.backtest.times import parse_frequency
 from tidecast.streams.logs import LogSpec
+from tidecast.tools.backtest.peers import PeersPlan
 
 __all__ = ["Asked", "Plan", "plan_logs", "plan_table"]
 
@@ -41,7 +45,9 @@ class Asked:
 
     horizon: int | None = None
     seasons: tuple[int, ...] = ()
+    with_: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    leave_one_out: bool = False
     score_last: int | None = None
     score_where: str | None = None
     freq: str | None = None
@@ -50,19 +56,32 @@ class Asked:
     region: str | None = None
     category: str | None = None
     value: tuple[str, ...] = ()
+    censored: str | None = None
     aggregate: Aggregate = "sum"
     absent: Absent = "auto"
     regions: Path | None = None
+    holidays: str | None = None
+    future: tuple[str, ...] = ()
+    peers: bool = False
+    peer_cells: int = 20
+    peer_seconds: float = 600.0
+    peer_seed: int = 0
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Slabs to step through, by which profile, and what of it is scored; ``notes`` are told."""
+    """Slabs to step through, by which profile, and what of it is scored; ``notes`` are told.
+
+    ``peers`` is None where none are asked for. ``known`` are covariates.
+    """
 
     slabs: Slabs
     profile: ForecastProfile
     span: Span
     notes: tuple[str, ...]
+    peers: PeersPlan | None = None
+    leave_one_out: bool = False
+    known: CovariateTable = field(default_factory=CovariateTable)
 
     def fingerprint(self) -> str:
         """Return a hash of all that the figures depend on, versions of programs apart."""
@@ -71,7 +90,8 @@ class Plan:
             self.slabs.fingerprint(),
             *(profile.series, profile.grid.width, str(profile.grid.zone), profile.horizon),
             *(profile.quantile_levels, profile.season_lengths, profile.experts, profile.reach),
-            self.span,
+            *(profile.holidays, self.known.fingerprint()),
+            *(self.span, self.peers, self.leave_one_out),
         )
         return xxhash.xxh3_128_hexdigest(repr(meaning).encode())
 
@@ -100,10 +120,11 @@ def plan_table(path: Path, asked: Asked) -> Plan:
     """
     frame = open_table(path)
     columns = find_columns(
-        frame.collect_schema(), asked.time, asked.region, asked.category, asked.value
+        frame.collect_schema(),
+        *(asked.time, asked.region, asked.category, asked.value, asked.censored, asked.future),
     )
     zone = asked.timezone or "UTC"
-    _checked(ShopSettings, time_zone=zone)
+    shop = _checked(ShopSettings, time_zone=zone, holidays=asked.holidays)
     grid = BinGrid(parse_frequency(asked.freq or ""), zone)
     table = read_table(frame, columns, grid, asked.aggregate, asked.absent)
     places = read_places(asked.regions) if asked.regions else {}
@@ -113,18 +134,24 @@ def plan_table(path: Path, asked: Asked) -> Plan:
         horizon=24,
         quantile_levels=LEVELS,
         season_lengths=grid.season_lengths(),
+        holidays=shop.holidays,
         ratios=tuple(range(len(columns.values))) if asked.aggregate == "mean" else (),
     )
     slabs = TableSlabs(table, places)
-    notes = (f"columns: {columns.describe()}", *_of_table(table, places))
-    return _plan(slabs, plain, asked, notes)
+    told = f"columns: {columns.describe()}"
+    if asked.future:
+        told += f"; known ahead: {', '.join(asked.future)}"
+    notes = (told, *_of_table(table, places))
+    known = read_known(frame, columns, asked.future, grid)
+    return replace(_plan(slabs, plain, asked, notes), known=known)
 
 
 def plan_logs(settings: Settings, logs: Sequence[LogSpec], asked: Asked) -> Plan:
     """Return the plan for event logs, read by ``settings``; raises as `plan_table`."""
     profile = ForecastProfile.of(settings)
     levels = tuple(sorted({*LEVELS, *profile.quantile_levels}))
-    return _plan(LogSlabs(settings, logs), replace(profile, quantile_levels=levels), asked, ())
+    plan = _plan(LogSlabs(settings, logs), replace(profile, quantile_levels=levels), asked, ())
+    return replace(plan, known=read_covariates(settings))
 
 
 def _plan(slabs: Slabs, profile: ForecastProfile, asked: Asked, notes: Sequence[str]) -> Plan:
@@ -133,20 +160,24 @@ def _plan(slabs: Slabs, profile: ForecastProfile, asked: Asked, notes: Sequence[
         ForecastSettings,
         horizon=asked.horizon or profile.horizon,
         season_lengths=asked.seasons or profile.season_lengths,
+        experts=_experts(profile.experts, asked.with_, asked.without),
     )
     profile = replace(
         profile,
         horizon=forecast.horizon,
         season_lengths=forecast.season_lengths,
-        experts=_experts(asked.without),
+        experts=forecast.experts,
     )
+    if asked.leave_one_out and len(profile.experts) < 2:
+        raise SettingsError("--leave-one-out needs two experts or more: leave fewer out")
     span = _span(slabs, asked, profile.horizon)
     n_scored = slabs.last_bin + 1 - span.first_bin
     n_bins = slabs.last_bin + 1 - slabs.first_bin
     scored = f"{n_bins:,} bins, of which the last {n_scored:,} are scored"
     if asked.score_where:
         scored += f" where {asked.score_where}"
-    return Plan(slabs, profile, span, (*notes, scored))
+    peers = _peers(slabs, asked)
+    return Plan(slabs, profile, span, (*notes, scored), peers, asked.leave_one_out)
 
 
 def _span(slabs: Slabs, asked: Asked, horizon: int) -> Span:
@@ -158,14 +189,21 @@ def _span(slabs: Slabs, asked: Asked, horizon: int) -> Span:
     return Span(first, where, slabs.counts(), fans)
 
 
-def _experts(without: Sequence[str]) -> tuple[str, ...]:
-    """Return the default experts but those left out."""
-    for name in without:
-        if name not in DEFAULT_EXPERTS:
+def _peers(slabs: Slabs, asked: Asked) -> PeersPlan | None:
+    if not asked.peers:
+        return None
+    return PeersPlan.of(len(slabs.cells), asked.peer_cells, asked.peer_seed, asked.peer_seconds)
+
+
+def _experts(usual: Sequence[str], added: Sequence[str], left_out: Sequence[str]) -> list[str]:
+    """Return the names of the usual experts and those added, but for those left out."""
+    asked = list(dict.fromkeys((*usual, *added)))
+    for name in left_out:
+        if name not in asked:
             raise SettingsError(
-                f"without {name!r}: there is no such expert; known: {', '.join(DEFAULT_EXPERTS)}"
+                f"without {name!r}: there is no such expert; asked are {', '.join(asked)}"
             )
-    return tuple(name for name in DEFAULT_EXPERTS if name not in without)
+    return [name for name in asked if name not in left_out]
 
 
 def _of_table(table: Table, places: Mapping[str, Any]) -> list[str]:

@@ -27,7 +27,9 @@ def run_backtest(backtest: Backtest, slabs: Slabs, resume: Resume | None = None)
     """
     done = resume.load(backtest) if resume else 0
     saved, begun = done, time.monotonic()
-    with _stoppable() as stop, count_progress("backtest", slabs.total, "bins") as advance:
+    doing = backtest.beside.race.doing if backtest.beside else str
+    progress = count_progress("backtest", slabs.total, "bins", doing)
+    with _stoppable() as stop, progress as advance:
         advance(done)
         for slab, cells in slabs.after(done):
             backtest.step(slab, cells, slabs.positions(cells))

@@ -11,39 +11,48 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tidecast.models.evaluate.evaluator import Evaluator
+from tidecast.models.evaluate.backtest import Backtest
 from tidecast.models.evaluate.groups import by_day, by_size, by_week
 from tidecast.models.evaluate.levels import LEVELS
 from tidecast.models.evaluate.metrics import Score, scores_of
 from tidecast.models.scores import BLEND
+from tidecast.tools.backtest.peers import PeerReport
 
 __all__ = ["Findings"]
 
 SHOWN = ("wape", "rmse", "mase", "rmsse", "pinball")
 SHARES = ("coverage_80", "coverage_90")
 BASELINE = "seasonal_naive"
+Values = dict[tuple[str, str, str, int | None, str], float | None]
 
 
 class Findings:
     """The figures of a run, kept by (series, level, expert, lead, metric)."""
 
-    def __init__(self, evaluator: Evaluator, run: dict[str, Any]) -> None:
-        self._evaluator = evaluator
+    def __init__(
+        self, backtest: Backtest, run: dict[str, Any], peers: PeerReport | None = None
+    ) -> None:
+        self._evaluator = evaluator = backtest.evaluator
+        self._left_out = backtest.left_out
         self._run = run
-        self.scores: tuple[Score, ...] = (*scores_of(evaluator), *by_week(evaluator))
-        self._value = {
-            (score.series, score.level, score.expert, score.lead, score.metric): score.value
-            for score in self.scores
-        }
+        self._peers = peers
+        left_out = self._left_out.scores() if self._left_out else ()
+        self.scores: tuple[Score, ...] = (*scores_of(evaluator), *by_week(evaluator), *left_out)
+        self._value = _by_key(self.scores)
 
     def write(self, path: Path) -> None:
         """Write one JSON object: ``scores``, and what belongs to them."""
-        found = {
+        found: dict[str, Any] = {
             "scores": [asdict(score) for score in self.scores],
             "sizes": [asdict(score) for score in by_size(self._evaluator)],
             "days": [asdict(score) for score in by_day(self._evaluator)],
             "run": self._run,
         }
+        if self._peers is not None:
+            found["peers"] = self._peers.to_json()
+            if not self._peers.is_sample:
+                theirs = [s for s in self._peers.scores if s.expert in self._peers.names]
+                found["scores"] += [asdict(score) for score in theirs]
         path.write_text(json.dumps(found, allow_nan=False) + "\n", encoding="utf-8")
 
     def show(self, console: Console) -> None:
@@ -51,18 +60,20 @@ class Findings:
         for series in self._evaluator.profile.series:
             for table in (self._experts(series), self._leads(series), self._levels(series)):
                 console.print(table)
+            if self._peers is not None:
+                console.print(self._beside(series, self._peers))
 
     def _of(self, *key: Any) -> float | None:
         return self._value.get(key)
 
     def _experts(self, series: str) -> Table:
-        table = _table(f"{series}: cells, all leads", "expert", *SHOWN, *SHARES, "p")
-        for expert in (BLEND, *self._evaluator.profile.experts):
-            figures = [_figure(self._of(series, "cell", expert, None, name)) for name in SHOWN]
-            shares = [_percent(self._of(series, "cell", expert, None, name)) for name in SHARES]
-            p = self._of(series, "cell", expert, None, "dm_pinball_p")
-            table.add_row(expert, *figures, *shares, "" if p is None else f"{p:.3f}")
-        return table
+        left_out = self._left_out.names if self._left_out else ()
+        experts = (BLEND, *self._evaluator.profile.experts, *left_out)
+        return _compared(f"{series}: cells, all leads", series, experts, self._value)
+
+    def _beside(self, series: str, peers: PeerReport) -> Table:
+        experts = (BLEND, *self._evaluator.profile.experts, *peers.names)
+        return _compared(f"{series}: {peers.title}", series, experts, _by_key(peers.scores))
 
     def _leads(self, series: str) -> Table:
         names = ("wape", "rmse", "pinball", *SHARES, "weeks_80")
@@ -83,6 +94,25 @@ class Findings:
             naive = self._of(series, level, BASELINE, None, "wape")
             table.add_row(level, *figures, _figure(naive))
         return table
+
+
+def _by_key(scores: Sequence[Score]) -> Values:
+    return {(s.series, s.level, s.expert, s.lead, s.metric): s.value for s in scores}
+
+
+def _compared(title: str, series: str, experts: Sequence[str], values: Values) -> Table:
+    """Return a table of experts, a row each: figures of cells, all leads together."""
+    table = _table(title, "expert", *SHOWN, *SHARES, "p")
+    for expert in experts:
+        found = {
+            name: values.get((series, "cell", expert, None, name))
+            for name in (*SHOWN, *SHARES, "dm_pinball_p")
+        }
+        p = found["dm_pinball_p"]
+        figures = [_figure(found[name]) for name in SHOWN]
+        shares = [_percent(found[name]) for name in SHARES]
+        table.add_row(expert, *figures, *shares, "" if p is None else f"{p:.3f}")
+    return table
 
 
 def _table(title: str, first: str, *others: str) -> Table:

@@ -13,6 +13,7 @@ SUMMARIES = {
     "replay": "Logs to slabs and forecasts, without a broker.",
     "latency": "From the last event of a bin to its forecasts in ClickHouse.",
     "step": "One bin step, by number of cells.",
+    "bursts": "What bursts, dead feeds and shifts leave behind in forecasts.",
     "checkpoints": "Ingest with a checkpoint a second, and without.",
     "recovery": "A forecaster saved and brought back, by cells and history.",
 }

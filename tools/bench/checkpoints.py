@@ -44,11 +44,6 @@ def checkpoints(records: int, rounds: int, as_json: bool) -> None:
 
     10,000 cells in one-minute bins, some five of which are open at a time; four partitions, one
     worker; every sum is checked. The median of the rounds' ratios counts.
-
-    Raises
-    ------
-    ServiceError
-        When a run broke down or its sums are wrong.
     """
     standings = {WITHOUT: Standing("without"), WITH: Standing("with")}
     with broker() as bootstrap, filled_topics(bootstrap, [WITHOUT], records) as sources:

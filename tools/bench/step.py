@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 from time import process_time
@@ -16,18 +17,22 @@ from rich.console import Console
 from rich.table import Table
 
 from tidecast.models.coherent import CoherentForecaster
+from tidecast.models.forecaster import Forecaster
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.bins import HOUR, BinGrid
 from tidecast.state.cells import Cell
 from tidecast.state.errors import TidecastError
+from tidecast.state.settings.experts import DEFAULT_EXPERTS, EXPERT_NAMES
 from tidecast.state.slabs import Slab
 from tidecast.tools.bench.memory import peak_mib
 from tidecast.tools.bench.options import sizes
+from tidecast.tools.bench.timed import TimedExpert, loop_seconds
 
 __all__ = ["StepRun", "measure_step", "step"]
 
 FIRST_BIN = 480_000  # an hour in 2024
 MEASURED_BINS = 5
+MORE = click.Choice([name for name in EXPERT_NAMES if name not in DEFAULT_EXPERTS])
 
 
 @dataclass(frozen=True)
@@ -39,13 +44,19 @@ class StepRun:
     horizon: int
     seconds_per_bin: float
     peak_mib: float
+    experts: dict[str, float]
+    """Seconds a bin of each expert, within those of the step."""
+    loop_seconds: float
+    """Seconds a bin of a loop over one River SNARIMAX per cell and series, for comparison."""
 
 
-def measure_step(cells: int, series: int, horizon: int, warm_bins: int = 30) -> StepRun:
-    """Step a forecaster of all experts through made-up hourly counts, and measure the last steps.
+def measure_step(
+    cells: int, series: int, horizon: int, more: Sequence[str] = (), warm_bins: int = 30
+) -> StepRun:
+    """Step a forecaster through made-up hourly counts, and measure the last steps.
 
-    After ``warm_bins``, more than a day and the horizon, every expert has started and every lead
-    is scored.
+    It asks the default experts and ``more``. After ``warm_bins``, more than a day and the horizon,
+    every expert has started and every lead is scored.
     """
     grid = BinGrid(HOUR)
     profile = ForecastProfile(
@@ -54,19 +65,32 @@ def measure_step(cells: int, series: int, horizon: int, warm_bins: int = 30) -> 
         horizon=horizon,
         quantile_levels=(0.05, 0.1, 0.5, 0.9, 0.95),
         season_lengths=grid.season_lengths(),
+        experts=(*DEFAULT_EXPERTS, *more),
         reach=600_000_000 + 2 * HOUR,  # of the default allowed_lateness
     )
-    forecaster = CoherentForecaster(profile)
+    forecaster = CoherentForecaster(Forecaster(profile))
+    timed = [TimedExpert(expert) for expert in forecaster.cells.experts]
+    forecaster.cells.experts = tuple(timed)
     names = _shop(cells)
     positions = {cell.region: (number % 60.0, number / 100) for number, cell in enumerate(names)}
     random = np.random.default_rng(cells)
-    seconds = []
+    seconds, of_experts = [], []
     for bin_ in range(FIRST_BIN, FIRST_BIN + warm_bins + MEASURED_BINS):
         slab = Slab(bin_, random.poisson(3.0, (cells, series)).astype(np.float64))
         start = process_time()
         forecaster.step(slab, names, positions)
         seconds.append(process_time() - start)
-    return StepRun(cells, series, horizon, median(seconds[-MEASURED_BINS:]), peak_mib())
+        of_experts.append([expert.seconds for expert in timed])
+    usual = np.median(of_experts[-MEASURED_BINS:], axis=0).tolist()
+    return StepRun(
+        cells=cells,
+        series=series,
+        horizon=horizon,
+        seconds_per_bin=median(seconds[-MEASURED_BINS:]),
+        peak_mib=peak_mib(),
+        experts=dict(zip(profile.experts, usual, strict=True)),
+        loop_seconds=loop_seconds(cells * series, horizon),
+    )
 
 
 def _shop(cells: int) -> list[Cell]:
@@ -85,23 +109,25 @@ def _shop(cells: int) -> list[Cell]:
 )
 @click.option("--series", default=3, show_default=True, type=click.IntRange(min=1))
 @click.option("--horizon", default=12, show_default=True, type=click.IntRange(min=1))
+@click.option("--with", "more", type=MORE, multiple=True, help="Ask an expert more.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def step(cells: list[int], series: int, horizon: int, as_json: bool) -> None:
-    """Measure one bin step of all experts on one core, and how it grows with cells.
+def step(cells: list[int], series: int, horizon: int, more: tuple[str, ...], as_json: bool) -> None:
+    """Measure one bin step of the default experts on one core, and how it grows with cells.
 
     A step scores, learns, forecasts, blends, reconciles and calibrates. Each run has a process of
-    its own, whose peak memory is told. The time is processor time.
+    its own, whose peak memory is told. The time is processor time, of the whole and of each expert
+    of the cells; for comparison, that of a loop over one River SNARIMAX per cell and series.
     """
-    runs = [_measure_apart(size, series, horizon) for size in cells]
+    runs = [_measure_apart(size, series, horizon, more) for size in cells]
     if as_json:
         click.echo(json.dumps({"runs": [asdict(run) for run in runs]}))
     else:
-        Console().print(_table(runs))
+        Console().print(_table(runs), _of_experts(runs))
 
 
-def _measure_apart(cells: int, series: int, horizon: int) -> StepRun:
+def _measure_apart(cells: int, series: int, horizon: int, more: Sequence[str]) -> StepRun:
     """Measure in a fresh process that computes on one core."""
-    command = [sys.executable, "-m", __name__, str(cells), str(series), str(horizon)]
+    command = [sys.executable, "-m", __name__, str(cells), str(series), str(horizon), *more]
     one_core = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     done = subprocess.run(
         command, check=False, capture_output=True, text=True, env={**os.environ, **one_core}
@@ -125,5 +151,15 @@ def _table(runs: list[StepRun]) -> Table:
     return table
 
 
+def _of_experts(runs: list[StepRun]) -> Table:
+    table = Table("ms per bin", *(f"{run.cells:,} cells" for run in runs))
+    for expert in runs[0].experts:
+        table.add_row(expert, *(f"{1e3 * run.experts[expert]:.1f}" for run in runs))
+    loop = [f"{1e3 * run.loop_seconds:,.0f}" for run in runs]
+    table.add_row("River's SNARIMAX, cell by cell", *loop)
+    return table
+
+
 if __name__ == "__main__":
-    print(json.dumps(asdict(measure_step(*(int(text) for text in sys.argv[1:])))))
+    size, n_series, leads, *names = sys.argv[1:]
+    print(json.dumps(asdict(measure_step(int(size), int(n_series), int(leads), names))))

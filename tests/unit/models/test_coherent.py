@@ -70,7 +70,7 @@ def test_means_add_up_over_regions_categories_and_the_total() -> None:
     slabs[20, 3] = np.nan
     slabs[40:45] = 0.0
     slabs[50, 2] *= 50.0
-    for _, forecast in run(CoherentForecaster(PROFILE), slabs):
+    for _, forecast in run(CoherentForecaster(Forecaster(PROFILE)), slabs):
         totals = totals_of(forecast)
         assert totals.series == (0, 2)
         assert (forecast.mean >= 0).all()
@@ -85,7 +85,7 @@ def test_means_add_up_over_regions_categories_and_the_total() -> None:
 
 
 def test_quantiles_of_sums_are_of_their_own_level() -> None:
-    forecast = last(CoherentForecaster(PROFILE), rhythm(150))
+    forecast = last(CoherentForecaster(Forecaster(PROFILE)), rhythm(150))
     totals = totals_of(forecast)
     total = totals.nodes.index(Cell(ALL, ALL))
     assert (np.diff(totals.forecast.quantiles, axis=-1) >= 0).all()
@@ -96,7 +96,7 @@ def test_quantiles_of_sums_are_of_their_own_level() -> None:
 
 def test_quantiles_of_cells_follow_their_means_by_ratio() -> None:
     slabs = rhythm(80)
-    model = CoherentForecaster(PROFILE)
+    model = CoherentForecaster(Forecaster(PROFILE))
     plain = Forecaster(PROFILE)
     for _ in run(model, slabs[:-1]):
         pass
@@ -111,7 +111,7 @@ def test_quantiles_of_cells_follow_their_means_by_ratio() -> None:
 
 def test_series_that_are_means_are_left_alone() -> None:
     slabs = rhythm(60)
-    one = last(CoherentForecaster(PROFILE), slabs)
+    one = last(CoherentForecaster(Forecaster(PROFILE)), slabs)
     plain = Forecaster(PROFILE)
     for bin_, values in enumerate(slabs, FIRST_BIN):
         _, other = plain.step(Slab(bin_, values), CELLS, {})
@@ -121,16 +121,16 @@ def test_series_that_are_means_are_left_alone() -> None:
 
 
 def test_nothing_is_made_of_one_cell_or_of_means_alone() -> None:
-    assert last(CoherentForecaster(PROFILE), rhythm(5, n_cells=1)).totals is None
+    assert last(CoherentForecaster(Forecaster(PROFILE)), rhythm(5, n_cells=1)).totals is None
     ratios = ForecastProfile(
         ("hours",), BinGrid(HOUR), HORIZON, (0.5,), (24,), ("time_of_week",), ratios=(0,)
     )
-    assert last(CoherentForecaster(ratios), rhythm(5)[..., :1]).totals is None
+    assert last(CoherentForecaster(Forecaster(ratios)), rhythm(5)[..., :1]).totals is None
 
 
 def test_a_cell_that_joins_brings_its_nodes() -> None:
     slabs = rhythm(30)
-    model = CoherentForecaster(PROFILE)
+    model = CoherentForecaster(Forecaster(PROFILE))
     alone = last(model, slabs[:10, :3])
     assert [tuple(node) for node in totals_of(alone).nodes] == [(ALL, ALL)]
     *_, (_, forecast) = run(model, slabs[10:], FIRST_BIN + 10)
@@ -143,7 +143,7 @@ def test_a_missing_cell_does_not_lower_its_sums() -> None:
     gaps = slabs.copy()
     gaps[96:, 1] = np.nan
     whole, missing = (
-        totals_of(last(CoherentForecaster(PROFILE), values)).forecast.mean[0].sum()
+        totals_of(last(CoherentForecaster(Forecaster(PROFILE)), values)).forecast.mean[0].sum()
         for values in (slabs, gaps)
     )
     assert abs(missing / whole - 1.0) < 0.05
@@ -151,7 +151,7 @@ def test_a_missing_cell_does_not_lower_its_sums() -> None:
 
 def test_a_restored_forecaster_goes_on_to_the_byte() -> None:
     slabs = rhythm(60)
-    one, other = CoherentForecaster(PROFILE), CoherentForecaster(PROFILE)
+    one, other = CoherentForecaster(Forecaster(PROFILE)), CoherentForecaster(Forecaster(PROFILE))
     for _ in run(one, slabs[:40, :5]):
         pass
     other.restore({name: array.copy() for name, array in one.snapshot().items()})
@@ -162,7 +162,7 @@ def test_a_restored_forecaster_goes_on_to_the_byte() -> None:
 
 def test_a_correction_reaches_the_sums_and_may_bring_cells() -> None:
     slabs = rhythm(40)
-    model = CoherentForecaster(PROFILE)
+    model = CoherentForecaster(Forecaster(PROFILE))
     for _ in run(model, slabs[:30, :5]):
         pass
     model.correct(Slab(FIRST_BIN + 29, slabs[29], revision=1), CELLS)
@@ -174,7 +174,7 @@ def test_a_correction_reaches_the_sums_and_may_bring_cells() -> None:
 
 def test_reconciled_sums_are_no_worse_than_the_sums_of_cells() -> None:
     slabs = rhythm(300)
-    model, plain = CoherentForecaster(PROFILE), Forecaster(PROFILE)
+    model, plain = CoherentForecaster(Forecaster(PROFILE)), Forecaster(PROFILE)
     total = 0
     errors = []
     for bin_, values in enumerate(slabs[:-1], FIRST_BIN):
@@ -208,11 +208,11 @@ def settings_of(series: list[tuple[str, str]]) -> Settings:
 def test_what_was_learnt_of_sums_is_migrated() -> None:
     old = settings_of([("hours", "mean"), ("demand", "sum"), ("traffic", "sum")])
     new = settings_of([("traffic", "sum"), ("new", "sum"), ("hours", "mean")])
-    model = CoherentForecaster(ForecastProfile.of(old))
+    model = CoherentForecaster(Forecaster(ForecastProfile.of(old)))
     slabs = rhythm(60)[..., [1, 0, 2]]
     for _ in run(model, slabs):
         pass
-    moved = CoherentForecaster(ForecastProfile.of(new))
+    moved = CoherentForecaster(Forecaster(ForecastProfile.of(new)))
     moved.restore(migrated_coherent(Change.between(old, new), model.snapshot()))
     window = model.totals.snapshot()["window/values"]
     there = moved.totals.snapshot()["window/values"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tidecast.models.profile import DEFAULT_EXPERTS, ForecastProfile
+from tidecast.models.profile import ForecastProfile
 from tidecast.state.settings import Settings
+from tidecast.state.settings.experts import DEFAULT_EXPERTS
 
 SHOP = {
     "sources": [{"name": "orders", "topic": "orders", "stream": "order"}],
@@ -25,6 +26,12 @@ def test_a_profile_takes_series_horizon_levels_and_seasons_from_the_settings() -
     assert profile.season_lengths == (8,)
     assert profile.experts == DEFAULT_EXPERTS
     assert profile.intervals == ()
+
+
+def test_a_profile_asks_the_experts_that_the_settings_name() -> None:
+    named = {"forecast": {"experts": ["linear", "seasonal_naive"]}}
+    profile = ForecastProfile.of(Settings.model_validate(SHOP | named))
+    assert profile.experts == ("linear", "seasonal_naive")
 
 
 def test_seasons_are_the_day_and_the_week_unless_set() -> None:

@@ -93,6 +93,9 @@ WRONG: list[tuple[str, object, tuple[str, ...]]] = [
     ("forecast.quantile_levels", [0.5, 0.1], ("forecast.quantile_levels", "rise strictly")),
     ("forecast.quantile_levels", [0.1, 0.9], ("forecast.quantile_levels", "median, 0.5")),
     ("forecast.season_lengths", [7, 7], ("forecast.season_lengths", "rising")),
+    ("forecast.experts", ["oracle"], ("forecast.experts", "'oracle' is unknown", "time_of_week")),
+    ("forecast.experts", [], ("forecast.experts", "at least one of seasonal_naive")),
+    ("forecast.experts", ["linear", "linear"], ("forecast.experts", "linear stands twice")),
     ("kafka.bootstrap", "localhost", ("kafka.bootstrap = 'localhost'", "HOST:PORT")),
     ("kafka.tls", {"certificate": "c.pem"}, ("kafka.tls", "come together")),
     ("clickhouse.port", 99_999, ("clickhouse.port = 99999", "65535")),
@@ -292,6 +295,7 @@ def test_the_fingerprint_changes_with_what_gives_sums_their_meaning_only() -> No
     assert fingerprint("sources.0.idle_timeout", "9s") == before
     assert fingerprint("bins.width", "15m") != before
     assert fingerprint("series.1.decimals", 2) != before
+    assert fingerprint("forecast.experts", ["linear"]) != before
     assert fingerprint("limits.max_cells", 5) != before
 
 
@@ -346,3 +350,11 @@ def test_a_relative_path_that_leads_out_of_the_folder_is_refused(
     path.write_text(with_paths(table, ca))
     with pytest.raises(SettingsError, match=rf"{key} = .* leads out of .*write the whole path"):
         load_settings(path, {})
+
+
+def test_holidays_are_a_country_or_a_part_of_one_and_change_the_fingerprint() -> None:
+    settings: Settings = parse_settings(tables_with("shop.holidays", "DE-BY"))
+    assert settings.shop.holidays == "DE-BY"
+    assert settings.fingerprint() != parse_settings(TABLES).fingerprint()
+    with pytest.raises(SettingsError, match=r"shop\.holidays"):
+        parse_settings(tables_with("shop.holidays", "Germany"))

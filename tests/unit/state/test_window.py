@@ -126,3 +126,11 @@ def test_the_window_is_a_table_of_the_last_bins_also_after_a_snapshot(
         known = table.get(bin_, np.array([]))
         expected[row, : len(known)] = known
     np.testing.assert_array_equal(window.values[:, :, 0], expected)
+
+
+def test_the_slab_of_a_bin_is_missing_where_the_window_does_not_reach() -> None:
+    window = Window(context_length=2, n_series=1)
+    for bin_ in (7, 8, 9):
+        window.append(bin_, np.array([[float(bin_)]]))
+    found = [window.at(bin_)[0, 0] for bin_ in range(6, 11)]
+    assert np.array_equal(found, [np.nan, np.nan, 8.0, 9.0, np.nan], equal_nan=True)

@@ -10,15 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 from faust.types import TP
+from refits import DUE, FITTED, REFIT, WITHOUT, bins
+from refits import SETTINGS as REFITTED
 from slabs import LISTED, PLACES, SETTINGS
 
 from tidecast.models.fold import ForecastFold
 from tidecast.state.cells import Cell, CellIndex
-from tidecast.state.cuts import BinSums, Cut, Idle, InputMessage, PartitionList
+from tidecast.state.cuts import BinSums, Cut, Idle, InputMessage, PartitionList, Refit
 from tidecast.state.partition import Batch
 from tidecast.streams import forecast
 from tidecast.streams.checkpoints import Checkpoint, CheckpointLog, Owner
 from tidecast.streams.forecast import ForecastRole
+from tidecast.streams.refitter import Refitter
 from tidecast.streams.wire import encode_input, parse_input
 
 PLACE = TP("tidecast.cuts", 0)
@@ -171,3 +174,122 @@ def test_a_worker_that_has_its_list_writes_none(shelf: Shelf) -> None:
     shelf.sent.clear()
     shelf.run(first=4)
     assert "tidecast.cuts" not in dict(shelf.sent)
+
+
+class Refitted:
+    """A role that refits, with a fit that ends when it is told to, and its topic of cuts."""
+
+    def __init__(self, shelf: Shelf, patience_seconds: float = 60.0) -> None:
+        self.shelf = shelf
+        self.begun = 0
+        self.answer: asyncio.Future[tuple[bytes, ...]] = asyncio.get_running_loop().create_future()
+        self.role = ForecastRole(REFITTED, shelf)  # type: ignore[arg-type]
+        self.role._refitter = Refitter(self.role._decide, patience_seconds, self._fit)
+        self.taken = 0
+
+    async def _fit(self, rows: object) -> tuple[bytes, ...]:
+        self.begun += 1
+        return await asyncio.shield(self.answer)
+
+    def decided(self) -> list[Refit]:
+        """Return the refits that stand in the log."""
+        values = [value for topic, value in self.shelf.sent if topic == PLACE.topic]
+        messages = [parse_input(value, REFITTED.fingerprint()) for value in values]
+        return [message for message in messages if isinstance(message, Refit)]
+
+    async def until_decided(self, count: int) -> None:
+        async with asyncio.timeout(60):
+            while len(self.decided()) < count:
+                await asyncio.sleep(0.001)
+
+    async def take(self, *messages: InputMessage) -> list[int]:
+        """Let the role take messages that come next; return the bins it gives windows of."""
+        before = len(self.shelf.values("windows"))
+        values = [encode_input(message, REFITTED.fingerprint()) for message in messages]
+        offsets = np.arange(self.taken, self.taken + len(values))
+        async for _ in self.role.take(PLACE, Batch(offsets, values)):
+            pass
+        self.taken += len(values)
+        return [record["bin"] for record in self.shelf.values("windows")[before:]]
+
+
+def test_a_refit_that_is_due_is_fitted_decided_and_read_back(shelf: Shelf) -> None:
+    async def whole() -> None:
+        live = Refitted(shelf)
+        await live.role.open([PLACE])
+        assert len(await live.take(LISTED, *bins(0, 8))) == 8
+        assert await live.take(*bins(8, 10)) == []
+        live.answer.set_result((FITTED, b""))
+        await live.until_decided(1)
+        assert live.decided() == [REFIT]
+        assert await live.take(REFIT) == [DUE + 1, DUE + 2]
+        assert live.begun == 1
+        await live.role.idle()
+
+    asyncio.run(whole())
+
+
+def test_forecasts_do_not_wait_for_a_refit_for_longer_than_their_patience(shelf: Shelf) -> None:
+    async def whole() -> None:
+        live = Refitted(shelf, patience_seconds=0.01)
+        await live.role.open([PLACE])
+        await live.take(LISTED, *bins(0, 9))
+        await live.until_decided(1)
+        assert live.decided() == [WITHOUT]
+        assert await live.take(WITHOUT) == [DUE + 1]
+        live.answer.set_result((FITTED, b""))
+        await live.until_decided(2)
+        assert live.decided() == [WITHOUT, REFIT]
+        assert live.begun == 1
+
+    asyncio.run(whole())
+
+
+def test_no_checkpoint_is_taken_and_no_progress_told_while_slabs_wait(shelf: Shelf) -> None:
+    async def whole() -> None:
+        live = Refitted(shelf)
+        await live.role.open([PLACE])
+        await live.take(LISTED, *bins(0, 8))
+        assert await (await live.role.checkpoint()) == {PLACE: live.taken}
+        await live.take(*bins(8, 10))
+        assert await (await live.role.checkpoint()) == {}
+        assert shelf.values("progress")[-1]["next_bin"] == DUE + 1
+        await live.take(REFIT)
+        assert await (await live.role.checkpoint()) == {PLACE: live.taken}
+        told = shelf.values("progress")[-1]
+        assert (told["next_bin"], told["position"]) == (DUE + 3, live.taken)
+
+    asyncio.run(whole())
+
+
+def test_a_worker_that_starts_again_refits_what_its_checkpoint_awaits(shelf: Shelf) -> None:
+    async def whole() -> None:
+        live, other = Refitted(shelf), Refitted(shelf)
+        await live.role.open([PLACE])
+        await live.take(LISTED, *bins(0, 8))
+        await (await live.role.checkpoint())
+        other.answer.set_result((FITTED, b""))
+        await other.role.open([PLACE])
+        await other.until_decided(1)
+        assert other.decided() == [REFIT]
+
+    asyncio.run(whole())
+
+
+def test_what_the_log_has_decided_already_is_not_fitted_again(shelf: Shelf) -> None:
+    async def whole() -> None:
+        live = Refitted(shelf)
+        await live.role.open([PLACE])
+        await live.take(LISTED, *bins(0, 10), REFIT)
+        await asyncio.sleep(0.01)
+        assert live.begun == 0
+
+    asyncio.run(whole())
+
+
+def test_patience_is_half_a_bin_and_a_minute_at_most(shelf: Shelf) -> None:
+    hourly = REFITTED.model_copy(
+        update={"bins": REFITTED.bins.model_copy(update={"width": 3_600_000_000})}
+    )
+    roles = [ForecastRole(each, shelf) for each in (REFITTED, hourly)]  # type: ignore[arg-type]
+    assert [role._refitter.patience_seconds for role in roles] == [30.0, 60.0]

@@ -16,7 +16,7 @@ from tidecast.models.forecaster import Forecast
 from tidecast.models.scores import Scores
 from tidecast.state.bins import BinGrid
 from tidecast.state.cells import Cell, CellIndex
-from tidecast.state.cuts import BinSums, Cut, Idle, InputMessage, Join, PartitionList
+from tidecast.state.cuts import BinSums, Cut, Idle, InputMessage, Join, PartitionList, Refit
 from tidecast.state.errors import ContractError
 from tidecast.state.partition import Rejected
 from tidecast.state.slabs import LateBins, Slab
@@ -88,9 +88,20 @@ def test_a_join_survives_the_way() -> None:
     assert parse_input(encode_input(Join("clicks", 4), OURS), OURS) == Join("clicks", 4)
 
 
+@pytest.mark.parametrize("artifacts", [(b"tree\nnum_leaves=2\n", b""), None])
+def test_a_refit_survives_the_way(artifacts: tuple[bytes, ...] | None) -> None:
+    refit = Refit("trees", 7, artifacts)
+    assert parse_input(encode_input(refit, OURS), OURS) == refit
+
+
 @pytest.mark.parametrize(
     "message",
-    [Cut("clicks", 0, 1, 2, 3), Idle("clicks", 0, 3), PartitionList((("clicks", 0),))],
+    [
+        Cut("clicks", 0, 1, 2, 3),
+        Idle("clicks", 0, 3),
+        PartitionList((("clicks", 0),)),
+        Refit("trees", 7, None),
+    ],
 )
 def test_a_record_made_under_other_settings_is_refused_with_the_way_out(
     message: InputMessage,

@@ -52,10 +52,14 @@ def test_help_imports_none_of_the_heavy_modules() -> None:
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "fail"])
 def test_every_command_can_be_loaded_and_explains_itself(name: str) -> None:
-    command = cli.get_command(click.Context(cli), name)
+    context = click.Context(cli)
+    command = cli.get_command(context, name)
     assert command is not None
     assert command.name == name
-    assert command.help
+    parts = command.list_commands(context) if isinstance(command, click.Group) else []
+    for told in (command.help, *(command.get_command(context, part).help for part in parts)):
+        assert told
+        assert "-----" not in told, "a section for programmers"
 
 
 def test_an_expected_error_is_one_sentence_and_its_exit_code(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tidecast.models.calibrate import GROUPS
 from tidecast.models.evaluate.said import Said
 from tidecast.models.evaluate.shapes import ExpertShapes
 from tidecast.models.pending import Due
@@ -27,7 +28,7 @@ def due(lead: int = 1, mean: float = 10.0) -> Due:
     """Return a forecast of the same mean by the blend and all experts."""
     means = np.full((4, 2, N_CELLS), mean, np.float32)
     scale = np.ones((2, N_CELLS), np.float32)
-    return Due(lead, means, scale, np.zeros((2, 4, 3), np.float32))
+    return Due(lead, means, scale, np.zeros((2, len(GROUPS) + 1, 3), np.float32))
 
 
 def learnt(shift: float, n_bins: int = 200) -> ExpertShapes:

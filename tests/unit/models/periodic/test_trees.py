@@ -14,9 +14,14 @@ from tidecast.state.errors import CheckpointError
 PROFILE = tree_profile(6, 12)
 
 
-def said(expert: TreesExpert, world: TreeWorld, slabs: list[Values]) -> list[NDArray[np.float32]]:
+def said(
+    expert: TreesExpert, world: TreeWorld, slabs: list[Values], is_refitted: bool = True
+) -> list[NDArray[np.float32]]:
+    """Return the means after each slab; refits act from the next bin on."""
     means = []
     for values in slabs:
+        if is_refitted and expert.schedule.due is not None:
+            expert.swap([fit(rows) for rows in expert.training_rows])
         slab, covariates = world.observe(values)
         expert.learn(world.window, slab, covariates)
         mean, scale = expert.forecast(world.window, covariates)
@@ -35,11 +40,11 @@ def pulses(n_bins: int) -> list[Values]:
 
 def test_the_trees_sleep_until_they_are_fitted() -> None:
     expert = TreesExpert(PROFILE)
-    means = said(expert, TreeWorld(PROFILE), counts(60, [5.0] * 40))
+    means = said(expert, TreeWorld(PROFILE), counts(110, [5.0] * 40))
     asleep = [bool(np.isnan(mean).all()) for mean in means]
-    assert asleep.index(False) == 23  # the first refit, after 12 bins, has too few rows
-    assert all(np.isfinite(mean).all() for mean in means[23:])
-    assert all((mean >= 0.0).all() for mean in means[23:])
+    assert asleep.index(False) == 104  # the refits after 12, 24, 48 and 76 bins prove too little
+    assert all(np.isfinite(mean).all() for mean in means[104:])
+    assert all((mean >= 0.0).all() for mean in means[104:])
 
 
 def test_the_trees_learn_what_the_usual_week_cannot_know() -> None:
@@ -51,25 +56,29 @@ def test_the_trees_learn_what_the_usual_week_cannot_know() -> None:
     assert np.abs(forecast - actual).mean() < 0.8 * plain
 
 
-def test_what_is_fitted_elsewhere_and_swapped_in_is_what_would_be_fitted_here() -> None:
-    slabs = counts(100, [5.0, 20.0, 80.0] * 10)
-    here = said(TreesExpert(PROFILE), TreeWorld(PROFILE), slabs)
-    expert, world = TreesExpert(PROFILE, fit=None), TreeWorld(PROFILE)
-    there = []
-    for values in slabs:
-        slab, covariates = world.observe(values)
-        expert.learn(world.window, slab, covariates)
-        if expert.due and (artifact := fit(expert.training_rows)) is not None:
-            expert.swap(artifact)
-        there.append(expert.forecast(world.window, covariates)[0])
-    assert [mean.tobytes() for mean in there] == [mean.tobytes() for mean in here]
-    assert np.isfinite(here[-1]).all()
-
-
-def test_without_a_fit_of_its_own_the_expert_waits_for_an_artifact() -> None:
-    expert = TreesExpert(PROFILE, fit=None)
-    means = said(expert, TreeWorld(PROFILE), counts(60, [5.0] * 40))
+def test_without_a_refit_the_expert_sleeps_on() -> None:
+    means = said(TreesExpert(PROFILE), TreeWorld(PROFILE), counts(110, [5.0] * 40), False)
     assert np.isnan(means[-1]).all()
+
+
+def test_what_is_swapped_in_acts_from_the_next_bin_on() -> None:
+    expert, world = TreesExpert(PROFILE), TreeWorld(PROFILE)
+    slabs = counts(111, [5.0] * 40)
+    said(expert, world, slabs[:110])
+    before = expert.snapshot()["next"].copy()
+    expert.swap([b""])
+    assert expert.snapshot()["next"].tobytes() == before.tobytes()
+    assert np.isnan(said(expert, world, slabs[110:])[0]).all()
+
+
+def test_each_series_has_trees_of_its_own() -> None:
+    profile = tree_profile(6, 12, n_series=2)
+    expert, world = TreesExpert(profile), TreeWorld(profile)
+    both = [np.concatenate([one, np.full_like(one, 3.0)], axis=1) for one in pulses(400)]
+    mean = said(expert, world, both)[-1]
+    alone = said(TreesExpert(PROFILE), TreeWorld(PROFILE), pulses(400))[-1]
+    assert np.allclose(mean[0], alone[0], rtol=1e-6)
+    assert np.isnan(mean[1]).all()  # nothing departs from the usual there: no tree pays
 
 
 def test_a_restored_expert_goes_on_to_the_byte_through_the_next_refit() -> None:
@@ -77,7 +86,7 @@ def test_a_restored_expert_goes_on_to_the_byte_through_the_next_refit() -> None:
     one, world = TreesExpert(PROFILE), TreeWorld(PROFILE)
     said(one, world, slabs[:70])
     other, twin = TreesExpert(PROFILE), TreeWorld(PROFILE)
-    said(TreesExpert(PROFILE, fit=None), twin, slabs[:70])
+    said(TreesExpert(PROFILE), twin, slabs[:70], False)
     other.restore({name: array.copy() for name, array in one.snapshot().items()})
     expected, found = said(one, world, slabs[70:]), said(other, twin, slabs[70:])
     assert [mean.tobytes() for mean in found] == [mean.tobytes() for mean in expected]
@@ -86,16 +95,17 @@ def test_a_restored_expert_goes_on_to_the_byte_through_the_next_refit() -> None:
 
 def test_a_damaged_artifact_is_refused_and_the_trees_of_before_stay() -> None:
     expert, world = TreesExpert(PROFILE), TreeWorld(PROFILE)
-    said(expert, world, counts(60, [5.0] * 40))
+    said(expert, world, counts(110, [5.0] * 40))
     before = expert.snapshot()["artifact"].tobytes()
-    with pytest.raises(CheckpointError):
-        expert.swap(b"tree\n")
+    for artifacts in ([b"tree\n"], [], [b"", b""]):
+        with pytest.raises(CheckpointError):
+            expert.swap(artifacts)
     assert expert.snapshot()["artifact"].tobytes() == before
 
 
 def test_cells_that_join_are_forecast_at_once() -> None:
     expert, world = TreesExpert(PROFILE), TreeWorld(PROFILE)
-    said(expert, world, counts(60, [5.0] * 40))
+    said(expert, world, counts(110, [5.0] * 40))
     mean = said(expert, world, counts(1, [5.0] * 50))[0]
     assert mean.shape == (1, 50, HORIZON)
     assert np.isfinite(mean).all()

@@ -57,6 +57,20 @@ def test_what_is_given_is_taken() -> None:
     assert taken == Columns("sent", "town", None, ("n", "value"), ("time", "region"))
 
 
+@pytest.mark.parametrize("name", ["censored", "sold_out", "SoldOut", "is_censored"])
+@pytest.mark.parametrize("dtype", [pl.Boolean, pl.Int8])
+def test_marks_of_what_was_sold_out_are_no_value(name: str, dtype: Any) -> None:
+    taken = found({"time": TIME, name: dtype, "n": NUMBER})
+    assert (taken.values, taken.censored, taken.unused) == (("n",), name, ())
+    assert f"censored = {name}" in taken.describe()
+
+
+def test_a_number_that_is_called_so_marks_nothing_unless_it_is_said() -> None:
+    columns = {"time": TIME, "sold_out": NUMBER, "value": NUMBER, "closed": WHOLE}
+    assert found(columns).censored is None
+    assert found(columns, censored="closed").censored == "closed"
+
+
 def test_what_was_taken_is_said() -> None:
     taken = found({"time": TIME, "shop": TEXT, "value": NUMBER, "promo": NUMBER})
     said = "time = time; value = value; region = shop; no category; not used: promo"

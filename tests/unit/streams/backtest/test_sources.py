@@ -50,6 +50,7 @@ def test_they_are_those_of_a_replay_corrections_too(settings: Settings, tmp_path
         assert slab.values.tobytes() == closed.slab.values.tobytes()
     bins = [slab.bin for slab, _ in found]
     assert (slabs.first_bin, slabs.last_bin) == (min(bins), max(bins))
+    assert [*slabs.cells] == [*replayed[-1].cells]
 
 
 def test_they_can_be_gone_through_again(settings: Settings, tmp_path: Path) -> None:

@@ -49,6 +49,17 @@ def test_a_bin_is_a_slab_and_cells_join_with_their_first_value() -> None:
     assert [len(cells) for _, cells in found.slabs()] == [1, 1, 3]
 
 
+def test_rows_that_are_marked_are_censored_for_all_series() -> None:
+    rows = frame([(0, "a", 1.0), (0, "b", 2.0), (1, "a", 3.0), (1, "b", 4.0), (1.5, "b", 1.0)])
+    marked = rows.with_columns(pl.Series("sold_out", [0, 0, None, 1, 0])).lazy()
+    columns = find_columns(marked.collect_schema())
+    first, second = (slab for slab, _ in read_table(marked, columns, BinGrid(HOUR)).slabs())
+    assert first.censored is None
+    assert second.censored is not None
+    assert second.censored.tolist() == [[False], [True]]
+    np.testing.assert_array_equal(second.demand, [[3.0], [NAN]])
+
+
 def test_slabs_may_begin_later() -> None:
     found = table([(n, region, float(n)) for n in range(6) for region in "ab"])
     later = list(found.slabs(FIRST_BIN + 4))

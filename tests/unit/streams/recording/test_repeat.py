@@ -10,11 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from partitions import SECOND, START
 from recordings import Run
+from refits import FITTED
 from shops import click, shop
 
+from tidecast.models.fold import ForecastFold
 from tidecast.state.bins import iso
-from tidecast.state.cuts import END_OF_LOG, Cut
-from tidecast.state.errors import LogError
+from tidecast.state.cuts import END_OF_LOG, Cut, Refit
+from tidecast.state.errors import CheckpointError, LogError
 from tidecast.streams.recording import Recorded
 
 SHOP = shop(max_disorder="10s", allowed_lateness="3m", max_gap="1h", deduplicate=True)
@@ -249,3 +251,40 @@ def test_cells_may_be_named_in_any_order(tmp_path: Path) -> None:
     )
     run.keep(tmp_path)
     assert [s for s in Recorded(SHOP, tmp_path).records() if "letters" not in s[0]] == run.sent()
+
+
+def refitted(tmp_path: Path, *decided: tuple[bytes, ...] | None) -> Run:
+    """Return a run whose first refit was decided so, all of it while bins waited; recorded."""
+    forecast = SHOP.forecast.model_copy(update={"season_lengths": (4,)})
+    run = one_run(minutes(0, 15))
+    run.settings = SHOP.model_copy(update={"forecast": forecast})
+    fold = ForecastFold(run.settings, refits_are_decided=True)
+    for message in run.inputs:
+        list(fold.step(message))
+    due = fold.forecaster.refits.due
+    assert due is not None
+    assert fold.is_waiting
+    run.inputs += [Refit(*due, artifacts) for artifacts in decided]
+    run.keep(tmp_path)
+    return run
+
+
+def test_refits_act_as_they_were_decided(tmp_path: Path) -> None:
+    run = refitted(tmp_path / "made", (FITTED, b""))
+    found = list(Recorded(run.settings, tmp_path / "made").records())
+    assert found == run.sent()
+    without = refitted(tmp_path / "without", None)
+    other = list(Recorded(run.settings, tmp_path / "without").records())
+    assert other == without.sent()
+    assert len(other) == len(found)
+    assert other != found
+
+
+def test_a_recording_that_ends_before_a_refit_was_decided_gives_what_was_sent(
+    tmp_path: Path,
+) -> None:
+    run = refitted(tmp_path)
+    recorded = Recorded(run.settings, tmp_path)
+    assert list(recorded.records()) == run.sent()
+    with pytest.raises(CheckpointError, match="before it is decided"):
+        recorded.fold.snapshot()

@@ -16,6 +16,7 @@ from shops import click
 
 from tidecast.models.evaluate.backtest import Backtest
 from tidecast.state.bins import HOUR, iso
+from tidecast.state.settings.experts import DEFAULT_EXPERTS
 from tidecast.tools.backtest import run as runner
 from tidecast.tools.main import run
 
@@ -61,6 +62,32 @@ def backtest(path: Path, *options: str) -> int:
 def scores(file: Path) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(file.read_text())["scores"]
     return found
+
+
+def test_what_the_guards_did_is_in_the_figures(sales: Path, tmp_path: Path) -> None:
+    hour = (pl.col("time").rank("dense") - 1).alias("hour")
+    silent = pl.when(hour.is_between(76, 83)).then(0.0).otherwise(pl.col("value")).alias("value")
+    down, file = tmp_path / "down.parquet", tmp_path / "scores.json"
+    pl.read_parquet(sales).with_columns(silent).write_parquet(down)
+    assert backtest(down, "--seasons", "24", "--json", str(file)) == 0
+    told = json.loads(file.read_text())["run"]
+    assert set(told["guards"]["value"]) == {"burst", "shared_burst", "outage", "shift"}
+    assert told["guards"]["value"]["outage"] in (6 * 4, 7 * 4, 8 * 4)  # from the first or so on
+    assert set(told["resets"].values()) == {0}
+
+
+def test_what_was_sold_out_is_not_scored(sales: Path, tmp_path: Path) -> None:
+    sold_out = (pl.col("region") == "north").alias("sold_out")
+    marked, file = tmp_path / "marked.parquet", tmp_path / "scores.json"
+    pl.read_parquet(sales).with_columns(sold_out).write_parquet(marked)
+    assert backtest(marked, "--score-last", "48", "--json", str(file)) == 0
+    (mae,) = (
+        score
+        for score in scores(file)
+        if (score["level"], score["expert"], score["lead"]) == ("cell", "tidecast", None)
+        and score["metric"] == "mae"
+    )
+    assert mae["n"] == 48 * 3 * 2
 
 
 def test_a_table_is_forecast_without_settings(
@@ -163,6 +190,56 @@ def test_an_expert_may_be_left_out(sales: Path, tmp_path: Path) -> None:
     assert "linear" not in {score["expert"] for score in scores(file)}
 
 
+def test_a_column_that_is_known_ahead_is_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    random = np.random.default_rng(5)
+    promoted = np.isin(np.arange(70), [30, 37, 44, 50, 58, 63, 66])
+    path = tmp_path / "sales.parquet"
+    pl.DataFrame(
+        {
+            "date": [iso(START + 24 * HOUR * day)[:10] for day in range(70)],
+            "sales": random.poisson(np.where(promoted, 400.0, 100.0)).astype(float),
+            "promotion": promoted.astype(int),
+        }
+    ).write_parquet(path)
+    errors = []
+    for options in ([], ["--future", "promotion"]):
+        file = tmp_path / "scores.json"
+        asked = [*options, "--score-last", "20", "--json", str(file)]
+        assert run(["backtest", str(path), "--freq", "1D", "--horizon", "3", *asked]) == 0
+        errors += [
+            score["value"]
+            for score in scores(file)
+            if (score["expert"], score["metric"], score["level"], score["lead"])
+            == ("tidecast", "wape", "cell", None)
+        ]
+    assert errors[1] < 0.6 * errors[0]
+    assert "known ahead: promotion" in capsys.readouterr().err
+
+
+def test_the_blend_without_each_expert_is_told_everywhere(
+    sales: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, page = tmp_path / "scores.json", tmp_path / "page.html"
+    experts = ("--without", "holt_winters", "--without", "pooled", "--without", "time_of_week")
+    outputs = ("--leave-one-out", "--json", str(file), "--html", str(page))
+    assert backtest(sales, "--score-last", "24", *experts, *outputs) == 0
+    told = {"without seasonal_naive", "without linear"}
+    assert told < {score["expert"] for score in scores(file)}
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in told)
+    assert all(f">{name.replace('_', ' ')}</th>" in page.read_text("utf-8") for name in told)
+
+
+def test_of_one_expert_none_can_be_left_out(
+    sales: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = [text for name in DEFAULT_EXPERTS[1:] for text in ("--without", name)]
+    assert backtest(sales, *others, "--leave-one-out") == 2
+    assert "--leave-one-out needs two experts or more" in capsys.readouterr().err
+
+
 def test_event_logs_are_forecast_by_their_settings(tmp_path: Path) -> None:
     settings, log, file = (tmp_path / name for name in ("t.toml", "clicks.ndjson", "s.json"))
     settings.write_text(SETTINGS)
@@ -188,6 +265,11 @@ def test_event_logs_are_forecast_by_their_settings(tmp_path: Path) -> None:
         (["--value", "units"], 3, "no column 'units'"),
         (["--score-where", "value > 0"], 2, "write actual"),
         (["--without", "oracle"], 2, "there is no such expert"),
+        (["--holidays", "Germany"], 2, "holidays = 'Germany'"),
+        (["--holidays", "XX"], 2, "write a country of ISO 3166"),
+        (["--future", "promotion"], 3, "no column 'promotion'"),
+        (["--future", "category"], 3, "covariates category cannot be read"),
+        (["--with", "oracle"], 2, "'oracle' is unknown; use some of seasonal_naive"),
     ],
 )
 def test_what_makes_no_sense_is_named(

@@ -1,0 +1,73 @@
+"""Deviations: covariates against what they usually are in a cell, in a unit of their own."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidecast.models.arrays import Arrays, grown
+from tidecast.state.settings.base import DAY
+
+__all__ = ["Deviations"]
+
+Values = NDArray[np.float64]
+
+FORGOTTEN_PER_WEEK = 0.15
+"""As much as the usual week forgets: both must tell of the same past."""
+
+NAMES = ("mean", "seen", "reach")
+
+
+class Deviations:
+    """How far covariates are from their running mean in each cell, within -1 and 1.
+
+    The unit is the largest deviation that was met in any bin so far: what lies beyond is taken for
+    as much, for nobody knows what it does. What is missing deviates by nothing.
+
+    Parameters
+    ----------
+    width
+        Microseconds of a bin.
+    """
+
+    def __init__(self, n_covariates: int, width: int) -> None:
+        self._rate = FORGOTTEN_PER_WEEK * width / (7 * DAY)
+        self._mean = np.zeros((n_covariates, 0))
+        self._seen = np.zeros((n_covariates, 0))
+        self._reach = np.zeros(n_covariates)
+
+    def of(self, values: Values) -> Values:
+        """Return the deviations of ``values``, (covariate, cell)."""
+        self._grow(values.shape[1])
+        away = np.where(self._seen > 0, values - self._mean, 0.0)
+        reach = self._reach[:, None]
+        return np.where(np.isnan(away), 0.0, np.clip(away, -reach, reach) / np.fmax(reach, 1e-300))
+
+    def widen(self, values: Values) -> Values:
+        """Let the units reach as far as the values of a closed bin; return old by new units."""
+        self._grow(values.shape[1])
+        away = np.where(self._seen > 0, np.abs(values - self._mean), 0.0)
+        reach = np.fmax(self._reach, np.nan_to_num(away).max(axis=1, initial=0.0))
+        shrunk = np.where(reach > 0.0, self._reach / np.where(reach > 0.0, reach, 1.0), 1.0)
+        self._reach = reach
+        return shrunk
+
+    def learn(self, values: Values) -> None:
+        """Move the means towards the values of a closed bin."""
+        self._grow(values.shape[1])
+        known = np.isfinite(values)
+        self._seen = self._seen + known
+        rate = np.maximum(self._rate, 1.0 / np.fmax(self._seen, 1.0))
+        self._mean = self._mean + np.where(known, rate * (values - self._mean), 0.0)
+
+    def _grow(self, n_cells: int) -> None:
+        self._mean, self._seen = (grown(a, n_cells, axis=1) for a in (self._mean, self._seen))
+
+    def snapshot(self) -> Arrays:
+        """Return the state as arrays."""
+        return {name: getattr(self, f"_{name}").copy() for name in NAMES}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Become the deviations that ``snapshot`` was taken of."""
+        for name in NAMES:
+            setattr(self, f"_{name}", arrays[name].copy())

@@ -1,0 +1,102 @@
+"""Dispersion: how large the blend's errors are for what is forecast, cell by cell."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidecast.models.arrays import Arrays, grown
+
+__all__ = ["Dispersion"]
+
+Forecasts = NDArray[np.float32]  # (series, cell, lead)
+Cells = NDArray[np.float64]
+Values = NDArray[np.floating]
+
+KEPT_PER_BIN = 1.0 - 1.0 / 60
+USUAL_WEIGHT = 20.0
+"""Events, as many as are counted, that what is usual among cells stands for in each."""
+
+ROUNDS = 3
+"""Of finding what is usual, by cells whose weight depends on it: a fourth moves it little."""
+
+LARGEST_ERROR = 8.0
+"""Errors beyond this many scales count as this: one burst widens no cell for weeks."""
+
+LEAST_SHARE = 0.04
+"""The least forecast that the scale is made of, as a share of the level of its cell."""
+
+LEAST_SCALE = 0.1
+"""The least scale, as a share of what experts say: of errors that have been nothing so far."""
+
+
+class Dispersion:
+    """Variance of the blend's errors per unit forecast, of each cell and series.
+
+    It is 1 for orders that come one by one (a Poisson count), twelve for units sold by the dozen,
+    and more where the mean itself is uncertain; in the unit of the series. With it the scale of a
+    forecast is the root of dispersion x mean: it grows with the forecast, lead by lead, as it does
+    for counts, and (mean / scale)^2 is the number of events that are expected, whatever they count.
+
+    Errors are those of lead 1, known in the next bin. A cell of few events leans on what is usual
+    among the cells of its series, of which none counts for much more than another.
+
+    References
+    ----------
+    McCullagh and Nelder (1989), Generalized linear models, section 9.2 (quasi-likelihood: a
+    variance in proportion to the mean).
+    """
+
+    def __init__(self, n_series: int) -> None:
+        self._squares = np.zeros((0, n_series))
+        self._means = np.zeros((0, n_series))
+
+    def learn(self, errors: Values, mean: Values, scale: Values) -> None:
+        """Add errors of lead 1, what was forecast and its scale, (cell, series); NaN = unknown."""
+        n_cells = len(errors)
+        squares, means = grown(self._squares, n_cells), grown(self._means, n_cells)
+        error = np.clip(errors, -LARGEST_ERROR * scale, LARGEST_ERROR * scale)
+        known = np.isfinite(error)
+        self._squares = np.where(known, KEPT_PER_BIN * squares + error**2, squares)
+        self._means = np.where(known, KEPT_PER_BIN * means + np.fmax(mean, 0.0), means)
+
+    def scale(self, mean: Forecasts, said: Forecasts, level: Cells) -> Forecasts:
+        """Return the scale of forecasts, (series, cell, lead).
+
+        ``said`` is the scale that experts give, which stands until errors are known; ``level``
+        (series, cell) is the usual size of cells.
+        """
+        dispersion = self._of_cells(mean.shape[1])[:, :, None].astype(np.float32)
+        least = LEAST_SHARE * np.abs(level)[:, :, None].astype(np.float32)
+        scale = np.sqrt(dispersion * np.maximum(mean, least))
+        return np.where(dispersion > 0, np.maximum(scale, LEAST_SCALE * said), said)
+
+    def _of_cells(self, n_cells: int) -> Cells:
+        """Return the dispersion, (series, cell); 0 while nothing is known of a series."""
+        squares, means = grown(self._squares, n_cells).T, grown(self._means, n_cells).T
+        usual = _usual(squares, means)
+        lean = USUAL_WEIGHT * usual
+        return _ratio(squares + lean * usual, means + lean)
+
+    def snapshot(self) -> Arrays:
+        """Return the state as arrays."""
+        return {"squares": self._squares.copy(), "means": self._means.copy()}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Become the dispersion that ``snapshot`` was taken of."""
+        self._squares, self._means = arrays["squares"].copy(), arrays["means"].copy()
+
+
+def _usual(squares: Cells, means: Cells) -> Cells:
+    """Return what is usual among cells, (series, 1); both are (series, cell)."""
+    usual = _ratio(squares.sum(axis=-1, keepdims=True), means.sum(axis=-1, keepdims=True))
+    for _ in range(ROUNDS):
+        weight = _ratio(np.ones_like(means), means + USUAL_WEIGHT * usual)
+        above, below = ((weight * part).sum(axis=-1, keepdims=True) for part in (squares, means))
+        usual = _ratio(above, below)
+    return usual
+
+
+def _ratio(part: Cells, whole: Cells) -> Cells:
+    """Return part / whole, 0 where there is no whole."""
+    return np.asarray(np.divide(part, whole, out=np.zeros_like(part), where=whole > 0))

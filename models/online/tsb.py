@@ -1,0 +1,92 @@
+"""TSB: sparse demand as a chance of any, times its usual size, in the rhythm of all cells."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidecast.models.arrays import Arrays, grown, nested, scoped
+from tidecast.models.covariates import Covariates
+from tidecast.models.profile import ForecastProfile
+from tidecast.models.spread import Spread
+from tidecast.state.slabs import Slab
+from tidecast.state.window import Window
+
+__all__ = ["TSB"]
+
+CHANCE_RATE, SIZE_RATE = 0.05, 0.05
+"""Weights of the newest bin, and of the newest demand; a young cell takes plain means."""
+
+LARGEST_RHYTHM = 24.0
+"""Times its level that a series is usually at most, where all of a day falls into an hour."""
+
+
+class TSB:
+    """The method of Teunter, Syntetos and Babai, for every cell and series at once.
+
+    The chance of any demand moves in every bin, the size of a demand with each demand: so a cell
+    where nothing is sold any more fades, which Croston's method cannot tell. A bin without a value
+    moves nothing. The forecast is chance x size, times what all cells of the series together are
+    usually at the target, over their level: a sparse cell tells little of its own rhythm.
+
+    References
+    ----------
+    Teunter, Syntetos and Babai (2011), Intermittent demand: linking forecasting to inventory
+    obsolescence.
+    """
+
+    name = "tsb"
+
+    def __init__(self, profile: ForecastProfile) -> None:
+        self.resets = 0
+        self._horizon = profile.horizon
+        empty = np.zeros((0, profile.n_series))
+        self._state = dict.fromkeys(("chance", "size", "bins", "demands"), empty)
+        self._spread = Spread(profile.n_series)
+
+    def learn(self, window: Window, slab: Slab, covariates: Covariates) -> None:
+        """Move the chance by whether there was demand, and its size by how much."""
+        self._grow(len(slab.values))
+        state, values = self._state, np.nan_to_num(slab.values)
+        now = self._mean * _rhythm(covariates.usual_now[None], covariates.level)[0]
+        self._spread.learn(slab.values - now)
+        known, sold = np.isfinite(slab.values), values > 0.0
+        state["bins"] = state["bins"] + known
+        rate = np.maximum(CHANCE_RATE, 1.0 / np.fmax(state["bins"], 1.0))
+        state["chance"] = state["chance"] + np.where(known, rate * (sold - state["chance"]), 0.0)
+        state["demands"] = state["demands"] + sold
+        rate = np.maximum(SIZE_RATE, 1.0 / np.fmax(state["demands"], 1.0))
+        state["size"] = state["size"] + np.where(sold, rate * (values - state["size"]), 0.0)
+
+    def forecast(
+        self, window: Window, covariates: Covariates
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return mean and scale, each (series, cell, lead); scale > 0."""
+        self._grow(len(covariates.level))
+        rhythm = _rhythm(covariates.usual_ahead, covariates.level)  # (lead, series)
+        mean = self._mean.T[:, :, None] * rhythm.T[:, None]  # (series, cell, lead)
+        return mean.astype(np.float32), self._spread.over_leads(covariates.scale, self._horizon)
+
+    @property
+    def _mean(self) -> NDArray[np.float64]:
+        mean: NDArray[np.float64] = self._state["chance"] * self._state["size"]
+        return mean  # (cell, series)
+
+    def _grow(self, n_cells: int) -> None:
+        self._state = {name: grown(array, n_cells) for name, array in self._state.items()}
+
+    def snapshot(self) -> Arrays:
+        """Return the state as arrays."""
+        return {**self._state, **nested({"spread": self._spread.snapshot()})}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Become the expert that ``snapshot`` was taken of."""
+        self._state = {name: arrays[name].copy() for name in self._state}
+        self._spread.restore(scoped(arrays, "spread"))
+
+
+def _rhythm(usual: NDArray[np.float32], level: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the usual of all cells, over their level: (bin, series), of (bin, cell, series)."""
+    total = np.fmax(level.sum(axis=0), 1e-9)
+    rhythm: NDArray[np.float64] = usual.sum(axis=1, dtype=np.float64) / total
+    return np.clip(rhythm, 0.0, LARGEST_RHYTHM)

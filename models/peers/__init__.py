@@ -1,0 +1,1 @@
+"""Peers: forecasters of other houses, to be compared with; they never feed the blend."""

@@ -1,0 +1,82 @@
+"""Ranks of actuals among the quantiles issued: what the coverage of each quantile lacked."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidecast.models.evaluate.losses import stretch
+
+__all__ = ["NOTHING", "chance_of_zero", "is_outer", "lacking"]
+
+Levels = NDArray[np.float64]
+Values = NDArray[np.float32]
+
+NOTHING = 1e-6
+"""Below this a forecast is 0."""
+
+OUTER = 0.4
+"""How far from the median levels are outer ones: those that bound intervals of 80 % and more."""
+
+HALF = 0.5
+"""How far a count stands for what is forecast around it."""
+
+LEAST = 1e-6
+"""The narrowest stretch of probability that is divided by."""
+
+
+def lacking(actual: Values, quantile: Values, levels: Levels, whole: bool) -> Levels:
+    """Return level - P(actual <= quantile), (row, level), of finite actuals, (row,).
+
+    ``quantile`` (row, level) are not yet cut off at 0. Where they and the actual are zero the
+    actual's rank is anywhere up to the chance of a zero (a randomised probability integral
+    transform, in expectation): zeros of sparse cells are no surprise.
+
+    Of ``whole`` numbers the outer levels rank as `tidecast.models.evaluate.losses.stretch` does: a
+    count of y stands for all that is forecast from y - 0.5 to y + 0.5. Inner ones do not, for
+    their sharpest quantiles are whole numbers themselves.
+    """
+    short = levels - (actual[:, None] <= np.fmax(quantile, 0.0))
+    sparse = (quantile[:, 0] < NOTHING) & (actual < NOTHING)
+    below = quantile[sparse]  # (row, level)
+    chance = chance_of_zero(below, levels)[:, None]
+    tied = levels * (1.0 - 1.0 / np.fmax(chance, levels))
+    short[sparse] = np.where(below < NOTHING, tied, short[sparse])
+    if whole:
+        _rank_outer(short, actual, quantile, levels)
+    return short
+
+
+def is_outer(levels: Levels) -> NDArray[np.bool_]:
+    """Tell which levels are outer ones."""
+    return np.abs(levels - 0.5) >= OUTER - 1e-9
+
+
+def _rank_outer(short: Levels, actual: Values, quantile: Values, levels: Levels) -> None:
+    """Rank counts among outer levels, in place, as the half around them lies.
+
+    A count that is half or more from every outer quantile ranks as a point does.
+    """
+    outer = is_outer(levels)
+    issued = np.where(quantile < NOTHING, np.float32(0.0), quantile)
+    near = (np.abs(actual[:, None] - issued[:, outer]) <= HALF).any(axis=1) | (actual < NOTHING)
+    start, end = stretch(actual[near], issued[near], levels, HALF)
+    width = (end - start)[:, None]
+    within = np.clip((levels[outer] - start[:, None]) / np.fmax(width, LEAST), 0.0, 1.0)
+    share = np.where(width > LEAST, within, start[:, None] <= levels[outer] + LEAST)
+    short[np.ix_(near, outer)] = levels[outer] - share
+
+
+def chance_of_zero(quantiles: NDArray[np.floating], levels: Levels) -> Levels:
+    """Return the level at which quantiles, (row, level), not yet cut off at 0, pass it: (row,).
+
+    The first is below 0; past the last level the chance is taken half way to 1.
+    """
+    last = (quantiles < NOTHING).sum(axis=-1) - 1
+    ahead = np.minimum(last + 1, len(levels) - 1)
+    rows = np.arange(len(quantiles))
+    low, high = quantiles[rows, last], quantiles[rows, ahead]
+    inside = np.where(high > low, -low / np.where(high > low, high - low, 1.0), 0.0)
+    chance = levels[last] + np.clip(inside, 0.0, 1.0) * (levels[ahead] - levels[last])
+    share = np.where(last == len(levels) - 1, (1.0 + levels[-1]) / 2, chance)
+    return np.asarray(share, np.float64)

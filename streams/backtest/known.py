@@ -1,0 +1,65 @@
+"""Columns of a long table that are covariates, known ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from tidecast.state.bins import BinGrid
+from tidecast.state.covariates import ALWAYS, Covariate, CovariateTable
+from tidecast.state.errors import LogError
+from tidecast.streams.backtest.columns import Columns
+from tidecast.streams.backtest.table import ALL
+from tidecast.streams.backtest.times import micros_of
+
+__all__ = ["read_known"]
+
+CELL = ("region", "category")
+
+
+def read_known(
+    frame: pl.LazyFrame, columns: Columns, names: Sequence[str], grid: BinGrid
+) -> CovariateTable:
+    """Return the columns ``names`` as covariates that were always known.
+
+    Several rows of a bin and cell are averaged. A bin without a row is missing.
+
+    Raises
+    ------
+    LogError
+        When a column holds no numbers.
+    """
+    if not names:
+        return CovariateTable()
+    try:
+        values = [pl.col(name).cast(pl.Float64).alias(f"value {name}") for name in names]
+        places = [
+            (pl.lit(ALL) if name is None else pl.col(name).cast(pl.String).fill_null(ALL))
+            for name in (columns.region, columns.category)
+        ]
+        named = [place.alias(what) for what, place in zip(CELL, places, strict=True)]
+        found = frame.select(pl.col(columns.time).alias("time"), *named, *values).collect()
+    except pl.exceptions.PolarsError as error:
+        raise LogError(f"covariates {', '.join(names)} cannot be read: {error}") from error
+    times = micros_of(found["time"], columns.time, grid)
+    rows = found.with_columns(times.alias("time")).drop_nulls("time")
+    rows = rows.with_columns(pl.Series("bin", grid.index(rows["time"].to_numpy())))
+    return CovariateTable([_of_column(rows, name) for name in names])
+
+
+def _of_column(rows: pl.DataFrame, name: str) -> Covariate:
+    value = pl.col(f"value {name}")
+    rows = rows.filter(value.is_finite()).group_by("bin", *CELL).agg(value.mean())
+    rows = rows.sort("bin", *CELL)
+    keys = rows.select(CELL).unique(maintain_order=True).with_row_index("place")
+    rows = rows.join(keys, on=CELL, maintain_order="left")
+    return Covariate(
+        name,
+        tuple((region, category) for _, region, category in keys.iter_rows()),
+        rows["bin"].to_numpy(),
+        rows["place"].to_numpy().astype(np.int64),
+        rows[f"value {name}"].to_numpy(),
+        np.full(rows.height, ALWAYS),
+    )
