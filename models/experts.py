@@ -67,12 +67,12 @@ EXPERTS: dict[str, Callable[[ForecastProfile], Expert]] = {
         LinearExpert,
         PooledExpert,
         TSB,
+        TreesExpert,
         Croston,
         LastValue,
         SnarimaxExpert,
         StarimaExpert,
         GeographicExpert,
-        TreesExpert,
     )
 }
 """Every expert by its name."""

@@ -140,9 +140,10 @@ class Forecaster:
         """Score and learn as `step` does; return what is thought of the next bins, for `issue`."""
         self.refits.make()
         scores = self._score(slab.bin, finite(slab.demand))
+        before = self._surroundings.scale, self._surroundings.level
         admitted, covariates = self._surroundings.observe(slab, cells, positions)
         heard = np.where(np.isfinite(admitted.values), finite(slab.values), np.nan)
-        self._weigh(slab.bin, heard)
+        self._weigh(slab.bin, heard, *before)
         self._window.append(slab.bin, admitted.values)
         for expert in self.experts:
             expert.learn(self._window, admitted, covariates)
@@ -203,15 +204,23 @@ class Forecaster:
             sheet.fill(due.lead, actual, due.means, due.quantiles())
         return sheet.scores
 
-    def _weigh(self, bin_: int, values: NDArray[np.float64]) -> None:
-        """Let blend, dispersion and calibration learn from what was said of a bin."""
+    def _weigh(
+        self,
+        bin_: int,
+        values: NDArray[np.float64],
+        scales: NDArray[np.float64],
+        levels: NDArray[np.float64],
+    ) -> None:
+        """Let blend, dispersion and calibration learn from what was said of a bin.
+
+        ``scales`` and ``levels``, (cell, series), are those before the bin: its own values must not
+        choose the units of their errors.
+        """
         for due in self._pending.about(bin_):
             n_cells = due.means.shape[-1]
             actual = values[:n_cells].T  # (series, cell)
             errors = due.means - actual.astype(np.float32)
-            scale, level = (
-                array[:n_cells].T for array in (self._surroundings.scale, self._surroundings.level)
-            )
+            scale, level = scales[:n_cells].T, levels[:n_cells].T
             self._blend.learn(errors, scale, size_of(level), due.lead)
             if due.lead == 1:
                 self._dispersion.learn(errors[0].T, due.means[0].T, due.scale.T)

@@ -66,8 +66,8 @@ class Guard:
     def reach(self) -> Cells:
         """How far from its level a value may be, (cell, series); without end at first."""
         seen = self._state["sizes_seen"]
-        young = 1.0 + np.where(seen > 0, YOUNG / np.fmax(seen, 1.0), np.inf)
-        return np.where(seen > 0, self._plain_reach * np.where(seen > 0, young, 1.0), np.inf)
+        young = 1.0 + YOUNG / np.fmax(seen, 1.0)
+        return np.where(seen > 0, self._plain_reach * young, np.inf)
 
     @property
     def _plain_reach(self) -> Cells:

@@ -1,7 +1,7 @@
 """Fits in a process of their own: rows in by standard input, artifacts out by standard output.
 
 A fit takes seconds of a core, and LightGBM is C++: neither shall hold up or end a worker. A process
-fits once, at the lowest priority, and ends; one whose worker has died ends with its answer.
+fits once, at a lower priority, and ends; one whose worker has died ends with its answer.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tidecast.state.errors import ServiceError
 
 __all__ = ["fit_apart"]
 
-LOWEST_PRIORITY = 19
+LOWER_PRIORITY = 5
 
 
 async def fit_apart(rows: Sequence[TrainingRows]) -> tuple[bytes, ...]:
@@ -63,7 +63,7 @@ def _unpacked(data: bytes) -> list[TrainingRows]:
 
 def main() -> None:
     """Fit to the rows on standard input."""
-    os.nice(LOWEST_PRIORITY)
+    os.nice(LOWER_PRIORITY)
     artifacts = [fit(rows).decode("ascii") for rows in _unpacked(sys.stdin.buffer.read())]
     sys.stdout.buffer.write(orjson.dumps(artifacts))
 

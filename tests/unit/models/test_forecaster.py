@@ -31,7 +31,7 @@ Values = NDArray[np.float64]
 def forecaster(horizon: int = HORIZON, n_series: int = 2) -> Forecaster:
     return Forecaster(
         ForecastProfile(
-            series=("demand", "traffic")[:n_series],
+            series=("demand", "traffic", "views", "returns")[:n_series],
             grid=BinGrid(HOUR),
             horizon=horizon,
             quantile_levels=(0.05, 0.1, 0.5, 0.9, 0.95),
@@ -62,6 +62,16 @@ def run(
 def as_bytes(forecast: Forecast) -> list[bytes]:
     arrays = [forecast.mean, forecast.quantiles, *forecast.weights.values()]
     return [array.tobytes() for array in arrays]
+
+
+def test_a_series_is_learnt_alike_to_the_bit_beside_others() -> None:
+    two, four = forecaster(), forecaster(n_series=4)
+    slabs = rhythm(60, 4)
+    more = np.concatenate([slabs, rhythm(60, 4, seed=1)], axis=-1)
+    for (_, one), (_, other) in zip(run(two, slabs), run(four, more), strict=True):
+        assert other.quantiles[:2].tobytes() == one.quantiles.tobytes()
+    for name in ("expert-pooled/models/squares", "blend/products", "calibrate/shift"):
+        assert four.snapshot()[name][:2].tobytes() == two.snapshot()[name].tobytes(), name
 
 
 def test_a_forecast_has_all_series_cells_leads_and_levels() -> None:

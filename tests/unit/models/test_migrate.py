@@ -143,7 +143,18 @@ def test_levels_that_stay_keep_their_quantiles_and_added_ones_lie_between() -> N
         assert (np.diff(theirs.quantiles, axis=-1) >= 0).all()
         width = mine.quantiles[..., [2]] - mine.quantiles[..., [0]]  # counts are ranked by levels
         apart = np.abs(theirs.quantiles[..., [1, 3]] - mine.quantiles[..., :2])
-        assert (apart <= 0.03 * width + 1e-6).all()
+        assert (apart <= 0.05 * width + 1e-6).all()
+
+
+def test_levels_that_stay_keep_their_quantiles_to_the_byte_where_values_are_no_counts() -> None:
+    old, new = config("ab"), config("ab", levels=(0.02, 0.1, 0.3, 0.5, 0.8))
+    slabs = 100.0 + 1.25 * rhythm(1)  # no whole numbers, no zeros: nothing is ranked by levels
+    one, other = forecaster(old), forecaster(old)
+    run(one, slabs[:40])
+    run(other, slabs[:40])
+    other = migrated(old, new, other)
+    for mine, theirs in zip(run(one, slabs, 40), run(other, slabs, 40), strict=True):
+        assert theirs.quantiles[..., [1, 3]].tobytes() == mine.quantiles[..., :2].tobytes()
 
 
 def test_forecasts_under_way_are_scored_at_the_levels_of_now() -> None:
