@@ -33,11 +33,14 @@ PROFILE = ForecastProfile(
 Values = NDArray[np.float64]
 
 
-def rhythm(n_bins: int, n_cells: int = 8, seed: int = 0) -> Values:
-    """Return counts with a daily rhythm and a shock that all cells share, (bin, cell, series)."""
-    random = np.random.default_rng(seed)
+def rhythm(n_bins: int, n_cells: int = 8, shared: float = 0.05) -> Values:
+    """Return counts with a daily rhythm, (bin, cell, series).
+
+    All cells share shocks of the variance ``shared``, relative to their mean.
+    """
+    random = np.random.default_rng(0)
     day = 1.0 + np.sin(np.arange(n_bins) * 2 * np.pi / 24)
-    shock = random.gamma(20.0, 0.05, n_bins)
+    shock = random.gamma(1.0 / shared, shared, n_bins)
     level = np.linspace(1.0, 40.0, 8)[:n_cells, None] * np.array([1.0, 0.5, 3.0])
     return random.poisson((day * shock)[:, None, None] * level).astype(np.float64)
 
@@ -85,13 +88,13 @@ def test_means_add_up_over_regions_categories_and_the_total() -> None:
 
 
 def test_quantiles_of_sums_are_of_their_own_level() -> None:
-    forecast = last(CoherentForecaster(Forecaster(PROFILE)), rhythm(150))
+    forecast = last(CoherentForecaster(Forecaster(PROFILE)), rhythm(150, shared=1e-6))
     totals = totals_of(forecast)
     total = totals.nodes.index(Cell(ALL, ALL))
     assert (np.diff(totals.forecast.quantiles, axis=-1) >= 0).all()
     width = np.ptp(totals.forecast.quantiles[0, total], axis=-1)
     added = np.ptp(forecast.quantiles[0].sum(axis=0), axis=-1)
-    assert (width < 0.9 * added).all()
+    assert (width < 0.8 * added).all()  # cells err independently
 
 
 def test_quantiles_of_cells_follow_their_means_by_ratio() -> None:
