@@ -118,10 +118,10 @@ class CoherentForecaster:
         """Return means of nodes, (series, node, lead), NaN where what is known ahead moves them."""
         if self.cells.known is None:
             return of_totals.mean
-        is_moved = opinion.factor[self._summed] != 1.0
+        is_moved = (opinion.factor[self._summed] != 1.0).astype(np.float32)
         return np.where(self._added(is_moved) > 0, np.float32(np.nan), of_totals.mean)
 
-    def _added(self, mean: NDArray[np.generic]) -> Values:
+    def _added(self, mean: NDArray[np.floating]) -> Values:
         """Return the sums of nodes, (series, node, lead), of means of cells."""
         return _columns(self._hierarchy.sums(_columns(mean))).astype(np.float32)
 
