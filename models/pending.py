@@ -61,10 +61,12 @@ class Dues:
 
     def quantiles(self) -> NDArray[np.float32]:
         """Return the blend's quantiles, (lead, series, cell, level)."""
-        flat = (-1, self.scale.shape[-1], 1)  # every lead of a series like a series of its own
-        shapes = self.shapes.reshape(-1, 1, *self.shapes.shape[2:])
+        n_leads, n_series, n_cells = self.scale.shape
+        n_rows, of_shapes = n_leads * n_series, self.shapes.shape[2:]
+        flat = (n_rows, n_cells, 1)  # every lead of a series like a series of its own
+        shapes = self.shapes.reshape(n_rows, 1, *of_shapes)
         found = quantiles_of(self.means[:, 0].reshape(flat), self.scale.reshape(flat), shapes)
-        return found.reshape(*self.scale.shape, -1)
+        return found.reshape(n_leads, n_series, n_cells, of_shapes[-1])
 
 
 def together(dues: Sequence[Due]) -> Iterator[slice]:

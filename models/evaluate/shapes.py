@@ -38,12 +38,12 @@ class ExpertShapes:
             means = dues.means[:, 1:]  # (lead, expert, series, cell)
             come = np.where(means > NOTHING, actual[:, : means.shape[-1]], np.nan)
             scale = np.broadcast_to(dues.scale[:, None], means.shape)
-            flat = (len(means), -1, means.shape[-1])
+            flat = (len(means), self._n * means.shape[2], means.shape[-1])
             self._calibrate.learn(
                 come.reshape(flat),
                 np.nan_to_num(means).reshape(flat),
                 scale.reshape(flat),
-                shapes.reshape(len(means), -1, *shapes.shape[3:]),
+                shapes.reshape(*flat[:2], *shapes.shape[3:]),
                 dues.leads,
             )
 

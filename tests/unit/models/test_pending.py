@@ -56,7 +56,9 @@ def test_leads_of_many_cells_come_a_few_at_a_time() -> None:
 
 
 def test_cells_there_are_none_of_are_no_obstacle() -> None:
-    assert list(together([due(2, 0), due(1, 0)])) == [slice(0, 2)]
+    none = [due(2, 0), due(1, 0)]
+    assert list(together(none)) == [slice(0, 2)]
+    assert Dues.of(none).quantiles().shape == (2, N_SERIES, 0, len(LEVELS))
 
 
 def test_quantiles_of_many_leads_are_those_of_each() -> None:
