@@ -18,7 +18,8 @@ class ForecastProfile:
 
     ``season_lengths`` are bins, rising; ``experts`` are names of `tidecast.models.experts`. A bin
     is corrected until ``reach`` microseconds after its end at most. ``holidays`` is a country, or a
-    part of one, as `tidecast.state.holidays` knows it.
+    part of one, as `tidecast.state.holidays` knows it, and ``region_holidays`` are pairs of a
+    region and the one whose holidays it keeps instead.
     """
 
     series: tuple[str, ...]
@@ -29,6 +30,7 @@ class ForecastProfile:
     experts: tuple[str, ...] = DEFAULT_EXPERTS
     reach: int = 0
     holidays: str | None = None
+    region_holidays: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(cls, settings: Settings) -> ForecastProfile:
@@ -44,6 +46,7 @@ class ForecastProfile:
             experts=forecast.experts,
             reach=SlabRules.of(settings).reach,
             holidays=settings.shop.holidays,
+            region_holidays=tuple(settings.regions.holidays.items()),
         )
 
     @property

@@ -15,6 +15,7 @@ __all__ = [
     "KINDS",
     "NUMBERS",
     "CovariateSettings",
+    "HolidayCode",
     "RegionsSettings",
     "SeriesSettings",
     "SourceSettings",
@@ -59,6 +60,9 @@ def _check_zone(value: str) -> str:
 
 
 ZoneName = Annotated[str, AfterValidator(_check_zone)]
+
+HolidayCode = Annotated[str, Field(pattern=r"^[A-Z]{2,3}(-[A-Z0-9]{1,6})?$")]
+"""A country whose holidays are kept, or a part of one: "GB", "DE-BY"."""
 
 
 class TimeSettings(Frozen):
@@ -150,13 +154,14 @@ class RegionsSettings(Frozen):
 
     "field": the record names its region; ``table`` (CSV: region, lat, lng) gives positions.
     "h3": computed from lat/lng at ``resolution``. "grid": from lat/lng on a regular grid of
-    ``cell_degrees``.
+    ``cell_degrees``. ``holidays`` names the country of regions that do not keep the shop's.
     """
 
     by: Literal["field", "h3", "grid"] = "field"
     table: Path | None = None
     resolution: int = Field(default=6, ge=0, le=15)
     cell_degrees: float = Field(default=0.1, gt=0, le=90)
+    holidays: dict[str, HolidayCode] = Field(default={})
 
     @model_validator(mode="after")
     def _table_needs_field(self) -> Self:

@@ -20,10 +20,11 @@ from tidecast.state.covariate_file import read_covariates
 from tidecast.state.covariates import CovariateTable
 from tidecast.state.errors import SettingsError
 from tidecast.state.settings import Settings
+from tidecast.state.settings.events import RegionsSettings
 from tidecast.state.settings.root import ForecastSettings, ShopSettings
 from tidecast.streams.backtest.columns import find_columns
 from tidecast.streams.backtest.known import read_known
-from tidecast.streams.backtest.places import read_places
+from tidecast.streams.backtest.places import read_places, read_region_holidays
 from tidecast.streams.backtest.sources import LogSlabs, Slabs, TableSlabs
 from tidecast.streams.backtest.table import Absent, Aggregate, Table, open_table, read_table
 from tidecast.streams.backtest.times import parse_frequency
@@ -90,7 +91,7 @@ class Plan:
             self.slabs.fingerprint(),
             *(profile.series, profile.grid.width, str(profile.grid.zone), profile.horizon),
             *(profile.quantile_levels, profile.season_lengths, profile.experts, profile.reach),
-            *(profile.holidays, self.known.fingerprint()),
+            *(profile.holidays, profile.region_holidays, self.known.fingerprint()),
             *(self.span, self.peers, self.leave_one_out),
         )
         return xxhash.xxh3_128_hexdigest(repr(meaning).encode())
@@ -128,6 +129,8 @@ def plan_table(path: Path, asked: Asked) -> Plan:
     grid = BinGrid(parse_frequency(asked.freq or ""), zone)
     table = read_table(frame, columns, grid, asked.aggregate, asked.absent)
     places = read_places(asked.regions) if asked.regions else {}
+    kept = read_region_holidays(asked.regions) if asked.regions else {}
+    regions = _checked(RegionsSettings, holidays=kept)
     plain = ForecastProfile(
         series=columns.values,
         grid=grid,
@@ -135,6 +138,7 @@ def plan_table(path: Path, asked: Asked) -> Plan:
         quantile_levels=LEVELS,
         season_lengths=grid.season_lengths(),
         holidays=shop.holidays,
+        region_holidays=tuple(regions.holidays.items()),
     )
     slabs = TableSlabs(table, places)
     told = f"columns: {columns.describe()}"
@@ -236,4 +240,4 @@ def _checked(model: type[Any], **values: Any) -> Any:
         first = error.errors()[0]
         name = str(first["loc"][0])
         why = first["msg"].removeprefix("Value error, ")
-        raise SettingsError(f"{name} = {values.get(name)!r}: {why}") from error
+        raise SettingsError(f"{name} = {first['input']!r}: {why}") from error

@@ -18,6 +18,7 @@ from tidecast.models.evaluate.backtest import Backtest
 from tidecast.state.bins import HOUR, iso
 from tidecast.state.settings.experts import DEFAULT_EXPERTS
 from tidecast.tools.backtest import run as runner
+from tidecast.tools.backtest.plan import Asked, plan_table
 from tidecast.tools.main import run
 
 START = 474_000 * HOUR
@@ -284,3 +285,15 @@ def test_options_of_tables_need_a_frequency(
 ) -> None:
     assert run(["backtest", str(sales), "--value", "value"]) == 2
     assert "--value is for a TABLE, which needs --freq" in capsys.readouterr().err
+
+
+def test_regions_keep_the_holidays_of_their_column(
+    sales: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    regions = tmp_path / "regions.csv"
+    regions.write_text("region,lat,lng,holidays\nnorth,55,-2,GB-ENG\nsouth,51,0,England\n")
+    assert backtest(sales, "--regions", str(regions)) == 2
+    assert "holidays = 'England'" in capsys.readouterr().err
+    regions.write_text("region,lat,lng,holidays\nnorth,55,-2,GB-ENG\nsouth,51,0,\n")
+    plan = plan_table(sales, Asked(freq="1h", regions=regions))
+    assert plan.profile.region_holidays == (("north", "GB-ENG"),)
