@@ -18,8 +18,9 @@ __all__ = ["HolidayTerms"]
 Cells = NDArray[np.float64]  # (cell, series)
 
 SUNDAY = 6
-PRIOR = {"holiday": 4.0, "as_sunday": 4.0, "bridge": 16.0, "eve": 16.0, "day_after": 16.0}
-"""Terms, and the precision of their effects before any is known: days around holidays do less."""
+PRIOR = {"holiday": 4.0, "as_sunday": 4.0, "bridge": 48.0, "eve": 48.0, "day_after": 48.0}
+"""Terms, and the precision of their effects before any is known: days around holidays do less,
+and one of them tells little of the next."""
 
 
 class HolidayTerms:
@@ -55,6 +56,10 @@ class HolidayTerms:
                 as_sunday = _sunday(bin_, usual, level)[self._keep[code]]
                 terms[names.index("as_sunday"), self._keep[code]] = as_sunday
         return terms
+
+    def are_kept(self, terms: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return which cells have a holiday, (cell, series), by terms of which ours are first."""
+        return terms[0] == 1.0 if self.prior else np.zeros(terms.shape[1:], bool)
 
 
 def _sunday(bin_: int, usual: UsualWeek, level: Cells) -> Cells:

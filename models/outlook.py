@@ -11,6 +11,7 @@ from tidecast.models.arrays import Arrays, grown, nested, scoped
 from tidecast.models.covariates import Calendar
 from tidecast.models.deviations import Deviations
 from tidecast.models.effects import TELLING, Effects
+from tidecast.models.feed import Feed
 from tidecast.models.holiday_terms import HolidayTerms
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.usual import UsualWeek
@@ -51,12 +52,19 @@ class Outlook:
         self._factors = Window(profile.context_length if self.names else 1, profile.n_series)
 
     def learn(
-        self, slab: Slab, cells: Sequence[Cell], usual: UsualWeek, level: Cells, reach: Cells
+        self,
+        slab: Slab,
+        cells: Sequence[Cell],
+        usual: UsualWeek,
+        level: Cells,
+        reach: Cells,
+        feed: Feed,
     ) -> None:
         """Learn from a bin, as it came, what moved it.
 
-        ``usual`` has not learnt from the bin, nor has ``level``, (cell, series). Nothing beyond
-        ``reach`` is believed.
+        ``usual`` has not learnt from the bin, nor have ``level``, (cell, series), and ``feed``.
+        Nothing beyond ``reach`` is believed, nor what comes of a feed that is down: but on a
+        holiday it is the shop that is shut.
         """
         if not self.names:
             return
@@ -70,7 +78,9 @@ class Outlook:
         self._effects.rescale(np.concatenate([fixed, self._deviations.widen(known)]))
         expected = usual.of(bins, level)[0].astype(np.float64)
         terms = self._terms(slab.bin, known, usual, level)
-        self._effects.learn(np.minimum(slab.values, reach), expected, terms)
+        down = feed.is_down(slab.bin, slab.values, expected)
+        heard = np.where(down & ~self._holidays.are_kept(terms), np.nan, slab.values)
+        self._effects.learn(np.minimum(heard, reach), expected, terms)
         self._factors.append(slab.bin, self._effects.factors(terms))
         self._deviations.learn(known)
 

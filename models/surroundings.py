@@ -69,7 +69,8 @@ class Surroundings:
             self._known_places = (len(cells), len(positions))
             self._neighbours = cell_neighbours(cells, positions)
         demand = Slab(slab.bin, finite(slab.demand))
-        self._outlook.learn(demand, cells, self._usual, self._guard.level, self.ceiling)
+        believed = self._guard.level, self.ceiling
+        self._outlook.learn(demand, cells, self._usual, *believed, self._feed)
         admitted = self._admit(slab)
         level = self._guard.level
         usual_now = self._usual.of(range(slab.bin, slab.bin + 1), level)[0]

@@ -15,7 +15,7 @@ from tidecast.models.profile import ForecastProfile
 from tidecast.models.usual import UsualWeek
 from tidecast.state.bins import BinGrid
 from tidecast.state.cells import Cell
-from tidecast.state.covariates import Covariate, CovariateTable
+from tidecast.state.covariates import ALWAYS, Covariate, CovariateTable
 from tidecast.state.holidays import Holidays
 from tidecast.state.slabs import Slab
 
@@ -93,6 +93,22 @@ def test_a_promotion_announced_after_the_origin_is_not_known_there() -> None:
         means.append(steps[86][1].mean)  # of day 90 at lead 4, announced when day 87 ends
     assert means[0].tobytes() == means[1].tobytes()
     assert (means[2][0, :4, 3] > 1.5 * means[0][0, :4, 3]).all()
+
+
+def test_an_outage_tells_nothing_of_what_covariates_do() -> None:
+    slabs = doubled()
+    days = np.arange(150)
+    warmth = np.sin(days / 5.0)
+    row = (days + FIRST_BIN, np.zeros(150, np.int64), warmth, np.full(150, ALWAYS))
+    known = CovariateTable([Covariate("warmth", ((None, None),), *row)])
+    effects = []
+    for silent in (0.0, np.nan):
+        slabs[108:111] = silent
+        model = Forecaster(replace(PROFILE, holidays=None), known=known)
+        for bin_, values in enumerate(slabs, FIRST_BIN):
+            model.step(Slab(bin_, values), CELLS, {})
+        effects.append(model.snapshot()["surroundings/outlook/effects/effects"])
+    assert effects[0].tobytes() == effects[1].tobytes()
 
 
 def errors(forecasts: list[Forecast], slabs: Values, wanted: list[date]) -> Values:
