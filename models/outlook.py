@@ -37,13 +37,11 @@ class Outlook:
     Without anything known ahead all factors are exactly 1.
     """
 
-    def __init__(
-        self, profile: ForecastProfile, calendar: Calendar, known: CovariateTable | None = None
-    ) -> None:
+    def __init__(self, profile: ForecastProfile, calendar: Calendar, known: CovariateTable) -> None:
         self._calendar = calendar
         self._horizon = profile.horizon
         self._holidays = HolidayTerms(profile, calendar)
-        self._known = known or CovariateTable()
+        self._known = known
         self.names = (*self._holidays.prior, *self._known.names)
         prior = (*self._holidays.prior.values(), *[OF_COVARIATE] * len(self._known.names))
         self._columns = self._known.columns(())

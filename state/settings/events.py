@@ -14,6 +14,7 @@ from tidecast.state.settings.base import DAY, Duration, Frozen, Name
 __all__ = [
     "KINDS",
     "NUMBERS",
+    "CovariateKind",
     "CovariateSettings",
     "HolidayCode",
     "RegionsSettings",
@@ -217,14 +218,19 @@ class SeriesSettings(Frozen):
                 raise ValueError(f"unknown kind {kind!r} of {self.stream} events: use {known}")
 
 
-class CovariateSettings(Frozen):
-    """A number that is known ahead and moves demand, such as a promotion, a price, a temperature.
+CovariateKind = Literal["known", "past", "static"]
 
-    ``table`` is a CSV file of time and value; a region, a category and ``known_at``, when a row
-    was known, as far as there are any. ``absent`` is the value where there is no row; None =
-    missing.
+
+class CovariateSettings(Frozen):
+    """A number that moves demand, such as a promotion, a price, a temperature, the size of a store.
+
+    It is "known" ahead, told only of what is "past", or "static": of cells, at any time. ``table``
+    is a CSV file of time (but of static ones) and value; a region, a category and ``known_at``,
+    when a row was known, as far as there are any. ``absent`` is the value where there is no row;
+    None = missing.
     """
 
     name: Name
     table: Path
+    kind: CovariateKind = "known"
     absent: float | None = Field(default=None, allow_inf_nan=False)

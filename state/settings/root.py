@@ -170,7 +170,7 @@ class Settings(Frozen):
             include={"shop", "bins", "regions", "sources", "series", "forecast", "limits"},
         )
         if self.covariates:
-            meaning["covariates"] = [[of.name, of.absent] for of in self.covariates]
+            meaning["covariates"] = [[of.name, of.kind, of.absent] for of in self.covariates]
         meaning["regions"].pop("table")
         meaning["limits"].pop("max_ahead")
         if self.shop.holidays is None:

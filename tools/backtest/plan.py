@@ -17,7 +17,7 @@ from tidecast.models.evaluate.where import EVERYTHING, ScoreWhere
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.bins import BinGrid, iso
 from tidecast.state.covariate_file import read_covariates
-from tidecast.state.covariates import CovariateTable
+from tidecast.state.covariates import CovariateTable, Kind
 from tidecast.state.errors import SettingsError
 from tidecast.state.settings import Settings
 from tidecast.state.settings.events import RegionsSettings
@@ -63,10 +63,19 @@ class Asked:
     regions: Path | None = None
     holidays: str | None = None
     future: tuple[str, ...] = ()
+    past: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
     peers: bool = False
     peer_cells: int = 20
     peer_seconds: float = 600.0
     peer_seed: int = 0
+
+    @property
+    def covariates(self) -> dict[str, Kind]:
+        """Columns that are covariates, and of which kind."""
+        named: tuple[tuple[Kind, tuple[str, ...]], ...]
+        named = ("known", self.future), ("past", self.past), ("static", self.static)
+        return {name: kind for kind, names in named for name in names}
 
 
 @dataclass(frozen=True)
@@ -122,7 +131,8 @@ def plan_table(path: Path, asked: Asked) -> Plan:
     frame = open_table(path)
     columns = find_columns(
         frame.collect_schema(),
-        *(asked.time, asked.region, asked.category, asked.value, asked.censored, asked.future),
+        *(asked.time, asked.region, asked.category, asked.value, asked.censored),
+        covariates=tuple(asked.covariates),
     )
     zone = asked.timezone or "UTC"
     shop = _checked(ShopSettings, time_zone=zone, holidays=asked.holidays)
@@ -139,13 +149,14 @@ def plan_table(path: Path, asked: Asked) -> Plan:
         season_lengths=grid.season_lengths(),
         holidays=shop.holidays,
         region_holidays=tuple(regions.holidays.items()),
+        past=asked.past,
+        static=asked.static,
     )
     slabs = TableSlabs(table, places)
     told = f"columns: {columns.describe()}"
-    if asked.future:
-        told += f"; known ahead: {', '.join(asked.future)}"
+    told += "".join(f"; {kind}: {name}" for name, kind in asked.covariates.items())
     notes = (told, *_of_table(table, places))
-    known = read_known(frame, columns, asked.future, grid)
+    known = read_known(frame, columns, asked.covariates, grid)
     return replace(_plan(slabs, plain, asked, notes), known=known)
 
 
