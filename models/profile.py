@@ -18,8 +18,10 @@ class ForecastProfile:
 
     ``season_lengths`` are bins, rising; ``experts`` are names of `tidecast.models.experts`. A bin
     is corrected until ``reach`` microseconds after its end at most. ``holidays`` is a country, or a
-    part of one, as `tidecast.state.holidays` knows it. ``ratios`` are places of series that do not
-    add up over cells: means and ratios.
+    part of one, as `tidecast.state.holidays` knows it, and ``region_holidays`` are pairs of a
+    region and the one whose holidays it keeps instead. ``past`` and ``static`` are names of
+    covariates of these kinds. ``ratios`` are places of series that do not add up over cells: means
+    and ratios.
     """
 
     series: tuple[str, ...]
@@ -31,6 +33,9 @@ class ForecastProfile:
     reach: int = 0
     holidays: str | None = None
     ratios: tuple[int, ...] = ()
+    region_holidays: tuple[tuple[str, str], ...] = ()
+    past: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, settings: Settings) -> ForecastProfile:
@@ -47,6 +52,9 @@ class ForecastProfile:
             reach=SlabRules.of(settings).reach,
             holidays=settings.shop.holidays,
             ratios=tuple(n for n, one in enumerate(settings.series) if not one.adds_up),
+            region_holidays=tuple(settings.regions.holidays.items()),
+            past=tuple(of.name for of in settings.covariates if of.kind == "past"),
+            static=tuple(of.name for of in settings.covariates if of.kind == "static"),
         )
 
     @property
