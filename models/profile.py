@@ -71,7 +71,7 @@ class ForecastProfile:
         """Return the profile by which sums over cells are forecast: by who is never refitted."""
         series = tuple(self.series[place] for place in self.summed)
         experts = tuple(name for name in self.experts if name != "trees") or ("seasonal_naive",)
-        return replace(self, series=series, experts=experts, ratios=())
+        return replace(self, series=series, experts=experts, ratios=(), past=(), static=())
 
     @property
     def context_length(self) -> int:
