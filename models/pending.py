@@ -9,13 +9,10 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays
+from tidecast.models.arrays import Arrays, runs
 from tidecast.models.calibrate import quantiles_of
 
 __all__ = ["Due", "Dues", "Pending", "together"]
-
-AT_ONCE = 4096
-"""Forecasts of a series that are worked on at once: so many fit a processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -70,17 +67,13 @@ class Dues:
 
 
 def together(dues: Sequence[Due]) -> Iterator[slice]:
-    """Yield runs of ``dues`` that are of equally many cells, and not too much to work on at once.
-
-    Array by array the interpreter costs more than the arithmetic where cells are few.
-    """
+    """Yield `runs` of ``dues`` that are of equally many cells."""
     start = 0
     for n_cells, alike in groupby(due.scale.shape[-1] for due in dues):
-        end = start + sum(1 for _ in alike)
-        step = max(1, AT_ONCE // max(1, n_cells))
-        for first in range(start, end, step):
-            yield slice(first, min(first + step, end))
-        start = end
+        n_dues = sum(1 for _ in alike)
+        for run in runs(n_dues, n_cells):
+            yield slice(start + run.start, start + run.stop)
+        start += n_dues
 
 
 class Pending:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tidecast.models.arrays import AT_ONCE
 from tidecast.models.blend import KEPT_PER_BIN, N_SIZES, Blend
 from tidecast.models.calibrate import GROUPS, Calibrate
-from tidecast.models.pending import AT_ONCE, Due, Dues, Pending, together
+from tidecast.models.pending import Due, Dues, Pending, together
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import ScoreSheet
 from tidecast.state.bins import HOUR, BinGrid
