@@ -36,7 +36,7 @@ def settings(**of: Any) -> Settings:
 def cut(bin_: int) -> Cut:
     """Return the cut of a bin with 20 events a region, or, where promoted, 50 in the north."""
     counts = np.array([50 if bin_ in PROMOTED else 20, 20])
-    sums = BinSums.of(bin_, REGIONS, counts[None])
+    sums = BinSums.of(bin_, REGIONS, np.stack([counts, counts]))
     return Cut("clicks", 0, bin_, bin_, 10 * bin_, (sums,))
 
 
@@ -61,7 +61,7 @@ def forecasts(fold: ForecastFold, log: list[InputMessage]) -> list[bytes]:
 
 def told_by_table(folder: Path) -> Settings:
     rows = [
-        f"{iso(bin_ * MINUTE)},north,1,{iso((bin_ - AHEAD) * MINUTE)}"
+        f"{iso(bin_ * MINUTE)},north,1,{iso((bin_ - AHEAD) * MINUTE + 1_000_000)}"
         for bin_ in PROMOTED
         if bin_ < N_BINS + AHEAD
     ]
