@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tidecast.state.bins import BinGrid
 from tidecast.state.settings import Settings
@@ -20,7 +20,8 @@ class ForecastProfile:
     is corrected until ``reach`` microseconds after its end at most. ``holidays`` is a country, or a
     part of one, as `tidecast.state.holidays` knows it, and ``region_holidays`` are pairs of a
     region and the one whose holidays it keeps instead. ``past`` and ``static`` are names of
-    covariates of these kinds.
+    covariates of these kinds. ``ratios`` are places of series that do not add up over cells: means
+    and ratios.
     """
 
     series: tuple[str, ...]
@@ -31,6 +32,7 @@ class ForecastProfile:
     experts: tuple[str, ...] = DEFAULT_EXPERTS
     reach: int = 0
     holidays: str | None = None
+    ratios: tuple[int, ...] = ()
     region_holidays: tuple[tuple[str, str], ...] = ()
     past: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
@@ -49,6 +51,7 @@ class ForecastProfile:
             experts=forecast.experts,
             reach=SlabRules.of(settings).reach,
             holidays=settings.shop.holidays,
+            ratios=tuple(n for n, one in enumerate(settings.series) if not one.adds_up),
             region_holidays=tuple(settings.regions.holidays.items()),
             past=tuple(of.name for of in settings.covariates if of.kind == "past"),
             static=tuple(of.name for of in settings.covariates if of.kind == "static"),
@@ -58,6 +61,17 @@ class ForecastProfile:
     def n_series(self) -> int:
         """Series forecast."""
         return len(self.series)
+
+    @property
+    def summed(self) -> tuple[int, ...]:
+        """Places of the series that add up over cells."""
+        return tuple(place for place in range(self.n_series) if place not in self.ratios)
+
+    def of_totals(self) -> ForecastProfile:
+        """Return the profile by which sums over cells are forecast: by who is never refitted."""
+        series = tuple(self.series[place] for place in self.summed)
+        experts = tuple(name for name in self.experts if name != "trees") or ("seasonal_naive",)
+        return replace(self, series=series, experts=experts, ratios=(), past=(), static=())
 
     @property
     def context_length(self) -> int:

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tidecast.models.arrays import Arrays, finite, nested, scoped
+from tidecast.models.coherent import CoherentForecaster
 from tidecast.models.evaluate.beside import Beside
 from tidecast.models.evaluate.evaluator import Evaluator, Span
 from tidecast.models.evaluate.fans import Fans
 from tidecast.models.evaluate.left_out import LeftOut, OverheardForecaster
+from tidecast.models.evaluate.of_sums import SumScores
 from tidecast.models.evaluate.said import Said
 from tidecast.models.evaluate.shapes import ExpertShapes
 from tidecast.models.evaluate.weights import DailyWeights
@@ -39,9 +41,12 @@ class Backtest:
         known: CovariateTable | None = None,
     ) -> None:
         self.profile = profile
-        self.forecaster = OverheardForecaster(profile, known=known)
-        self.left_out = LeftOut(profile, span, self.forecaster) if leave_one_out else None
+        cells = OverheardForecaster(profile, known=known)
+        totals = OverheardForecaster(profile.of_totals())
+        self.forecaster = CoherentForecaster(cells, totals)
+        self.left_out = LeftOut(profile, span, cells, totals) if leave_one_out else None
         self.evaluator = Evaluator(profile, span)
+        self.of_sums = SumScores(profile, span)
         self.fans = Fans(profile, span.fans_origin)
         self.weights = DailyWeights(profile)
         self._shapes = ExpertShapes(profile)
@@ -56,9 +61,9 @@ class Backtest:
         if self.beside is not None:
             self.beside.step(slab)
         if slab.revision:
-            self.forecaster.correct(slab)
+            self.forecaster.correct(slab, cells)
             if self.left_out is not None:
-                self.left_out.correct(slab)
+                self.left_out.correct(slab, cells)
             if slab.bin in self._open:
                 self._open[slab.bin] = (slab, self._open[slab.bin][1])
             return
@@ -73,9 +78,9 @@ class Backtest:
 
     def _hear(self, slab: Slab) -> None:
         """Keep what was said of a bin, and let experts' shapes learn from it."""
-        dues = self.forecaster.said_of(slab.bin)
+        dues = self.forecaster.cells.said_of(slab.bin)
         shapes = tuple(self._shapes.of(due, slab.bin - due.lead) for due in dues)
-        said = Said(dues, shapes)
+        said = Said(dues, shapes, sums=self.forecaster.totals.said_of(slab.bin))
         self._open[slab.bin] = (slab, said)
         self._shapes.learn(said, finite(slab.demand).T)
         if self.left_out is not None:
@@ -94,6 +99,7 @@ class Backtest:
             cells = self.cells[: actual.shape[1]]
             self.fans.add(bin_, actual, said, self.evaluator)
             self.evaluator.add(bin_, actual, cells, said)
+            self.of_sums.add(bin_, actual, cells, said)
             if self.beside is not None:
                 self.beside.score(bin_, actual, cells, said)
             if self.left_out is not None:
@@ -110,6 +116,7 @@ class Backtest:
             {
                 "forecaster": self.forecaster.snapshot(),
                 "evaluator": self.evaluator.snapshot(),
+                "of_sums": self.of_sums.snapshot(),
                 "fans": self.fans.snapshot(),
                 "weights": self.weights.snapshot(),
                 "shapes": self._shapes.snapshot(),
@@ -124,6 +131,7 @@ class Backtest:
         self.cells = cells
         self.forecaster.restore(scoped(arrays, "forecaster"))
         self.evaluator.restore(scoped(arrays, "evaluator"), cells)
+        self.of_sums.restore(scoped(arrays, "of_sums"), cells)
         self.fans.restore(scoped(arrays, "fans"))
         self.weights.restore(scoped(arrays, "weights"))
         self._shapes.restore(scoped(arrays, "shapes"))
@@ -134,8 +142,9 @@ class Backtest:
         self._open = {}
         waiting = scoped(arrays, "open")
         for bin_ in sorted(int(name.split("/")[0]) for name in waiting if name.endswith("values")):
-            dues = self.forecaster.said_of(bin_)  # kept as long as a correction may come
-            said = Said(dues, tuple(waiting.get(f"{bin_}/shapes", ())))
+            dues = self.forecaster.cells.said_of(bin_)  # kept as long as a correction may come
+            shapes = tuple(waiting.get(f"{bin_}/shapes", ()))
+            said = Said(dues, shapes, sums=self.forecaster.totals.said_of(bin_))
             self._open[bin_] = (Slab(bin_, waiting[f"{bin_}/values"]), said)
             if self.left_out is not None:
                 self.left_out.hear(bin_)

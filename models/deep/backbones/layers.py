@@ -91,8 +91,9 @@ class Attention(nn.Module):
         query = self.before(state)
         seen = query if memory is None else self.before(memory)
         key, value = self.key_value(seen).chunk(2, dim=-1)  # (row, from, width)
-        heads = (_split(part) for part in (self.query(query), key, value))
-        found = functional.scaled_dot_product_attention(*heads, attn_mask=bias)
+        found = functional.scaled_dot_product_attention(
+            _split(self.query(query)), _split(key), _split(value), attn_mask=bias
+        )
         state = state + self.out(found.transpose(1, 2).flatten(2))  # (row, to, width)
         return state + self.feed_forward(state)
 

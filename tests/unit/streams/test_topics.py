@@ -43,7 +43,8 @@ def test_partitions_are_for_sources_and_one_log_feeds_the_forecaster() -> None:
 
 def test_a_topic_of_covariates_has_one_partition_however_many_it_tells() -> None:
     of = [{"name": name, "topic": "told"} for name in ("promotion", "price")]
-    plans = plan_topics(settings_with(covariates=of), 4)
+    settings = parse_settings(SETTINGS.model_dump(exclude_unset=True) | {"covariates": of})
+    plans = plan_topics(settings, 4)
     assert [plan.partitions for plan in plans if plan.name == "told"] == [1]
 
 
