@@ -46,18 +46,22 @@ class ForecastFold:
         self.forecaster = CoherentForecaster(Forecaster(profile, refits_are_decided, known))
         self.announced = AnnouncedCovariates(settings, known, profile.context_length)
         self._positions = Positions(settings.regions)
-        self._waiting: deque[Slab | LateBins] = deque()
+        self._waiting: deque[Slab | LateBins | Announcement] = deque()
 
     def step(self, message: InputMessage) -> Iterator[Closed | LateBins]:
         """Fold one message; yield what each bin that it closes gives, and what came too late."""
-        if isinstance(message, Announcement):
-            self.announced.take(message, self.next_bin)
-        elif isinstance(message, Refit):
+        if isinstance(message, Refit):
             self.forecaster.refits.decide(message)
+        elif isinstance(message, Announcement):
+            self._waiting.append(message)
         else:
             self._waiting += self.slabs.step(message)
         while self._waiting and not self.forecaster.refits.are_awaited:
-            yield self._given(self._waiting.popleft())
+            waiting = self._waiting.popleft()
+            if isinstance(waiting, Announcement):
+                self.announced.take(waiting, self.next_bin)
+            else:
+                yield self._given(waiting)
 
     def _given(self, slab: Slab | LateBins) -> Closed | LateBins:
         if isinstance(slab, LateBins):

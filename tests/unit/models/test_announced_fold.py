@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from slabs import settings_with
+from refits import FIRST_BIN, WITHOUT, bins
+from slabs import LISTED, settings_with
 
 from tidecast.models.fold import Closed, ForecastFold
 from tidecast.state.bins import iso
@@ -94,3 +95,19 @@ def test_a_fold_restored_amid_announcements_goes_on_to_the_byte() -> None:
         assert resent
         assert before + forecasts(second, [*resent, *log[middle:]]) == whole
         assert second.snapshot() == fold.snapshot()
+
+
+def test_an_announcement_waits_behind_bins_that_wait_for_a_decision() -> None:
+    told = settings_with(
+        forecast={"horizon": 3, "season_lengths": [4]},
+        covariates=[{"name": "promotion", "topic": "told"}],
+    )
+    row = Announced(0, "promotion", FIRST_BIN + 12, FIRST_BIN + 12, None, None, 1.0, None)
+    announcement = Announcement("told", 0, 1, (row,))
+    known = []
+    for early, late in (([WITHOUT], []), ([], [WITHOUT])):
+        fold = ForecastFold(told, refits_are_decided=True)
+        log = [LISTED, *bins(0, 8), *early, *bins(8, 10), announcement, *late]
+        forecasts(fold, log)
+        known.append(fold.announced.snapshot()[1]["promotion/known_at"].tolist())
+    assert known == [[(FIRST_BIN + 10) * MINUTE]] * 2
