@@ -126,6 +126,7 @@ def migrated_fold(
     old, new = ForecastFold(change.old), ForecastFold(change.new)
     old.restore(data)
     new.slabs = migrated_slabs(change, old.slabs, whole_from, joining, counts)
+    new.announced.restore(*old.announced.snapshot())
     new.forecaster.restore(migrated_coherent(change, old.forecaster.snapshot()))
     return new.snapshot()
 
