@@ -64,7 +64,6 @@ LAYOUTS: Mapping[str, Layout] = {
     "expert-holt_winters/seasons": Layout(2),
     "expert-holt_winters/age": Layout(1),
     "expert-linear/weights": Layout(0),
-    "expert-linear/steps": Layout(0),
     "expert-linear/departures/values": Layout(2, np.nan),
     "expert-pooled/features/told/*": WHOLE,
     "expert-pooled/features/week/*": Layout(1),
