@@ -63,7 +63,6 @@ LAYOUTS: Mapping[str, Layout] = {
     "expert-holt_winters/age": Layout(1),
     "expert-linear/weights": Layout(0),
     "expert-linear/steps": Layout(0),
-    "expert-linear/departures/values": Layout(2, np.nan),
     "expert-pooled/features/week/*": Layout(1),
     "expert-pooled/features/kept/*/values": Layout(2, np.nan),
     "expert-pooled/models/*": Layout(0),
@@ -85,12 +84,15 @@ LAYOUTS: Mapping[str, Layout] = {
     "expert-trees/artifact": Layout(0),
     "expert-trees/next": Layout(0, np.nan),
     "expert-trees/schedule/*": WHOLE,
-    "expert-trees/departures/values": Layout(2, np.nan),
     "expert-trees/examples/origin": WHOLE,
     "expert-trees/examples/n_rows": WHOLE,
     "expert-trees/examples/lead": WHOLE,
     "expert-trees/examples/cell": WHOLE,
     "expert-trees/examples/*": Layout(0, np.nan),
+    "expert-*/departures/values": Layout(2, np.nan),
+    "expert-*/rows": Layout(0),
+    "expert-*/learnt": Layout(0),
+    "expert-*/came_true": Layout(1),
 }
 """By the name of an array; calibration and its shapes are moved by functions of their own."""
 
