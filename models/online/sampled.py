@@ -41,10 +41,10 @@ N_FEATURES = 9
 class SampledExpert:
     """A River regressor of departures from the usual week, one per series, the lead a feature.
 
-    River learns and predicts row by row, which is slow. So there is a budget of rows a bin, which
-    no clock decides: the first cells are forecast, as many as are worth ``rows_asked`` predictions,
-    and the expert sleeps for the others (NaN); ``rows_learnt`` pairs of cell and lead are learnt,
-    drawn anew by the number of the bin.
+    River learns and predicts row by row, which is slow. So there is a budget of rows a bin and
+    series, which no clock decides: the first cells are forecast, as many as are worth
+    ``rows_asked`` predictions, and the expert sleeps for the others (NaN); ``rows_learnt`` pairs of
+    cell and lead are learnt, drawn anew by the number of the bin.
 
     A departure is in units of the cell, its scale times the root of what is usual of the bin over
     its level: counts vary less at night. It is clipped, and what is said is a mean of such, so that
@@ -61,12 +61,9 @@ class SampledExpert:
         self._horizon = profile.horizon
         shortest = profile.season_lengths[0] if profile.season_lengths else 0
         self._season = shortest if shortest <= LONGEST_SEASON else 0
-        self._n_cells = max(1, self.rows_asked // (profile.n_series * profile.horizon))
-        self._n_rows = max(1, self.rows_learnt // profile.n_series)
-        self._models = [
-            ReplayedRegressor(self.make, N_FEATURES, 2 * GENERATION * self._n_rows)
-            for _ in profile.series
-        ]
+        self._n_cells = max(1, self.rows_asked // profile.horizon)
+        most_rows = 2 * GENERATION * self.rows_learnt
+        self._models = [ReplayedRegressor(self.make, N_FEATURES, most_rows) for _ in profile.series]
         lags = self._horizon + max(RECENT, self._season + self._horizon)
         self._departures = Window(lags, profile.n_series)
         self._spread = Spread(profile.n_series)
@@ -157,8 +154,8 @@ class SampledExpert:
         if not len(cells):
             return cells, cells
         chance = np.random.default_rng(bin_)
-        leads = chance.integers(self._horizon, size=self._n_rows)
-        return leads, chance.choice(cells, size=self._n_rows)
+        leads = chance.integers(self._horizon, size=self.rows_learnt)
+        return leads, chance.choice(cells, size=self.rows_learnt)
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
@@ -204,8 +201,8 @@ class TreeExpert(SampledExpert):
     """
 
     name = "hoeffding_tree"
-    rows_asked = 6000
-    rows_learnt = 12
+    rows_asked = 2000
+    rows_learnt = 4
 
     @staticmethod
     def make() -> HoeffdingTreeRegressor:
@@ -224,8 +221,8 @@ class ForestExpert(SampledExpert):
     """
 
     name = "forest"
-    rows_asked = 1200
-    rows_learnt = 4
+    rows_asked = 400
+    rows_learnt = 2
 
     @staticmethod
     def make() -> ARFRegressor:
@@ -244,8 +241,8 @@ class NearestExpert(SampledExpert):
     """
 
     name = "knn"
-    rows_asked = 1200
-    rows_learnt = 12
+    rows_asked = 400
+    rows_learnt = 4
 
     @staticmethod
     def make() -> KNNRegressor:

@@ -11,13 +11,7 @@ from river.tree import HoeffdingTreeRegressor
 
 from tidecast.models.forecaster import Forecaster
 from tidecast.models.online.river_rows import ReplayedRegressor
-from tidecast.models.online.sampled import (
-    GENERATION,
-    ForestExpert,
-    NearestExpert,
-    SampledExpert,
-    TreeExpert,
-)
+from tidecast.models.online.sampled import ForestExpert, NearestExpert, SampledExpert, TreeExpert
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.bins import HOUR, BinGrid
 from tidecast.state.cells import Cell
@@ -106,12 +100,3 @@ def test_cells_beyond_the_budget_are_left_to_the_others(
     assert scores is not None
     n = dict(zip(scores.experts, scores.n[:, 0, 0].tolist(), strict=True))
     assert n == {"tidecast": n_cells, "seasonal_naive": n_cells, kind.name: 4}
-
-
-@pytest.mark.parametrize("n_series", [1, 2, 40])
-def test_the_budget_is_shared_by_the_series(n_series: int) -> None:
-    series = tuple(f"series {n}" for n in range(n_series))
-    profile = ForecastProfile(series, BinGrid(HOUR), 5, (0.5,), (4,), ("forest",))
-    expert = ForestExpert(profile)
-    capacity = len(series) * expert.snapshot()["rows"].shape[1] / (2 * GENERATION)
-    assert capacity == max(ForestExpert.rows_learnt, n_series)
