@@ -82,9 +82,7 @@ class SampledExpert:
         came = departures(slab, covariates)
         self._spread.learn(came * covariates.scale)
         came = np.clip(came / _share(covariates.usual_now, covariates), -CLIP, CLIP)
-        table = FeatureTable(self._departures, covariates, self._season)
-        ago = [(lead, lead, covariates.usual_now) for lead in range(1, self._horizon + 1)]
-        matrix = np.stack([_features(table, *one) for one in ago])
+        matrix = self._features(covariates, range(1, self._horizon + 1), covariates.usual_now[None])
         for series, target in enumerate(came.T):
             leads, cells = self._drawn(slab.bin, np.flatnonzero(np.isfinite(target)))
             self._learn_rows(series, matrix[leads, :, series, cells], target[cells])
@@ -118,9 +116,7 @@ class SampledExpert:
         shape = (len(self._models), len(covariates.level), self._horizon)
         mean, scale = np.full((2, *shape), np.nan, np.float32)
         _, sample = self._sample(Slab(covariates.bin, covariates.level), covariates)
-        table = FeatureTable(self._departures, sample, self._season)
-        ahead = [(0, lead, usual) for lead, usual in enumerate(sample.usual_ahead, 1)]
-        said = self._predict(np.stack([_features(table, *one) for one in ahead]))
+        said = self._predict(self._features(sample, range(1), sample.usual_ahead))
         awake = np.s_[:, : len(sample.level)]
         mean[awake] = means_of(said * _share(sample.usual_ahead, sample), sample)
         scale[awake] = self._spread.over_leads(sample.scale, self._horizon)
@@ -138,6 +134,16 @@ class SampledExpert:
             usual_now=covariates.usual_now[:n],
             usual_ahead=covariates.usual_ahead[:, :n],
         )
+
+    def _features(
+        self, covariates: Covariates, origins: range, usual: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """Return the features of all leads: (lead, feature, series, cell)."""
+        leads = range(1, self._horizon + 1)
+        table = FeatureTable(self._departures, covariates, self._season, origins, leads)
+        matrix = table.matrix(slice(None), usual)[:N_FEATURES]
+        matrix[-1] = np.array(leads)[:, None, None]
+        return matrix.transpose(1, 0, 2, 3)
 
     def _predict(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return departures, (lead, cell, series), of features (lead, feature, series, cell)."""
@@ -181,15 +187,6 @@ def _share(usual: NDArray[np.float32], covariates: Covariates) -> NDArray[np.flo
     """Return the unit of departures, in scales, where so much is ``usual``, (..., cell, series)."""
     level = np.fmax(covariates.level, 1e-12)
     return np.asarray(np.sqrt(np.clip(usual / level, LEAST_SHARE, MOST_SHARE)))
-
-
-def _features(
-    table: FeatureTable, origin: int, lead: int, usual: NDArray[np.float32]
-) -> NDArray[np.float64]:
-    """Return the features of an origin and lead: (feature, series, cell)."""
-    matrix = table.matrix(origin, lead, usual)[:N_FEATURES]
-    matrix[-1] = lead
-    return matrix
 
 
 class TreeExpert(SampledExpert):
