@@ -37,14 +37,16 @@ class CoherentForecaster:
     of the means of their cells, rounded to single precision. Series that are means or ratios have
     no sums, and are left as they are.
 
-    Of covariates known ahead the engine of sums hears nothing: where one moves a cell, its sums
-    are not asked.
+    Of covariates known ahead, and of regions' own holidays, the engine of sums hears nothing:
+    where one moves a cell, its sums are not asked.
     """
 
     def __init__(self, cells: Forecaster, totals: Forecaster | None = None) -> None:
         self.cells = cells
         self.profile = cells.profile
         self.totals = totals or Forecaster(self.profile.of_totals())
+        covariates = cells.known and cells.known.of_kind("known").names
+        self._is_moved_unheard = bool(covariates or self.profile.region_holidays)
         self._summed = list(self.profile.summed)
         self._hierarchy = Hierarchy()
         self._worth = Worth(len(self._summed), self.profile.horizon)
@@ -117,7 +119,7 @@ class CoherentForecaster:
 
     def _asked(self, opinion: Opinion, of_totals: Opinion) -> Values:
         """Return means of nodes, (series, node, lead), NaN where what is known ahead moves them."""
-        if self.cells.known is None:
+        if not self._is_moved_unheard:
             return of_totals.mean
         is_moved = (opinion.factor[self._summed] != 1.0).astype(np.float32)
         return np.where(self._added(is_moved) > 0, np.float32(np.nan), of_totals.mean)

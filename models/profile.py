@@ -11,6 +11,9 @@ from tidecast.state.slabs import SlabRules
 
 __all__ = ["ForecastProfile"]
 
+OF_CELLS = ("linear", "trees")
+"""Experts that are not asked of sums: who adds nothing there, and who would be refitted."""
+
 
 @dataclass(frozen=True)
 class ForecastProfile:
@@ -68,10 +71,10 @@ class ForecastProfile:
         return tuple(place for place in range(self.n_series) if place not in self.ratios)
 
     def of_totals(self) -> ForecastProfile:
-        """Return the profile by which sums over cells are forecast: by who is never refitted."""
+        """Return the profile by which sums over cells are forecast."""
         series = tuple(self.series[place] for place in self.summed)
-        experts = tuple(name for name in self.experts if name != "trees") or ("seasonal_naive",)
-        return replace(self, series=series, experts=experts, ratios=(), past=(), static=())
+        asked = tuple(name for name in self.experts if name not in OF_CELLS) or ("seasonal_naive",)
+        return replace(self, series=series, experts=asked, ratios=(), past=(), static=())
 
     @property
     def context_length(self) -> int:

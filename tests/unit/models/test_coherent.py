@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from tidecast.models.coherent import CoherentForecaster
@@ -15,11 +17,13 @@ from tidecast.models.scores import Scores
 from tidecast.state.bins import HOUR, BinGrid
 from tidecast.state.cells import ALL, Cell
 from tidecast.state.changes import Change
+from tidecast.state.covariates import Covariate, CovariateTable, Key, Kind
 from tidecast.state.settings import Settings, parse_settings
 from tidecast.state.slabs import Slab
 
 FIRST_BIN = 480_000
 HORIZON = 3
+ANY: Key = (None, None)
 CELLS = [Cell(f"region {n % 3}", f"category {n // 3}") for n in range(8)]
 PROFILE = ForecastProfile(
     series=("demand", "hours", "traffic"),
@@ -129,6 +133,22 @@ def test_nothing_is_made_of_one_cell_or_of_means_alone() -> None:
         ("hours",), BinGrid(HOUR), HORIZON, (0.5,), (24,), ("time_of_week",), ratios=(0,)
     )
     assert last(CoherentForecaster(Forecaster(ratios)), rhythm(5)[..., :1]).totals is None
+
+
+@pytest.mark.parametrize("kind", ["known", "past"])
+def test_sums_are_not_asked_where_what_they_do_not_hear_of_moves_a_cell(kind: Kind) -> None:
+    slabs = rhythm(82)
+    slabs[::7] *= 2.0  # so it will be two bins after the next
+    days = np.arange(FIRST_BIN, FIRST_BIN + 90, 7)
+    zeros, ones = np.zeros(len(days), np.int64), np.ones(len(days))
+    known = CovariateTable([Covariate("sale", (ANY,), days, zeros, ones, zeros, 0.0, kind)])
+    profile = replace(PROFILE, past=("sale",) if kind == "past" else ())
+    forecast = last(CoherentForecaster(Forecaster(profile, known=known)), slabs)
+    plain = Forecaster(profile, known=known)
+    for bin_, values in enumerate(slabs, FIRST_BIN):
+        _, thought = plain.step(Slab(bin_, values), CELLS, {})
+    changed = (forecast.mean != thought.mean).any(axis=(0, 1))
+    assert changed.tolist() == [True, True, kind == "past"]
 
 
 def test_a_cell_that_joins_brings_its_nodes() -> None:
