@@ -64,8 +64,6 @@ LAYOUTS: Mapping[str, Layout] = {
     "expert-holt_winters/seasons": Layout(2),
     "expert-holt_winters/age": Layout(1),
     "expert-linear/weights": Layout(0),
-    "expert-linear/steps": Layout(0),
-    "expert-linear/departures/values": Layout(2, np.nan),
     "expert-pooled/features/told/*": WHOLE,
     "expert-pooled/features/week/*": Layout(1),
     "expert-pooled/features/kept/*/values": Layout(2, np.nan),
@@ -88,12 +86,15 @@ LAYOUTS: Mapping[str, Layout] = {
     "expert-trees/artifact": Layout(0),
     "expert-trees/next": Layout(0, np.nan),
     "expert-trees/schedule/*": WHOLE,
-    "expert-trees/departures/values": Layout(2, np.nan),
     "expert-trees/examples/origin": WHOLE,
     "expert-trees/examples/n_rows": WHOLE,
     "expert-trees/examples/lead": WHOLE,
     "expert-trees/examples/cell": WHOLE,
     "expert-trees/examples/*": Layout(0, np.nan),
+    "expert-*/departures/values": Layout(2, np.nan),
+    "expert-*/rows": Layout(0),
+    "expert-*/learnt": Layout(0),
+    "expert-*/came_true": Layout(1),
     "worth/sums": Layout(1),
     "worth/said": Layout(2, np.nan),
     "worth/origins": WHOLE,
@@ -127,6 +128,7 @@ def migrated_fold(
     old, new = ForecastFold(change.old), ForecastFold(change.new)
     old.restore(data)
     new.slabs = migrated_slabs(change, old.slabs, whole_from, joining, counts)
+    new.announced.restore(*old.announced.snapshot())
     new.forecaster.restore(migrated_coherent(change, old.forecaster.snapshot()))
     return new.snapshot()
 

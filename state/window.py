@@ -51,6 +51,16 @@ class Window:
         slab: Values = self.values[self.context_length - 1 - bins_back]
         return slab
 
+    def lags(self, bins_back: NDArray[np.integer], cells: slice = slice(None)) -> Values:
+        """Return slabs as `lag` does, and NaN for bins after the newest: (*lags, cell, series).
+
+        It is a copy, of some ``cells`` only.
+        """
+        newest = self.context_length - 1
+        slabs: Values = self.values[:, cells][newest - np.clip(bins_back, 0, newest)]
+        slabs[(bins_back < 0) | (bins_back > newest)] = np.nan
+        return slabs
+
     def at(self, bin_: int) -> Values:
         """Return the slab of ``bin_``, (cell, series); NaN where the window does not reach."""
         back = -1 if self.last_bin is None else self.last_bin - bin_
