@@ -21,7 +21,8 @@ class ForecastProfile:
     part of one, as `tidecast.state.holidays` knows it, and ``region_holidays`` are pairs of a
     region and the one whose holidays it keeps instead. ``past`` and ``static`` are names of
     covariates of these kinds. ``ratios`` are places of series that do not add up over cells: means
-    and ratios.
+    and ratios. Without ``has_kin`` cells know nothing of other cells' weeks: to measure what that
+    is worth.
     """
 
     series: tuple[str, ...]
@@ -36,6 +37,7 @@ class ForecastProfile:
     region_holidays: tuple[tuple[str, str], ...] = ()
     past: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
+    has_kin: bool = True
 
     @classmethod
     def of(cls, settings: Settings) -> ForecastProfile:
