@@ -106,7 +106,8 @@ class KinWeek:
         told, cells, weeks = self._all[:, slot]
         cells = cells + np.float32(1e-9)
         weeks = weeks / cells
-        return (weeks * told / cells + PRIOR_WEIGHT * hour) / (weeks + PRIOR_WEIGHT)
+        leaning: Cells = (weeks * told / cells + PRIOR_WEIGHT * hour) / (weeks + PRIOR_WEIGHT)
+        return leaning
 
     def _of_categories(self, slot: int) -> Cells:
         """Return the ratios of categories to all, (category, series)."""
