@@ -25,7 +25,8 @@ class ForecastProfile:
     region and the one whose holidays it keeps instead. ``past`` and ``static`` are names of
     covariates of these kinds. ``ratios`` are places of series that do not add up over cells: means
     and ratios. Sums (``is_of_sums``) are told by their cells what is known ahead to
-    move them.
+    move them. Without ``has_kin`` cells know nothing of other cells' weeks: to measure what that
+    is worth.
     """
 
     series: tuple[str, ...]
@@ -41,6 +42,7 @@ class ForecastProfile:
     past: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
     is_of_sums: bool = False
+    has_kin: bool = True
 
     @classmethod
     def of(cls, settings: Settings) -> ForecastProfile:
