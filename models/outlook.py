@@ -45,6 +45,7 @@ class Outlook:
         self.names = (*self._holidays.prior, *self._known.names)
         prior = (*self._holidays.prior.values(), *[OF_COVARIATE] * len(self._known.names))
         self._columns = self._known.columns(())
+        self._columns_of: object = None  # covariates and how many cells
         self._deviations = Deviations(len(self._known.names), profile.grid.nominal_width)
         self._effects = Effects(profile, prior)
         self._factors = Window(profile.context_length if self.names else 1, profile.n_series)
@@ -68,7 +69,8 @@ class Outlook:
             return
         n_cells, bins = len(slab.values), range(slab.bin, slab.bin + 1)
         level, reach = grown(level, n_cells), grown(reach, n_cells, fill=np.inf)
-        if self._columns.shape[1] != n_cells:
+        if self._columns_of != (self._known.covariates, n_cells):
+            self._columns_of = self._known.covariates, n_cells
             self._columns = self._known.columns(cells)
             self._holidays.meet(cells)
         known = self._known_of(bins, slab.bin)[:, 0]
