@@ -47,7 +47,8 @@ class Blend:
     mean: between relative errors, where sparse cells would decide, and sums, where one large cell
     would. Products are pooled over the cells of a size, and each table of products leans on those
     of all leads and of all sizes while it is young. The errors of lead h come h bins after the
-    forecast, with the blend's as it was issued. Who slept is given the blend's error.
+    forecast, with the blend's as it was issued. Who slept is given the blend's error; who has never
+    spoken of a series has no weight in it.
 
     References
     ----------
@@ -61,6 +62,7 @@ class Blend:
         shape = (n_series, N_SIZES, horizon)
         self._products = np.zeros((*shape, n_experts, n_experts))
         self._seen = np.zeros(shape)
+        self._spoke = np.zeros((n_series, n_experts), dtype=bool)
 
     def learn(
         self,
@@ -73,6 +75,7 @@ class Blend:
 
         ``scale`` and ``sizes`` (of `size_of`) are (series, cell). NaN = unknown.
         """
+        self._spoke = self._spoke | np.isfinite(errors[:, 1:]).any(axis=(0, 3)).T
         units = _units(errors, scale)
         known: NDArray[np.bool_] = np.any(np.isfinite(units[:, 0]), axis=0)  # (series, cell)
         for series, of_series in enumerate(units.transpose(2, 0, 1, 3)):
@@ -94,20 +97,19 @@ class Blend:
 
     def weights(self) -> Table:
         """Return the weights, (expert, series, size, lead), that add up to 1 over experts."""
-        products = self._pooled()
+        products, heard = self._pooled(), self._heard
         loss = np.diagonal(products, axis1=-2, axis2=-1)
-        least = np.fmax(loss.min(axis=-1), FLOOR * loss.max(axis=-1))[..., None]
-        least = np.fmax(least, TINY)
+        least = np.fmax(_unit(loss, heard)[..., None], TINY)
         prior = np.exp(-np.minimum(SHARPNESS * np.fmax(loss / least - 1.0, 0.0), 20.0))
+        prior = np.where(heard, prior, 0.0)
         prior /= prior.sum(axis=-1, keepdims=True)
         ridge = least * (PRIOR + PRIOR_BINS / np.fmax(self._seen, 1.0))[..., None]
-        return np.ascontiguousarray(np.moveaxis(_least(products, ridge, prior), -1, 0))
+        return np.ascontiguousarray(np.moveaxis(_least(products, ridge, prior, heard), -1, 0))
 
     def _pooled(self) -> Table:
         """Return relative mean products of each place, leaning on all leads' and all sizes'."""
         total = self._products
-        worst = np.diagonal(total, axis1=-2, axis2=-1)
-        unit = np.fmax(worst.min(axis=-1), FLOOR * worst.max(axis=-1))
+        unit = _unit(np.diagonal(total, axis1=-2, axis2=-1), self._heard)
         unit = np.fmax(unit / np.fmax(self._seen, TINY), TINY)
         relative = total / unit[..., None, None]  # sums, (series, size, lead, expert, expert)
         seen = self._seen[..., None, None]
@@ -119,13 +121,24 @@ class Blend:
             count = count + POOLED_BINS
         return np.asarray(pooled / count)
 
+    @property
+    def _heard(self) -> NDArray[np.bool_]:
+        """Who may have weight, (series, 1, 1, expert): who has spoken, or all while nobody has."""
+        heard = self._spoke | ~self._spoke.any(axis=1, keepdims=True)
+        return heard[:, None, None]
+
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
-        return {"products": self._products.copy(), "seen": self._seen.copy()}
+        return {
+            "products": self._products.copy(),
+            "seen": self._seen.copy(),
+            "spoke": self._spoke.copy(),
+        }
 
     def restore(self, arrays: Arrays) -> None:
         """Become the blend that ``snapshot`` was taken of."""
         self._products, self._seen = arrays["products"].copy(), arrays["seen"].copy()
+        self._spoke = arrays["spoke"].copy()
 
 
 def size_of(level: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -172,15 +185,22 @@ def _units(errors: NDArray[np.float32], scale: Table) -> Table:
     return units
 
 
-def _least(products: Table, ridge: Table, prior: Table) -> Table:
+def _unit(loss: Table, heard: NDArray[np.bool_]) -> Table:
+    """Return the least loss of those ``heard``, the last axis, no less than is told apart."""
+    least = np.where(heard, loss, np.inf).min(axis=-1)
+    return np.fmax(least, FLOOR * np.where(heard, loss, 0.0).max(axis=-1))
+
+
+def _least(products: Table, ridge: Table, prior: Table, heard: NDArray[np.bool_]) -> Table:
     """Return the w >= 0, sum 1, of least w'Pw + ridge |w - prior|^2; the last axis is w.
 
+    Who is not ``heard`` has none.
     The equality is solved exactly; experts of negative weight are left out, until there are none.
     """
     n_experts = prior.shape[-1]
     identity = np.eye(n_experts)
     system = products + ridge[..., None] * identity
-    used = np.ones(prior.shape, dtype=bool)
+    used = np.broadcast_to(heard, prior.shape)
     weights = prior
     for _ in range(n_experts):
         both = used[..., :, None] & used[..., None, :]
@@ -191,6 +211,6 @@ def _least(products: Table, ridge: Table, prior: Table) -> Table:
         negative = weights < 0.0
         if not negative.any():
             break
-        used &= ~negative
+        used = used & ~negative
     weights = np.fmax(weights, 0.0)
     return np.asarray(weights / weights.sum(axis=-1, keepdims=True))

@@ -40,7 +40,7 @@ class LaggedSquares:
         self._squares = kept * self._squares + rows @ rows.transpose(0, 2, 1)
 
     def kept(self, rows: Rows) -> Table:
-        """Return the share of sums that is left after a bin, (series,): 1 where it tells nothing."""
+        """Return what is left of sums after a bin, (series,): 1 where it tells nothing."""
         return np.where(rows[:, -1].any(axis=1), self._kept, 1.0)
 
     def solve(self, places: Places) -> Table:
