@@ -53,7 +53,6 @@ LAYOUTS: Mapping[str, Layout] = {
     "surroundings/actions/counts": Layout(1),
     "blend/products": Layout(0),
     "blend/seen": Layout(0),
-    "blend/spoke": Layout(0),
     "dispersion/*": Layout(1),
     "pending/*/means": Layout(1, np.nan),
     "pending/*/scale": Layout(0, 1.0),

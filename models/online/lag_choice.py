@@ -56,7 +56,7 @@ class LagChoice:
         columns, sums = self._columns, self._sums
         said = columns.dense(columns.own, squares.solve(columns.own)) @ rows
         products = (rows[:, None, -1] - said) @ rows[:, columns.lags].transpose(0, 2, 1)
-        is_told = rows[:, -1].any(axis=1)
+        is_told: NDArray[np.bool_] = np.any(rows[:, -1], axis=1)
         rate = np.where(is_told, np.maximum(0.01, 1.0 / (20.0 + self._bins)), 0.0)
         sums["usual"] = sums["usual"] + rate[:, None, None] * (products - sums["usual"])
         away = np.where(is_told[:, None, None], products - sums["usual"], 0.0)

@@ -77,8 +77,8 @@ class LeadingRows:
         columns, usual = self._columns, covariates.usual_now[part].T.astype(np.float64)
         noise = self._noise(covariates)[part].T
         came = window.lag(0)[part].T
-        is_grown = self._week.seen[part].T >= young
-        is_told = np.isfinite(came) & is_grown  # (series, row)
+        seen = self._week.seen[part].T
+        is_told = np.isfinite(came) & (seen >= young)  # (series, row)
         size = np.where(is_told, usual / noise, 0.0)[:, None]
         rows = np.zeros((columns.n_series, columns.width, usual.shape[1]))
         lags = _since(self._departures, 1, columns.n_lags)[part]

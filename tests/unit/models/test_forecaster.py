@@ -145,7 +145,7 @@ def test_missing_actuals_are_not_scored() -> None:
     slabs[-1, 1] = np.nan
     *_, (scores, _) = run(forecaster(), slabs)
     assert scores is not None
-    assert (scores.n[:-1] == 2).all()  # the last are the trees, who sleep
+    assert (scores.n[:-2] == 2).all()  # the last are trees and leading streams, who sleep
     assert np.isfinite(scores.abs_error).all()
 
 
@@ -156,7 +156,7 @@ def test_cells_are_scored_once_they_were_forecast() -> None:
         pass
     scores, forecast = model.step(Slab(FIRST_BIN + 9, slabs[9]), cells(5), POSITIONS)
     assert scores is not None
-    assert (scores.n[:-1] == 3).all()  # the last are the trees, who sleep
+    assert (scores.n[:-2] == 3).all()  # the last are trees and leading streams, who sleep
     assert forecast.mean.shape == (2, 5, HORIZON)
 
 
@@ -325,5 +325,5 @@ def test_a_correction_may_bring_new_cells() -> None:
     model.correct(Slab(FIRST_BIN + 9, slabs[9], revision=1))
     scores, forecast = model.step(Slab(FIRST_BIN + 10, slabs[10]), cells(5), POSITIONS)
     assert scores is not None
-    assert (scores.n[:-1] == 3).all()  # the last are the trees, who sleep
+    assert (scores.n[:-2] == 3).all()  # the last are trees and leading streams, who sleep
     assert forecast.mean.shape == (2, 5, HORIZON)

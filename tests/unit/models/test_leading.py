@@ -41,7 +41,8 @@ class World:
         slab, covariates = self.surroundings.observe(Slab(bin_, values), CELLS[: len(values)], {})
         self.window.append(bin_, slab.values)
         self.expert.learn(self.window, slab, covariates)
-        return self.expert.forecast(self.window, covariates)[0].astype(np.float64)
+        mean, _ = self.expert.forecast(self.window, covariates)
+        return np.asarray(mean, np.float64)
 
 
 def waves(chance: np.random.Generator, n_bins: int, kept: float, n_cells: int = N_CELLS) -> Values:
