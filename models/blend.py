@@ -168,8 +168,8 @@ def combine(values: Stack, weights: NDArray[np.float32]) -> NDArray[np.float32]:
     if awake.all():
         mixed: NDArray[np.float32] = (values * weights).sum(axis=0)
         return mixed
-    speaks = awake.any(axis=(1, 2, 3))
-    if speaks.any() and not speaks.all():
+    speaks = np.any(awake, axis=(1, 2, 3)) | np.any(weights, axis=(1, 2, 3))
+    if not speaks.all():  # who neither speaks nor weighs is not there
         return combine(values[speaks], weights[speaks])
     # an expert that sleeps may have had all the weight: who is awake shares it then
     shares = np.where(awake, weights + np.float32(1e-6), np.float32(0.0))

@@ -241,10 +241,10 @@ class Forecaster:
         means, scales = self._ask(covariates)
         factor = covariates.factor_ahead.transpose(2, 1, 0)
         means = means * factor  # (expert, series, cell, lead)
-        of_series = np.isfinite(means).any(axis=(2, 3))  # (expert, series)
+        of_series: NDArray[np.bool_] = np.any(np.isfinite(means), axis=(2, 3))  # (expert, series)
         weights = of_cells(self._blend.weights(of_series), size_of(covariates.level.T))
         mean, scale = self._combine(means, scales, weights, covariates)
-        awake = of_series.any(axis=1)
+        awake: NDArray[np.bool_] = np.any(of_series, axis=1)
         shares = _shares(weights, covariates.level.T, awake)
         spoke = {e.name: w for e, w, a in zip(self.experts, shares, awake, strict=True) if a}
         factor = np.broadcast_to(factor, mean.shape)

@@ -91,4 +91,4 @@ class LaggedSquares:
     @property
     def _own(self) -> NDArray[np.int64]:
         """The columns that are not of all series."""
-        return np.r_[0, self._columns.lags.stop : self._columns.width]
+        return np.asarray(np.r_[0, self._columns.lags.stop : self._columns.width])

@@ -70,7 +70,7 @@ class Columns:
     @property
     def width(self) -> int:
         """All columns."""
-        return self.season.stop + 1
+        return int(self.season.stop) + 1
 
     @cached_property
     def _blocks(self) -> tuple[slice, ...]:

@@ -106,7 +106,7 @@ class LeadingRows:
     @property
     def total(self) -> Values:
         """How all cells together went of late: (series,)."""
-        return np.nan_to_num(self._total.lag(0))[0]
+        return np.asarray(np.nan_to_num(self._total.lag(0))[0])
 
     def _noise(self, covariates: Covariates) -> Cells:
         """Return the deviation of what comes from the usual, (cell, series), > 0."""
@@ -141,7 +141,7 @@ def _of_all(away: Cells, usual: Cells) -> NDArray[np.float64]:
     is_known = np.isfinite(away)
     total = np.where(is_known, away, 0.0).sum(axis=0)
     whole = np.where(is_known, usual, 0.0).sum(axis=0)
-    return np.clip(total / np.fmax(whole, 1e-9), -1.0, LARGEST)
+    return np.asarray(np.clip(total / np.fmax(whole, 1e-9), -1.0, LARGEST))
 
 
 def _since(window: Window, back: int, n_lags: int) -> Values:
