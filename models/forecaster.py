@@ -249,10 +249,11 @@ class Forecaster:
         means, scales = self._ask(covariates)
         factor = covariates.factor_ahead.transpose(2, 1, 0)
         means = means * factor  # (expert, series, cell, lead)
-        weights = of_cells(self._blend.weights(), size_of(covariates.level.T))
-        awake = [bool(np.isfinite(mean).any()) for mean in means]
+        of_series: NDArray[np.bool_] = np.any(np.isfinite(means), axis=(2, 3))  # (expert, series)
+        weights = of_cells(self._blend.weights(of_series), size_of(covariates.level.T))
         mean, scale = self._combine(means, scales, weights, covariates)
-        shares = _shares(weights, covariates.level.T, np.array(awake))
+        awake: NDArray[np.bool_] = np.any(of_series, axis=1)
+        shares = _shares(weights, covariates.level.T, awake)
         spoke = {e.name: w for e, w, a in zip(self.experts, shares, awake, strict=True) if a}
         n_series, n_cells, n_leads = mean.shape
         moves = Moves(
