@@ -15,7 +15,7 @@ from tidecast.state.checkpoint import Arrays, prefixed, within
 from tidecast.state.cuts import BinSums, Cut, Idle, Join, PartitionList, SlabMessage
 from tidecast.state.inputs import NEVER, Input
 from tidecast.state.settings import Settings
-from tidecast.state.terms import all_terms, series_values
+from tidecast.state.terms import all_terms, series_marks, series_values
 
 __all__ = ["LateBins", "Slab", "SlabFold", "SlabRules"]
 
@@ -324,7 +324,8 @@ class SlabFold:
         for number, series in enumerate(self.rules.settings.series):
             if bin_ < self.counted_from.get(series.name, bin_):
                 values[:, number] = np.nan  # its events were counted in part, or not at all
-        return Slab(bin_, values, int(total[0].sum()), self.revisions.get(bin_, 0))
+        marks = series_marks(self.rules.settings, total[1:])
+        return Slab(bin_, values, int(total[0].sum()), self.revisions.get(bin_, 0), marks)
 
     def _forget(self, now: int) -> None:
         """Forget what bins beyond reach are made of, but how much each partition has in them."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from tidecast.streams.schemas import records
-from tidecast.streams.schemas.events import ClickEvent, LogisticsEvent, OrderEvent
+from tidecast.streams.schemas.events import ClickEvent, LogisticsEvent, OrderEvent, StockEvent
 
 __all__ = ["CHANNELS", "Channel", "asyncapi", "exported_files", "json_schemas"]
 
@@ -45,6 +45,7 @@ CHANNELS = (
     _source("clicks", "Events of a source with stream = click.", ClickEvent),
     _source("orders", "Events of a source with stream = order.", OrderEvent),
     _source("logistics", "Events of a source with stream = logistics.", LogisticsEvent),
+    _source("stock", "Events of a source with stream = stock.", StockEvent),
     _written(
         "cuts",
         "What each source partition adds to each bin, and the decisions: the forecaster's input.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tidecast.state.settings import parse_settings
-from tidecast.state.terms import all_terms, series_values, source_terms
+from tidecast.state.terms import all_terms, series_marks, series_values, source_terms
 
 SETTINGS = parse_settings(
     {
@@ -61,3 +61,42 @@ def test_a_source_adds_to_the_terms_of_its_stream_in_the_order_of_all_terms() ->
 
 def test_values_of_no_cells_are_an_empty_table() -> None:
     assert series_values(SETTINGS, SUMS[:, :0]).shape == (0, 4)
+
+
+MARKED = parse_settings(
+    {
+        "sources": [
+            {"name": "orders", "topic": "orders", "stream": "order"},
+            {"name": "stock", "topic": "stock", "stream": "stock"},
+        ],
+        "series": [
+            {
+                "name": "demand",
+                "stream": "order",
+                "aggregate": "sum",
+                "of": "units",
+                "censored_by": {"stream": "stock", "kinds": ["sold_out", "closed"]},
+            },
+            {"name": "orders", "stream": "order", "aggregate": "count"},
+        ],
+    }
+)
+
+
+def test_events_that_mark_are_a_term_of_their_own_source() -> None:
+    (mark,) = source_terms(MARKED, MARKED.sources[1])
+    assert (mark.series, mark.kinds, mark.marks) == (0, ("sold_out", "closed"), True)
+    assert [term.marks for term in all_terms(MARKED)] == [False, True, False]
+
+
+def test_marks_censor_the_cells_of_their_series_and_leave_values_alone() -> None:
+    sums = np.array([[5_000, 0, 7_000], [2, 1, 0], [3, 0, 4]])  # units, marks, orders
+    assert series_values(MARKED, sums).tolist() == [[5, 3], [0, 0], [7, 4]]
+    marks = series_marks(MARKED, sums)
+    assert marks is not None
+    assert marks.tolist() == [[True, False], [True, False], [False, False]]
+
+
+def test_without_a_mark_nothing_is_censored() -> None:
+    assert series_marks(SETTINGS, SUMS) is None
+    assert series_marks(MARKED, np.zeros((3, 2), np.int64)) is None

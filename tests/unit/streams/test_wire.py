@@ -221,3 +221,12 @@ def test_a_progress_record_says_the_first_bin_not_closed() -> None:
     record = ProgressRecord.model_validate_json(encode_progress(0, 480_001, 77, GRID))
     assert (record.shard, record.next_bin, record.position) == (0, 480_001, 77)
     assert record.time.isoformat() == "2024-10-04T01:00:00+00:00"
+
+
+def test_a_window_record_names_the_cells_that_are_censored_and_says_nothing_where_none_is() -> None:
+    marks = np.array([[False, True], [False, False]])  # (cell, series)
+    slab = Slab(1, np.zeros((2, 2)), censored=marks)
+    record = WindowRecord.model_validate_json(encode_window(slab, CELLS, ["a", "b"], GRID))
+    assert record.censored == [[], [0]]
+    plain = json.loads(encode_window(Slab(1, np.zeros((2, 2))), CELLS, ["a", "b"], GRID))
+    assert "censored" not in plain
