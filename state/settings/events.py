@@ -203,6 +203,11 @@ class SeriesSettings(Frozen):
     decimals: int = Field(default=3, ge=0, le=6)
     censored_by: MarkSettings | None = None
 
+    @property
+    def adds_up(self) -> bool:
+        """Tell whether values of cells are parts of a whole; means and ratios are not."""
+        return self.aggregate in ("count", "sum")
+
     @model_validator(mode="after")
     def _parts_fit_aggregate(self) -> Self:
         if self.aggregate == "ratio":
