@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tidecast.state.settings import SeriesSettings, Settings, SourceSettings, StreamKind
 
-__all__ = ["Term", "all_terms", "series_marks", "series_values", "source_terms"]
+__all__ = ["Term", "all_terms", "series_counts", "series_marks", "series_values", "source_terms"]
 
 
 @dataclass(frozen=True)
@@ -70,20 +70,44 @@ def source_terms(settings: Settings, source: SourceSettings) -> tuple[Term, ...]
 def series_values(settings: Settings, sums: NDArray[np.int64]) -> NDArray[np.float64]:
     """Turn sums, (term, cell), into values, (cell, series); a mean or ratio of nothing is NaN."""
     values = np.full((sums.shape[1], len(settings.series)), np.nan)  # (cell, series)
-    columns: dict[int, list[NDArray[np.float64]]] = {}
+    for number, (over, under) in enumerate(_quotients(settings, sums)):
+        values[:, number] = over if under is None else _divide(over, under)
+    return values
+
+
+def series_counts(settings: Settings, sums: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    """Return how much each mean or ratio is of, (cell, series), NaN for counts and sums.
+
+    It is the number of values that a mean holds, or what a ratio divides by. None where there is
+    neither.
+    """
+    parts = list(_quotients(settings, sums))
+    if all(under is None for _, under in parts):
+        return None
+    nothing = np.full(sums.shape[1], np.nan)
+    return np.stack([nothing if under is None else under for _, under in parts], axis=1)
+
+
+Column = NDArray[np.float64]  # (cell,)
+
+
+def _quotients(
+    settings: Settings, sums: NDArray[np.int64]
+) -> Iterator[tuple[Column, Column | None]]:
+    """Yield what the values of each series are made of: a sum, and what it is divided by."""
+    columns: dict[int, list[Column]] = {}
     for term, column in zip(all_terms(settings), sums, strict=True):
         if not term.marks:
             columns.setdefault(term.series, []).append(column / 10.0**term.decimals)
     names = [series.name for series in settings.series]
     for number, series in enumerate(settings.series):
         if series.aggregate == "ratio":
-            over = columns[names.index(str(series.numerator))][0]
-            values[:, number] = _divide(over, columns[names.index(str(series.denominator))][0])
+            over, under = (names.index(str(s)) for s in (series.numerator, series.denominator))
+            yield columns[over][0], columns[under][0]
         elif series.aggregate == "mean":
-            values[:, number] = _divide(*columns[number])
+            yield columns[number][0], columns[number][1]
         else:
-            values[:, number] = columns[number][0]
-    return values
+            yield columns[number][0], None
 
 
 def series_marks(settings: Settings, sums: NDArray[np.int64]) -> NDArray[np.bool_] | None:

@@ -126,6 +126,9 @@ def encode_window(slab: Slab, cells: Sequence[Cell], series: Sequence[str], grid
     }
     if slab.censored is not None:
         record["censored"] = [np.flatnonzero(marks) for marks in slab.censored.T]
+    if slab.counts is not None:
+        rows = np.ascontiguousarray(slab.counts.T)  # (series, cell)
+        record["counts"] = [None if np.isnan(row).any() else row for row in rows]
     return orjson.dumps(record, option=OPTIONS)
 
 

@@ -159,6 +159,10 @@ class WindowRecord(Record):
     censored: list[list[int]] | None = Field(
         default=None, description="numbers of the cells sold out or closed, by series; null: none"
     )
+    counts: list[list[float] | None] | None = Field(
+        default=None,
+        description="how much each cell's mean or ratio is of, by series; null: a sum or a count",
+    )
 
 
 class DeepForecastRecord(Record):

@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from tidecast.state.settings import parse_settings
-from tidecast.state.terms import all_terms, series_marks, series_values, source_terms
+from tidecast.state.terms import (
+    all_terms,
+    series_counts,
+    series_marks,
+    series_values,
+    source_terms,
+)
 
 SETTINGS = parse_settings(
     {
@@ -100,3 +106,15 @@ def test_marks_censor_the_cells_of_their_series_and_leave_values_alone() -> None
 def test_without_a_mark_nothing_is_censored() -> None:
     assert series_marks(SETTINGS, SUMS) is None
     assert series_marks(MARKED, np.zeros((3, 2), np.int64)) is None
+
+
+def test_counts_tell_how_much_a_mean_or_ratio_is_of() -> None:
+    counts = series_counts(SETTINGS, SUMS)
+    assert counts is not None
+    np.testing.assert_equal(counts[:, 0].tolist(), [4, 0, 0])  # conversion: views
+    np.testing.assert_equal(counts[:, 3].tolist(), [2, 0, 0])  # price: orders with an amount
+    assert np.isnan(counts[:, 1:3]).all()
+
+
+def test_sums_and_counts_alone_have_no_counts_behind_them() -> None:
+    assert series_counts(MARKED, np.zeros((3, 2), np.int64)) is None

@@ -230,3 +230,10 @@ def test_a_window_record_names_the_cells_that_are_censored_and_says_nothing_wher
     assert record.censored == [[], [0]]
     plain = json.loads(encode_window(Slab(1, np.zeros((2, 2))), CELLS, ["a", "b"], GRID))
     assert "censored" not in plain
+
+
+def test_a_window_record_tells_how_much_its_means_are_of_and_nothing_of_sums() -> None:
+    counts = np.array([[NAN, 3.0], [NAN, 0.0]])  # (cell, series)
+    slab = Slab(1, np.zeros((2, 2)), counts=counts)
+    record = WindowRecord.model_validate_json(encode_window(slab, CELLS, ["a", "b"], GRID))
+    assert record.counts == [None, [3.0, 0.0]]
