@@ -133,15 +133,15 @@ class Forecaster:
         longitude of regions, as far as known. Scores are None when nothing was forecast of this
         bin. Forecasts of bins that were skipped are scored only if a correction of those comes.
         """
-        scores, opinion = self.advance(slab, cells, positions)
+        scores = self.score(slab)
+        opinion = self.advance(slab, cells, positions)
         return scores, self.issue(opinion, opinion.mean)
 
     def advance(
         self, slab: Slab, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]
-    ) -> tuple[Scores | None, Opinion]:
-        """Score and learn as `step` does; return what is thought of the next bins, for `issue`."""
+    ) -> Opinion:
+        """Learn as `step` does; return what is thought of the next bins, for `issue`."""
         self.refits.make()
-        scores = self._score(slab.bin, finite(slab.demand))
         before = self._surroundings.scale, self._surroundings.level
         admitted, covariates = self._surroundings.observe(slab, cells, positions)
         heard = np.where(np.isfinite(admitted.values), finite(slab.values), np.nan)
@@ -151,7 +151,7 @@ class Forecaster:
         self._window.append(slab.bin, admitted.values)
         for expert in self.experts:
             expert.learn(self._window, admitted, covariates)
-        return scores, self._think(covariates)
+        return self._think(covariates)
 
     def issue(self, opinion: Opinion, mean: Values) -> Forecast:
         """Give out a forecast whose ``mean``, (series, cell, lead), may be another than thought.
@@ -172,10 +172,13 @@ class Forecaster:
         What was learnt from the bin stays; nothing is learnt twice. What was suspended and still
         looks it stays so. Scores are None when nothing was forecast of the bin.
         """
-        values = finite(slab.demand)
-        kept = self._surroundings.fit(slab.bin, values, self._window.at(slab.bin))
+        self.amend(slab)
+        return self.score(slab)
+
+    def amend(self, slab: Slab) -> None:
+        """Replace the values of an earlier bin as `correct` does; score nothing."""
+        kept = self._surroundings.fit(slab.bin, finite(slab.demand), self._window.at(slab.bin))
         self._window.correct(slab.bin, kept)
-        return self._score(slab.bin, values, slab.revision)
 
     @property
     def refits(self) -> Refits:
@@ -197,15 +200,18 @@ class Forecaster:
         """Return what was forecast of ``bin_`` so far, a lead each; ask before it closes."""
         return tuple(self._pending.about(bin_))
 
+    def score(self, slab: Slab) -> Scores | None:
+        """Score what was said of a bin by its values; None when nothing was."""
+        return self._score(slab.bin, finite(slab.demand), slab.revision)
+
     def _score(self, bin_: int, values: NDArray[np.float64], revision: int = 0) -> Scores | None:
         """Score what was said of a bin."""
-        dues = self._pending.about(bin_)
-        if not dues:
+        if not self._pending.about(bin_):
             return None
         sheet = ScoreSheet(bin_, self.profile, revision)
-        for due in dues:
-            actual = values[: due.means.shape[-1]].T  # (series, cell)
-            sheet.fill(due.lead, actual, due.means, due.quantiles())
+        for dues in self._pending.together(bin_):
+            actual = values[: dues.scale.shape[-1]].T  # (series, cell)
+            sheet.fill(dues.leads, actual, dues.means, dues.quantiles())
         return sheet.scores
 
     def _weigh(
@@ -221,24 +227,26 @@ class Forecaster:
         ``levels`` are those before the bin: its own values must not choose the units of their
         errors.
         """
-        for due in self._pending.about(slab.bin):
-            n_cells = due.means.shape[-1]
+        for dues in self._pending.together(slab.bin):
+            n_cells = dues.scale.shape[-1]
             actual = values[:n_cells].T  # (series, cell)
-            errors = due.means - actual.astype(np.float32)
-            scale, level = scales[:n_cells].T, levels[:n_cells].T
-            self._blend.learn(errors, scale, size_of(level), due.lead)
-            if due.lead == 1:
-                self._disperse(errors[0].T, due, slab.counts)
-            self._calibrate.learn(actual, due.means[0], due.scale, due.shapes, due.lead)
+            errors = dues.means - actual.astype(np.float32)  # (lead, 1 + expert, series, cell)
+            mean, scale = dues.means[:, 0], dues.scale
+            self._blend.learn(errors, scales[:n_cells].T, size_of(levels[:n_cells].T), dues.leads)
+            for next_ in np.flatnonzero(dues.leads == 1):
+                said = mean[next_].T, scale[next_].T
+                self._disperse(errors[next_, 0].T, *said, slab.counts)
+            self._calibrate.learn(actual, mean, scale, dues.shapes, dues.leads)
 
-    def _disperse(self, errors: Values, due: Due, counts: NDArray[np.float64] | None) -> None:
+    def _disperse(
+        self, errors: Values, mean: Values, scale: Values, counts: NDArray[np.float64] | None
+    ) -> None:
         """Let dispersion learn errors of lead 1, (cell, series), as if all means were of many."""
-        scale = due.scale.T
         if counts is not None:
             self._dispersion.restate(self._counts.judge(errors, counts[: len(errors)]))
             spread = self._counts.spread(counts[: len(errors)])
             errors, scale = errors / spread, scale / spread
-        self._dispersion.learn(errors, due.means[0].T, scale)
+        self._dispersion.learn(errors, mean, scale)
 
     def _is_final(self, bin_: int, closed: int) -> bool:
         """Tell whether a bin is closed and no later slab than ``closed`` may bring a correction."""

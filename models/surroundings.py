@@ -15,6 +15,7 @@ from tidecast.models.guard import Guard
 from tidecast.models.neighbours import cell_neighbours
 from tidecast.models.outlook import Outlook
 from tidecast.models.profile import ForecastProfile
+from tidecast.models.told import Told
 from tidecast.models.usual import UsualWeek
 from tidecast.state.cells import Cell
 from tidecast.state.covariates import CovariateTable
@@ -32,7 +33,9 @@ class Surroundings:
         self._guard = Guard(profile.n_series, memory=_memory(profile))
         self._feed = Feed(profile.n_series, season=_longest_season(profile))
         self._usual = UsualWeek(self._calendar, profile.n_series)
-        self._outlook = Outlook(profile, self._calendar, known)
+        known = known or CovariateTable()
+        self._outlook = Outlook(profile, self._calendar, known.of_kind("known"))
+        self._told = Told(profile, known)
         self._actions = Actions(profile.n_series)
         self._known_places = (-1, -1)  # cells and positions that the neighbours are of
         self._neighbours = cell_neighbours((), {})
@@ -69,7 +72,8 @@ class Surroundings:
             self._known_places = (len(cells), len(positions))
             self._neighbours = cell_neighbours(cells, positions)
         demand = Slab(slab.bin, finite(slab.demand))
-        self._outlook.learn(demand, cells, self._usual, self._guard.level, self.ceiling)
+        believed = self._guard.level, self.ceiling
+        self._outlook.learn(demand, cells, self._usual, *believed, self._feed)
         admitted = self._admit(slab)
         level = self._guard.level
         usual_now = self._usual.of(range(slab.bin, slab.bin + 1), level)[0]
@@ -84,6 +88,7 @@ class Surroundings:
             usual_now=usual_now,
             usual_ahead=self._usual.of(ahead, level),
             factor_ahead=self._outlook.ahead(slab.bin, self._usual, level),
+            told=self._told.at(slab.bin, cells),
         )
         return Slab(slab.bin, admitted), covariates
 
@@ -130,12 +135,13 @@ class Surroundings:
         for name, part in self._parts().items():
             part.restore(scoped(arrays, name))
 
-    def _parts(self) -> dict[str, Guard | Feed | UsualWeek | Outlook | Actions]:
+    def _parts(self) -> dict[str, Guard | Feed | UsualWeek | Outlook | Told | Actions]:
         return {
             "guard": self._guard,
             "feed": self._feed,
             "usual": self._usual,
             "outlook": self._outlook,
+            "told": self._told,
             "actions": self._actions,
         }
 

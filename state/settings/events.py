@@ -14,7 +14,9 @@ from tidecast.state.settings.base import DAY, Duration, Frozen, Name
 __all__ = [
     "KINDS",
     "NUMBERS",
+    "CovariateKind",
     "CovariateSettings",
+    "HolidayCode",
     "MarkSettings",
     "RegionsSettings",
     "SeriesSettings",
@@ -50,6 +52,8 @@ NUMBERS: dict[StreamKind, tuple[str, ...]] = {
 }
 """The numbers an event of each stream may carry, for series to add up."""
 
+TopicName = Annotated[str, Field(min_length=1, max_length=249, pattern=r"^[A-Za-z0-9._-]+$")]
+
 TEXTS = ("region", "category", "kind", "event_id")
 PLACES = ("lat", "lng")
 
@@ -63,6 +67,9 @@ def _check_zone(value: str) -> str:
 
 
 ZoneName = Annotated[str, AfterValidator(_check_zone)]
+
+HolidayCode = Annotated[str, Field(pattern=r"^[A-Z]{2,3}(-[A-Z0-9]{1,6})?$")]
+"""A country whose holidays are kept, or a part of one: "GB", "DE-BY"."""
 
 
 class TimeSettings(Frozen):
@@ -91,7 +98,7 @@ class SourceSettings(Frozen):
     """
 
     name: Name
-    topic: str = Field(min_length=1, max_length=249, pattern=r"^[A-Za-z0-9._-]+$")
+    topic: TopicName
     stream: StreamKind
     fields: dict[str, str] = Field(default={})
     kinds: dict[str, str | list[str]] = Field(default={})
@@ -154,13 +161,14 @@ class RegionsSettings(Frozen):
 
     "field": the record names its region; ``table`` (CSV: region, lat, lng) gives positions.
     "h3": computed from lat/lng at ``resolution``. "grid": from lat/lng on a regular grid of
-    ``cell_degrees``.
+    ``cell_degrees``. ``holidays`` names the country of regions that do not keep the shop's.
     """
 
     by: Literal["field", "h3", "grid"] = "field"
     table: Path | None = None
     resolution: int = Field(default=6, ge=0, le=15)
     cell_degrees: float = Field(default=0.1, gt=0, le=90)
+    holidays: dict[str, HolidayCode] = Field(default={})
 
     @model_validator(mode="after")
     def _table_needs_field(self) -> Self:
@@ -242,14 +250,32 @@ def _check_kinds(stream: StreamKind, kinds: tuple[str, ...]) -> None:
             raise ValueError(f"unknown kind {kind!r} of {stream} events: use {known}")
 
 
-class CovariateSettings(Frozen):
-    """A number that is known ahead and moves demand, such as a promotion, a price, a temperature.
+CovariateKind = Literal["known", "past", "static"]
 
-    ``table`` is a CSV file of time and value; a region, a category and ``known_at``, when a row
-    was known, as far as there are any. ``absent`` is the value where there is no row; None =
+
+class CovariateSettings(Frozen):
+    """A number that moves demand, such as a promotion, a price, a temperature, the size of a store.
+
+    It is "known" ahead, told only of what is "past", or "static": of cells, at any time. ``table``
+    is a CSV file of time (but of static ones) and value; a region, a category and ``known_at``,
+    when a row was known, as far as there are any. Else records of ``topic`` tell it, each ``by``
+    region, category, both or neither. ``absent`` is the value where there is no row; None =
     missing.
     """
 
     name: Name
-    table: Path
+    table: Path | None = None
+    topic: TopicName | None = None
+    by: tuple[Literal["region", "category"], ...] = ()
+    kind: CovariateKind = "known"
     absent: float | None = Field(default=None, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _told_somewhere(self) -> Self:
+        if (self.table is None) == (self.topic is None):
+            raise ValueError("name a table or a topic that tells it: one of them")
+        if self.by and self.topic is None:
+            raise ValueError("by is for a topic: a table says by its columns what its rows are of")
+        if self.kind == "static" and self.topic is not None:
+            raise ValueError('kind = "static" needs a table: records of a topic are of a time')
+        return self

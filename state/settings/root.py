@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, Field, field_validator, model_validator
 from tidecast.state.settings.base import DAY, Duration, Frozen
 from tidecast.state.settings.events import (
     CovariateSettings,
+    HolidayCode,
     RegionsSettings,
     SeriesSettings,
     SourceSettings,
@@ -34,7 +35,7 @@ class ShopSettings(Frozen):
     """The shop itself: the time zone of its days and hours, and the country of its holidays."""
 
     time_zone: ZoneName = "UTC"
-    holidays: str | None = Field(default=None, pattern=r"^[A-Z]{2,3}(-[A-Z0-9]{1,6})?$")
+    holidays: HolidayCode | None = None
 
 
 class BinsSettings(Frozen):
@@ -130,6 +131,7 @@ class Settings(Frozen):
             ("sources", [s.topic for s in self.sources]),
             ("series", [s.name for s in self.series]),
             ("covariates", [c.name for c in self.covariates]),
+            ("topics", [s.topic for s in self.sources] + [*self.covariate_topics]),
         ):
             if twice := {name for name in names if names.count(name) > 1}:
                 raise ValueError(f"{what}: {', '.join(sorted(twice))} stands twice; rename one")
@@ -159,6 +161,11 @@ class Settings(Frozen):
         """Return the sources that carry ``stream``."""
         return tuple(source for source in self.sources if source.stream is stream)
 
+    @property
+    def covariate_topics(self) -> tuple[str, ...]:
+        """The topics that tell covariates, sorted."""
+        return tuple(sorted({of.topic for of in self.covariates if of.topic is not None}))
+
     def fingerprint(self) -> str:
         """Return a hash of the settings that give cuts and checkpoints their meaning.
 
@@ -171,7 +178,9 @@ class Settings(Frozen):
             include={"shop", "bins", "regions", "sources", "series", "forecast", "limits"},
         )
         if self.covariates:
-            meaning["covariates"] = [[of.name, of.absent] for of in self.covariates]
+            meaning["covariates"] = [
+                [of.name, of.kind, of.absent, of.topic, of.by] for of in self.covariates
+            ]
         meaning["regions"].pop("table")
         meaning["limits"].pop("max_ahead")
         if self.shop.holidays is None:
@@ -179,6 +188,8 @@ class Settings(Frozen):
         for series in meaning["series"]:
             if series["censored_by"] is None:
                 series.pop("censored_by")
+        if not self.regions.holidays:
+            meaning["regions"].pop("holidays")
         for source in meaning["sources"]:
             source.pop("idle_timeout")
         text = json.dumps(meaning, sort_keys=True)

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from tidecast.streams.schemas import records
+from tidecast.streams.schemas.covariates import CovariateRecord
 from tidecast.streams.schemas.events import ClickEvent, LogisticsEvent, OrderEvent, StockEvent
 
 __all__ = ["CHANNELS", "Channel", "asyncapi", "exported_files", "json_schemas"]
@@ -46,9 +47,11 @@ CHANNELS = (
     _source("orders", "Events of a source with stream = order.", OrderEvent),
     _source("logistics", "Events of a source with stream = logistics.", LogisticsEvent),
     _source("stock", "Events of a source with stream = stock.", StockEvent),
+    _source("covariates", "What is told of covariates that name a topic.", CovariateRecord),
     _written(
         "cuts",
         "What each source partition adds to each bin, and the decisions: the forecaster's input.",
+        records.AnnouncementRecord,
         records.CutRecord,
         records.IdleRecord,
         records.JoinRecord,
@@ -77,7 +80,7 @@ CHANNELS = (
 
 PARAMETERS = {
     "prefix": {"description": "kafka.topic_prefix of the settings", "default": "tidecast"},
-    "topic": {"description": "topic of the source in the settings"},
+    "topic": {"description": "topic of the source, or of the covariate, in the settings"},
 }
 
 
