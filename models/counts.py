@@ -59,7 +59,7 @@ class Counts:
     @property
     def ratio(self) -> NDArray[np.float64]:
         """The ratio of each series, (series,); 0 until errors tell another."""
-        return RATIOS[np.argmin(self._costs, axis=0)]
+        return np.asarray(RATIOS[np.argmin(self._costs, axis=0)])
 
     def learn(self, bin_: int, counts: Cells) -> None:
         """Take how many values the means of a closed bin were of, (cell, series); NaN of sums."""
@@ -120,7 +120,7 @@ class Counts:
         """Return what 1 / n usually is, (cell, series); one value of all cells counts in each."""
         total, weight = grown(self._parts, n_cells, 1)
         all_cells = _over_cells(total) / np.fmax(_over_cells(weight), 1.0)
-        return (total + all_cells) / (weight + 1.0)
+        return np.asarray((total + all_cells) / (weight + 1.0))
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
@@ -139,6 +139,6 @@ def _over_cells(values: Cells) -> NDArray[np.float64]:
     return np.asarray(np.ascontiguousarray(values.swapaxes(-1, -2)).sum(axis=-1))
 
 
-def _inverse(counts: Cells) -> Cells:
+def _inverse(counts: Cells) -> NDArray[np.float64]:
     """Return 1 / n, NaN where there are no values; n counts as 1 at least."""
     return np.where(counts > 0.0, 1.0 / np.fmax(np.where(counts > 0.0, counts, 1.0), 1.0), np.nan)

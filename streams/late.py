@@ -162,9 +162,11 @@ class Planner:
         }
         cells = list(whole.select(CELL).iter_rows())
         changes = [
-            Change(bin_, *cell, name, before, after)
+            Change(bin_, region, category, name, before, after)
             for name, figure in figures.items()
-            for cell, before, after in zip(cells, whole[f"{name}.value"], figure, strict=True)
+            for (region, category), before, after in zip(
+                cells, whole[f"{name}.value"], figure, strict=True
+            )
             if before is None or not _same(before, after)
         ]
         rows = _rows(cells, figures)
