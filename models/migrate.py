@@ -58,6 +58,10 @@ LAYOUTS: Mapping[str, Layout] = {
     "blend/products": Layout(0),
     "blend/seen": Layout(0),
     "dispersion/*": Layout(1),
+    "counts/week/*": Layout(2),
+    "counts/parts": Layout(2),
+    "counts/sizes": Layout(2),
+    "counts/*": Layout(1),
     "pending/*/means": Layout(1, np.nan),
     "pending/*/scale": Layout(0, 1.0),
     "expert-*/mean": Layout(1),  # of the spread
