@@ -13,7 +13,7 @@ from tidecast.models.covariates import Calendar, Covariates
 from tidecast.models.feed import Feed
 from tidecast.models.guard import Guard
 from tidecast.models.neighbours import cell_neighbours
-from tidecast.models.outlook import Outlook
+from tidecast.models.outlook import Moves, Outlook
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.told import Told
 from tidecast.models.usual import UsualWeek
@@ -61,19 +61,27 @@ class Surroundings:
         return self._actions.totals()
 
     def observe(
-        self, slab: Slab, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]
+        self,
+        slab: Slab,
+        cells: Sequence[Cell],
+        positions: Mapping[str, tuple[float, float]],
+        moves: Moves | None = None,
     ) -> tuple[Slab, Covariates]:
         """Take in a closed bin; return it fit to learn from, and what is known after it.
 
-        What was known ahead to move the bin is taken out of it: see `Outlook`. Of the values that
+        What was known ahead to move the bin is taken out of it: see `Outlook`, unless it is told
+        what ``moves`` the values. Of the values that
         are learnt from, NaN are missing or suspended.
         """
         if self._known_places != (len(cells), len(positions)):
             self._known_places = (len(cells), len(positions))
             self._neighbours = cell_neighbours(cells, positions)
-        demand = Slab(slab.bin, finite(slab.demand))
-        believed = self._guard.level, self.ceiling
-        self._outlook.learn(demand, cells, self._usual, *believed, self._feed)
+        if moves is None:
+            demand = Slab(slab.bin, finite(slab.demand))
+            believed = self._guard.level, self.ceiling
+            self._outlook.learn(demand, cells, self._usual, *believed, self._feed)
+        else:
+            self._outlook.hear(slab.bin, moves.now)
         admitted = self._admit(slab)
         level = self._guard.level
         usual_now = self._usual.of(range(slab.bin, slab.bin + 1), level)[0]
@@ -87,7 +95,10 @@ class Surroundings:
             scale=self._guard.scale,
             usual_now=usual_now,
             usual_ahead=self._usual.of(ahead, level),
-            factor_ahead=self._outlook.ahead(slab.bin, self._usual, level),
+            factor_now=self._outlook.now,
+            factor_ahead=(
+                self._outlook.ahead(slab.bin, self._usual, level) if moves is None else moves.ahead
+            ),
             told=self._told.at(slab.bin, cells),
         )
         return Slab(slab.bin, admitted), covariates
