@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from tidecast.models.arrays import Arrays, grown, nested, scoped
 from tidecast.models.covariates import Calendar
 from tidecast.models.deviations import Deviations
-from tidecast.models.effects import TELLING, Effects
+from tidecast.models.effects import LARGEST, TELLING, Effects
+from tidecast.models.parts import Parts, grouped, over_leads, within
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.usual import UsualWeek
 from tidecast.state.cells import Cell
@@ -68,8 +69,7 @@ class Outlook:
             return
         n_cells, bins = len(slab.values), range(slab.bin, slab.bin + 1)
         level, reach = grown(level, n_cells), grown(reach, n_cells, fill=np.inf)
-        if self._columns.shape[1] != n_cells:
-            self._columns = self._known.columns(cells)
+        self.meet(cells)
         known = self._known_of(bins, slab.bin)[:, 0]
         n_fixed = len(self.names) - len(known)
         self._effects.rescale(np.concatenate([np.ones(n_fixed), self._deviations.widen(known)]))
@@ -78,6 +78,11 @@ class Outlook:
         self._effects.learn(np.minimum(slab.values, reach), expected, terms)
         self._factors.append(slab.bin, self._effects.factors(terms))
         self._deviations.learn(known)
+
+    def meet(self, cells: Sequence[Cell]) -> None:
+        """Find out what is known of ``cells``, if there are more than before."""
+        if self._columns.shape[1] != len(cells):
+            self._columns = self._known.columns(cells)
 
     def without(self, bin_: int, values: Cells) -> Cells:
         """Return the values of a bin as they would have come without what moved it.
@@ -106,6 +111,20 @@ class Outlook:
             for lead, bin_ in enumerate(bins)
         ]
         return np.stack(factors).astype(np.float32)
+
+    def explain(self, origin: int, usual: UsualWeek, level: Cells, cell: int) -> Parts:
+        """Return what moves the factors of a cell, as `ahead` gives them, from 1."""
+        if not self.names:
+            return {}
+        bins = range(origin + 1, origin + 1 + self._horizon)
+        known = self._known_of(bins, origin)
+        of_holidays = len(self.names) - len(known)
+        parts = ["calendar"] * of_holidays + ["covariate"] * len(known)
+        leads = []
+        for lead, bin_ in enumerate(bins):
+            terms = self._terms(bin_, known[:, lead], usual, level)[:, cell]
+            leads.append(grouped(self._effects.moves(terms), parts))
+        return within(over_leads(leads), -1.0, LARGEST - 1.0)
 
     def _known_of(self, bins: range, origin: int) -> NDArray[np.float64]:
         """Return the covariates of bins as known at an origin: (covariate, bin, cell)."""

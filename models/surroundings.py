@@ -14,6 +14,7 @@ from tidecast.models.feed import Feed
 from tidecast.models.guard import Guard
 from tidecast.models.neighbours import cell_neighbours
 from tidecast.models.outlook import Outlook
+from tidecast.models.parts import Parts
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.usual import UsualWeek
 from tidecast.state.cells import Cell
@@ -36,6 +37,7 @@ class Surroundings:
         self._actions = Actions(profile.n_series)
         self._known_places = (-1, -1)  # cells and positions that the neighbours are of
         self._neighbours = cell_neighbours((), {})
+        self._usual_now = np.zeros((0, profile.n_series), np.float32)
 
     @property
     def level(self) -> NDArray[np.float64]:
@@ -65,27 +67,46 @@ class Surroundings:
         What was known ahead to move the bin is taken out of it: see `Outlook`. Of the values that
         are learnt from, NaN are missing or suspended.
         """
-        if self._known_places != (len(cells), len(positions)):
-            self._known_places = (len(cells), len(positions))
-            self._neighbours = cell_neighbours(cells, positions)
+        self._place(cells, positions)
         demand = Slab(slab.bin, finite(slab.demand))
         self._outlook.learn(demand, cells, self._usual, self._guard.level, self.ceiling)
         admitted = self._admit(slab)
         level = self._guard.level
-        usual_now = self._usual.of(range(slab.bin, slab.bin + 1), level)[0]
+        self._usual_now = self._usual.of(range(slab.bin, slab.bin + 1), level)[0]
         self._usual.learn(slab.bin, admitted)
-        ahead = range(slab.bin + 1, slab.bin + 1 + self._horizon)
-        covariates = Covariates(
-            bin=slab.bin,
+        return Slab(slab.bin, admitted), self._covariates(slab.bin)
+
+    def _place(self, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]) -> None:
+        """Find the neighbours of cells anew, if more is known of where they are."""
+        if self._known_places != (len(cells), len(positions)):
+            self._known_places = (len(cells), len(positions))
+            self._neighbours = cell_neighbours(cells, positions)
+
+    def _covariates(self, bin_: int) -> Covariates:
+        """Return what is known after a bin, the last one that was observed."""
+        ahead, level = range(bin_ + 1, bin_ + 1 + self._horizon), self._guard.level
+        return Covariates(
+            bin=bin_,
             calendar=self._calendar,
             neighbours=self._neighbours,
             level=level,
             scale=self._guard.scale,
-            usual_now=usual_now,
+            usual_now=self._usual_now,
             usual_ahead=self._usual.of(ahead, level),
-            factor_ahead=self._outlook.ahead(slab.bin, self._usual, level),
+            factor_ahead=self._outlook.ahead(bin_, self._usual, level),
         )
-        return Slab(slab.bin, admitted), covariates
+
+    def known_after(
+        self, bin_: int, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]
+    ) -> Covariates:
+        """Return again what `observe` did of the last bin, also when restored since."""
+        self._place(cells, positions)
+        self._outlook.meet(cells)
+        return self._covariates(bin_)
+
+    def explain_factor(self, bin_: int, cell: int) -> Parts:
+        """Return what moves ``factor_ahead`` of a cell from 1, as `known_after` gave it."""
+        return self._outlook.explain(bin_, self._usual, self._guard.level, cell)
 
     def _admit(self, slab: Slab) -> NDArray[np.float64]:
         """Return the values that may be learnt from, (cell, series), NaN = none.
@@ -123,12 +144,14 @@ class Surroundings:
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
-        return nested({name: part.snapshot() for name, part in self._parts().items()})
+        parts = {name: part.snapshot() for name, part in self._parts().items()}
+        return {**nested(parts), "usual_now": self._usual_now}
 
     def restore(self, arrays: Arrays) -> None:
         """Become the surroundings that ``snapshot`` was taken of."""
         for name, part in self._parts().items():
             part.restore(scoped(arrays, name))
+        self._usual_now = arrays["usual_now"].copy()
 
     def _parts(self) -> dict[str, Guard | Feed | UsualWeek | Outlook | Actions]:
         return {

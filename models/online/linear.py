@@ -7,8 +7,18 @@ from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays, nested, scoped
 from tidecast.models.covariates import Covariates
-from tidecast.models.online.features import CLIP, FeatureTable
-from tidecast.models.online.regression import ArrayRegression
+from tidecast.models.online.features import CLIP, FEATURES, FeatureTable
+from tidecast.models.online.regression import UNIT, ArrayRegression
+from tidecast.models.parts import (
+    Parts,
+    added,
+    grouped,
+    of_features,
+    over_leads,
+    scaled,
+    usual_parts,
+    within,
+)
 from tidecast.models.profile import RECENT, ForecastProfile
 from tidecast.models.spread import Spread
 from tidecast.state.slabs import Slab
@@ -90,6 +100,25 @@ class LinearExpert:
             if not np.max(np.abs(models[lead - 1].state)) < INSANE_WEIGHT:
                 models[lead - 1] = ArrayRegression()
                 self.resets += 1
+
+    def explain(self, window: Window, covariates: Covariates, cell: int) -> Parts:
+        """See `Expert.explain`: the usual week, and the terms of the departure from it."""
+        usual = usual_parts(covariates, cell)
+        if cell >= self._departures.n_cells:  # nothing was learnt yet
+            return usual
+        table = FeatureTable(self._departures, covariates, self._season)
+        leads = [
+            self._explain_lead(table.matrix(0, lead, ahead)[:, :, cell], lead)
+            for lead, ahead in enumerate(covariates.usual_ahead, 1)
+        ]
+        departure = within(over_leads(leads), -CLIP, CLIP)
+        return added(usual, scaled(departure, covariates.scale[cell][:, None]))
+
+    def _explain_lead(self, features: NDArray[np.float64], lead: int) -> Parts:
+        """Return the parts of a departure, (series,) each, of features (feature, series)."""
+        weights = np.stack([models[lead - 1].state for models in self._models], axis=-1)
+        terms = UNIT * weights * np.vstack([features, np.ones(features.shape[1:])])
+        return grouped(terms, of_features((*FEATURES, "intercept")))
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays: weights (series, lead, feature), the intercept last."""

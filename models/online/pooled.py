@@ -11,6 +11,16 @@ from tidecast.models.online.adapted import CLIP, weight_level
 from tidecast.models.online.least_squares import HourlyLeastSquares
 from tidecast.models.online.pooled_features import FeatureLook, PooledFeatures
 from tidecast.models.online.trust import Trust
+from tidecast.models.parts import (
+    Parts,
+    added,
+    grouped,
+    of_features,
+    over_leads,
+    scaled,
+    usual_parts,
+    within,
+)
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.spread import Spread
 from tidecast.state.slabs import Slab
@@ -86,11 +96,14 @@ class PooledExpert:
         self, matrix: NDArray[np.float32], lead: int, target: int
     ) -> NDArray[np.float32]:
         """Return the departures that the model of the time says of a bin: (cell, series)."""
-        place = (target - lead) % self._horizon
-        if self._said_at[place] != target - lead:
-            return np.zeros(matrix.shape[1:], np.float32)
-        terms = self._said[place, :, lead - 1].T.astype(np.float32)  # (feature, series)
+        terms = self._coefficients(lead, target)
         return np.asarray((matrix * terms[:, None]).sum(axis=0))
+
+    def _coefficients(self, lead: int, target: int) -> NDArray[np.float32]:
+        """Return the model of the time, (feature, series); 0 where there was none."""
+        place = (target - lead) % self._horizon
+        terms = self._said[place, :, lead - 1].T.astype(np.float32)
+        return terms if self._said_at[place] == target - lead else np.zeros_like(terms)
 
     def _learn_lead(
         self, lead: int, look: FeatureLook, slab: Slab, covariates: Covariates, part: slice
@@ -110,6 +123,28 @@ class PooledExpert:
         self._ratio_trust.learn(lead, shift[part], away, usual[part], weight)
         rows = matrix.astype(np.float64).transpose(2, 1, 0)  # (series, row, feature)
         self._models.learn(lead, slab.bin, rows, came.T, weight.T)
+
+    def explain(self, window: Window, covariates: Covariates, cell: int) -> Parts:
+        """See `Expert.explain`: the adapted week, and the terms of the departure from it."""
+        if cell >= self._features.n_cells:  # nothing was learnt yet
+            return usual_parts(covariates, cell)
+        look = self._features.look(window, covariates)
+        leads = range(1, self._horizon + 1)
+        parts = [self._explain_lead(look, lead, covariates, cell) for lead in leads]
+        return within(over_leads(parts), 0.0, np.inf)
+
+    def _explain_lead(
+        self, look: FeatureLook, lead: int, covariates: Covariates, cell: int
+    ) -> Parts:
+        """Return the parts of one lead, (series,) each."""
+        usual, level = covariates.usual_ahead[lead - 1], covariates.level[cell]
+        shift = self._ratio_trust.of(lead) * look.shift(0, usual)
+        week = {"level": level, "season": usual[cell] - level, "recent": shift[cell]}
+        matrix = look.matrix(0, lead, usual + shift, slice(cell, cell + 1))[:, 0]
+        trusted = self._trust.of(lead) * self._coefficients(lead, covariates.bin + lead)
+        # the first feature is what is expected of the target: its term is so much more of the week
+        departure = grouped(matrix[1:] * trusted[1:], of_features(self._features.names[1:]))
+        return added(scaled(week, 1.0 + trusted[0]), departure)
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""

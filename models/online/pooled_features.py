@@ -80,6 +80,11 @@ class PooledFeatures:
         return np.nan_to_num(np.stack([window.lag(lag) for window in self._kept.values()]))
 
     @property
+    def n_cells(self) -> int:
+        """Cells taken in so far."""
+        return self._kept["expected"].n_cells
+
+    @property
     def lags(self) -> list[int]:
         """Bins between the target and the values before it that are features."""
         return self._lags
