@@ -128,4 +128,4 @@ def test_shap_values_add_up_to_what_the_trees_say() -> None:
     mean, _ = expert.forecast(world.window, covariates)
     parts = expert.explain(world.window, covariates, 2)
     assert np.allclose(sum(parts.values()), mean[:, 2], rtol=1e-5)
-    assert np.abs(parts["recent"]).max() > 1.0  # the mood of the last bins, which no season tells
+    assert np.abs(parts["recent"]).max() > 0.5  # the mood of the last bins, which no season tells
