@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tidecast.models.coherent import CoherentForecaster
 from tidecast.models.forecaster import Forecast, Forecaster
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import Scores
@@ -41,7 +42,7 @@ class ForecastFold:
     def __init__(self, settings: Settings, refits_are_decided: bool = False) -> None:
         self.slabs = SlabFold(SlabRules.of(settings))
         profile, known = ForecastProfile.of(settings), read_covariates(settings)
-        self.forecaster = Forecaster(profile, refits_are_decided, known)
+        self.forecaster = CoherentForecaster(Forecaster(profile, refits_are_decided, known))
         self._positions = Positions(settings.regions)
         self._waiting: deque[Slab | LateBins] = deque()
 
@@ -59,7 +60,7 @@ class ForecastFold:
             return slab
         cells = self.slabs.cells.cells[: len(slab.values)]
         if slab.revision:
-            return Closed(slab, cells, self.forecaster.correct(slab))
+            return Closed(slab, cells, self.forecaster.correct(slab, cells))
         scores, forecast = self.forecaster.step(slab, cells, self._positions.of(cells))
         return Closed(slab, cells, scores, forecast)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from tidecast.models.explain import Explanation, Issued, explained
 from tidecast.models.pending import Due, Pending
 from tidecast.models.periodic.refits import Refits
 from tidecast.models.profile import ForecastProfile
+from tidecast.models.ranks import NOTHING
 from tidecast.models.scores import Scores, ScoreSheet
 from tidecast.models.surroundings import Surroundings
 from tidecast.models.watch import Watch
@@ -27,7 +28,7 @@ from tidecast.state.covariates import CovariateTable
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 
-__all__ = ["Forecast", "Forecaster"]
+__all__ = ["Forecast", "Forecaster", "Opinion", "Part", "Totals"]
 
 Values = NDArray[np.float32]
 
@@ -37,12 +38,52 @@ class Forecast:
     """A forecast of all cells from the end of ``origin_bin``, the last bin it knows.
 
     ``mean`` is (series, cell, lead); ``quantiles`` (series, cell, lead, level), never crossing,
-    never negative; ``weights`` (series, lead) of every expert that spoke.
+    never negative; ``weights`` (series, lead) of every expert that spoke. ``totals`` are the
+    forecasts of what cells add up to.
     """
 
     origin_bin: int
     mean: Values
     quantiles: Values
+    weights: dict[str, Values]
+    totals: Totals | None = None
+
+    def parts(
+        self, cells: Sequence[Cell], series: Sequence[str]
+    ) -> Iterator[tuple[Forecast, Sequence[Cell], Sequence[str]]]:
+        """Yield the forecast of ``cells`` and ``series``, then that of sums with theirs."""
+        yield self, cells, series
+        if self.totals is not None:
+            summed = [series[place] for place in self.totals.series]
+            yield self.totals.forecast, self.totals.nodes, summed
+
+
+@dataclass(frozen=True)
+class Totals:
+    """A forecast of regions, categories and the total: ``nodes``, named as cells are.
+
+    ``series`` are the places of the series that add up: the axis of series of ``forecast``, whose
+    axis of cells is one of nodes. Its means are the sums of those of the cells.
+    """
+
+    nodes: tuple[Cell, ...]
+    series: tuple[int, ...]
+    forecast: Forecast
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What the blend thinks before anything is given out.
+
+    ``means`` are (expert, series, cell, lead), ``mean`` and ``scale``, the blend's, without the
+    axis of experts; ``weights`` as in `Forecast`. ``factor`` is that of what is known ahead.
+    """
+
+    origin_bin: int
+    means: Values
+    mean: Values
+    scale: Values
+    factor: Values
     weights: dict[str, Values]
 
 
@@ -91,6 +132,13 @@ class Forecaster:
         longitude of regions, as far as known. Scores are None when nothing was forecast of this
         bin. Forecasts of bins that were skipped are scored only if a correction of those comes.
         """
+        scores, opinion = self.advance(slab, cells, positions)
+        return scores, self.issue(opinion, opinion.mean)
+
+    def advance(
+        self, slab: Slab, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]
+    ) -> tuple[Scores | None, Opinion]:
+        """Score and learn as `step` does; return what is thought of the next bins, for `issue`."""
         self.refits.make()
         scores = self._score(slab.bin, finite(slab.demand))
         before = self._surroundings.scale, self._surroundings.level
@@ -100,7 +148,20 @@ class Forecaster:
         self._window.append(slab.bin, admitted.values)
         for expert in self.experts:
             expert.learn(self._window, admitted, covariates)
-        return scores, self._forecast(covariates)
+        return scores, self._think(covariates)
+
+    def issue(self, opinion: Opinion, mean: Values) -> Forecast:
+        """Give out a forecast whose ``mean``, (series, cell, lead), may be another than thought.
+
+        Quantiles follow their mean by its ratio. They are judged as they are given out; the
+        weights of experts learn from what each of them said.
+        """
+        scale = _following(opinion.scale, opinion.mean, mean)
+        shapes = self._calibrate.shapes()
+        bin_ = opinion.origin_bin
+        self._pending.add(bin_, np.concatenate([mean[None], opinion.means]), scale, shapes)
+        self._pending.forget(lambda due: self._is_final(due, bin_))
+        return Forecast(bin_, mean, quantiles_of(mean, scale, shapes), opinion.weights)
 
     def correct(self, slab: Slab) -> Scores | None:
         """Replace the values of an earlier bin, and score its forecasts by them.
@@ -201,23 +262,17 @@ class Forecaster:
         grid = self.profile.grid
         return bin_ <= closed and grid.end(bin_) + self.profile.reach <= grid.end(closed + 1)
 
-    def _forecast(self, covariates: Covariates) -> Forecast:
+    def _think(self, covariates: Covariates) -> Opinion:
         means, scales = self._ask(covariates)
-        means = means * covariates.factor_ahead.transpose(2, 1, 0)  # (expert, series, cell, lead)
+        factor = covariates.factor_ahead.transpose(2, 1, 0)
+        means = means * factor  # (expert, series, cell, lead)
         weights = of_cells(self._blend.weights(), size_of(covariates.level.T))
         awake = [bool(np.isfinite(mean).any()) for mean in means]
         mean, scale = self._combine(means, scales, weights, covariates)
-        shapes = self._calibrate.shapes()
-        self._pending.add(covariates.bin, np.concatenate([mean[None], means]), scale, shapes)
-        self._pending.forget(lambda bin_: self._is_final(bin_, covariates.bin))
         shares = _shares(weights, covariates.level.T, np.array(awake))
         spoke = {e.name: w for e, w, a in zip(self.experts, shares, awake, strict=True) if a}
-        return Forecast(
-            origin_bin=covariates.bin,
-            mean=mean,
-            quantiles=quantiles_of(mean, scale, shapes),
-            weights=spoke,
-        )
+        factor = np.broadcast_to(factor, mean.shape)
+        return Opinion(covariates.bin, means, mean, scale, factor, spoke)
 
     def _combine(
         self, means: Values, scales: Values, weights: Values, covariates: Covariates
@@ -271,6 +326,16 @@ class Forecaster:
             "watch": self._watch,
             **{f"expert-{expert.name}": expert for expert in self.experts},
         }
+
+
+def _following(scale: Values, mean: Values, moved: Values) -> Values:
+    """Return the scale of a forecast whose mean was moved: by the same ratio, at most by five.
+
+    Where nothing was forecast it stays.
+    """
+    ratio = moved / np.where(mean > NOTHING, mean, np.float32(1.0))
+    ratio = np.where(mean > NOTHING, ratio, np.float32(1.0))
+    return np.asarray(scale * np.clip(ratio, np.float32(0.2), np.float32(5.0)), np.float32)
 
 
 def _shares(weights: Values, level: NDArray[np.float64], awake: NDArray[np.bool_]) -> Values:

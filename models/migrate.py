@@ -9,20 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays
+from tidecast.models.arrays import Arrays, nested, scoped
 from tidecast.models.calibrate import Calibrate
 from tidecast.models.fold import ForecastFold
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.changes import Change, moved
 from tidecast.state.errors import CheckpointError
 from tidecast.state.migrate import migrated_slabs
+from tidecast.state.settings import Settings
 
-__all__ = ["migrated_arrays", "migrated_fold"]
+__all__ = ["migrated_arrays", "migrated_coherent", "migrated_fold"]
 
 
 class Layout(NamedTuple):
@@ -92,6 +93,10 @@ LAYOUTS: Mapping[str, Layout] = {
     "expert-trees/examples/lead": WHOLE,
     "expert-trees/examples/cell": WHOLE,
     "expert-trees/examples/*": Layout(0, np.nan),
+    "worth/sums": Layout(1),
+    "worth/said": Layout(2, np.nan),
+    "worth/origins": WHOLE,
+    "variance/*": Layout(0),
 }
 """By the name of an array; calibration and its shapes are moved by functions of their own."""
 
@@ -121,12 +126,33 @@ def migrated_fold(
     old, new = ForecastFold(change.old), ForecastFold(change.new)
     old.restore(data)
     new.slabs = migrated_slabs(change, old.slabs, whole_from, joining, counts)
-    new.forecaster.restore(migrated_arrays(change, old.forecaster.snapshot()))
+    new.forecaster.restore(migrated_coherent(change, old.forecaster.snapshot()))
     return new.snapshot()
 
 
+def migrated_coherent(change: Change, arrays: Arrays) -> Arrays:
+    """Return the snapshot ``arrays`` of a forecaster of cells and sums; as `migrated_arrays`."""
+    of_sums = Change(_summed(change.old), _summed(change.new))
+    engines = {
+        "cells": migrated_arrays(change, scoped(arrays, "cells")),
+        "totals": migrated_arrays(of_sums, scoped(arrays, "totals")),
+    }
+    between = {
+        name: _moved(of_sums, name, array)
+        for name, array in arrays.items()
+        if name.split("/")[0] not in engines
+    }
+    return nested(engines) | between
+
+
+def _summed(settings: Settings) -> Settings:
+    """Return settings of the series that add up alone."""
+    kept = tuple(series for series in settings.series if series.adds_up)
+    return settings.model_copy(update={"series": kept})
+
+
 def migrated_arrays(change: Change, arrays: Arrays) -> Arrays:
-    """Return the snapshot ``arrays`` of a forecaster under the new settings.
+    """Return the snapshot ``arrays`` of a forecaster of rows under the new settings.
 
     Raises
     ------
@@ -149,9 +175,13 @@ def migrated_arrays(change: Change, arrays: Arrays) -> Arrays:
             lead = int(name.split("/")[-2])
             result[name] = _moved_shapes(change, array, shapes[:, lead - 1])
         else:
-            axis, fill = _layout(name)
-            result[name] = array if axis is None else moved(array, change.series, axis, fill)
+            result[name] = _moved(change, name, array)
     return result
+
+
+def _moved(change: Change, name: str, array: NDArray[Any]) -> NDArray[Any]:
+    axis, fill = _layout(name)
+    return array if axis is None else moved(array, change.series, axis, fill)
 
 
 def _layout(name: str) -> Layout:

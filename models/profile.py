@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tidecast.state.bins import BinGrid
 from tidecast.state.settings import Settings
@@ -18,7 +18,8 @@ class ForecastProfile:
 
     ``season_lengths`` are bins, rising; ``experts`` are names of `tidecast.models.experts`. A bin
     is corrected until ``reach`` microseconds after its end at most. ``holidays`` is a country, or a
-    part of one, as `tidecast.state.holidays` knows it.
+    part of one, as `tidecast.state.holidays` knows it. ``ratios`` are places of series that do not
+    add up over cells: means and ratios.
     """
 
     series: tuple[str, ...]
@@ -29,6 +30,7 @@ class ForecastProfile:
     experts: tuple[str, ...] = DEFAULT_EXPERTS
     reach: int = 0
     holidays: str | None = None
+    ratios: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, settings: Settings) -> ForecastProfile:
@@ -44,12 +46,24 @@ class ForecastProfile:
             experts=forecast.experts,
             reach=SlabRules.of(settings).reach,
             holidays=settings.shop.holidays,
+            ratios=tuple(n for n, one in enumerate(settings.series) if not one.adds_up),
         )
 
     @property
     def n_series(self) -> int:
         """Series forecast."""
         return len(self.series)
+
+    @property
+    def summed(self) -> tuple[int, ...]:
+        """Places of the series that add up over cells."""
+        return tuple(place for place in range(self.n_series) if place not in self.ratios)
+
+    def of_totals(self) -> ForecastProfile:
+        """Return the profile by which sums over cells are forecast: by who is never refitted."""
+        series = tuple(self.series[place] for place in self.summed)
+        experts = tuple(name for name in self.experts if name != "trees") or ("seasonal_naive",)
+        return replace(self, series=series, experts=experts, ratios=())
 
     @property
     def context_length(self) -> int:

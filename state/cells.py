@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["OVERFLOW", "Cell", "CellIndex"]
+__all__ = ["ALL", "OVERFLOW", "Cell", "CellIndex"]
 
 logger = logging.getLogger(__name__)
 
@@ -20,6 +20,9 @@ class Cell(NamedTuple):
     region: str
     category: str
 
+
+ALL = "(all)"
+"""Stands for the region or category of what is summed over all of them."""
 
 OVERFLOW = Cell("(overflow)", "(overflow)")
 """Where the events of all cells beyond the limit are counted."""

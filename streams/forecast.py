@@ -59,10 +59,11 @@ class ForecastOutput:
             yield self.topics.scores, None, encode_scores(closed.scores, series, grid)
         if closed.forecast is None:
             return
-        keys = [f"{name}|{c.region}|{c.category}".encode() for name in series for c in cells]
-        values = encode_predictions(closed.forecast, cells, series, self._levels, grid)
-        for key, value in zip(keys, values, strict=True):
-            yield self.topics.predictions, key, value
+        for forecast, rows, names in closed.forecast.parts(cells, series):
+            keys = [f"{name}|{r.region}|{r.category}".encode() for name in names for r in rows]
+            values = encode_predictions(forecast, rows, names, self._levels, grid)
+            for key, value in zip(keys, values, strict=True):
+                yield self.topics.predictions, key, value
 
     def progress(self, shard: int, next_bin: int, position: int) -> Sent:
         """Return the record that says how far time has come."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tidecast.models.actions import ACTIONS
-from tidecast.models.forecaster import Forecaster
+from tidecast.models.coherent import CoherentForecaster
 
 __all__ = ["Action", "GuardLog"]
 
@@ -38,7 +38,7 @@ class GuardLog:
     What a forecaster did before it was first looked at is no news.
     """
 
-    def __init__(self, forecaster: Forecaster) -> None:
+    def __init__(self, forecaster: CoherentForecaster) -> None:
         self._forecaster = forecaster
         self._before = self._counts()
         self._going_on: set[tuple[str, str]] = set()

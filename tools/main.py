@@ -35,6 +35,7 @@ COMMANDS = {
     "backtest": Entry(
         "tidecast.tools.backtest.command", "command", "Tell what forecasts would be worth."
     ),
+    "deep": Entry("tidecast.tools.deep", "deep", "Train deep networks, and judge them."),
     "verify": Entry(
         "tidecast.tools.verify", "verify", "Recount a log, and print every cell that differs."
     ),

@@ -79,8 +79,8 @@ def run_replay(settings: Settings, replayed: Replayed, store: Store) -> Result:
             if closed.scores is not None:
                 writer.add("scores", scores_block(closed.scores, series, grid))
             if closed.forecast is not None:
-                block = forecast_block(closed.forecast, closed.cells, series, levels, grid)
-                writer.add("predictions", block)
+                for part in closed.forecast.parts(closed.cells, series):
+                    writer.add("predictions", forecast_block(*part, levels, grid))
     finally:
         writer.close()
     return Result(replayed, tally, time.perf_counter() - started)

@@ -17,6 +17,7 @@ __all__ = ["StoreWriter"]
 
 BLOCK_ROWS = 20_000
 Columns = Mapping[str, Any]
+Shape = tuple[tuple[int, ...], ...]
 
 
 class StoreWriter:
@@ -29,31 +30,29 @@ class StoreWriter:
         self._store = store
         self._queue: queue.Queue[tuple[str, Columns] | None] = queue.Queue(4)
         self._error: TidecastError | None = None
-        self._gathered: dict[str, list[Columns]] = {}
+        self._gathered: dict[tuple[str, Shape], list[Columns]] = {}
         self._thread = threading.Thread(target=self._run, name="store")
         self._thread.start()
 
     def add(self, table: str, columns: Columns) -> None:
-        """Gather rows for ``table``."""
-        gathered = self._gathered.setdefault(table, [])
-        if gathered and _shape(gathered[-1]) != _shape(columns):
-            self._flush(table)
-            gathered = self._gathered.setdefault(table, [])
+        """Gather rows for ``table``, apart from those whose arrays have other shapes."""
+        kind = table, _shape(columns)
+        gathered = self._gathered.setdefault(kind, [])
         gathered.append(columns)
         if sum(_rows(block) for block in gathered) >= BLOCK_ROWS:
-            self._flush(table)
+            self._flush(kind)
 
     def close(self) -> None:
         """Write what is left and wait for it; raise what went wrong."""
-        for table in list(self._gathered):
-            self._flush(table)
+        for kind in list(self._gathered):
+            self._flush(kind)
         self._queue.put(None)
         self._thread.join()
         if self._error is not None:
             raise self._error
 
-    def _flush(self, table: str) -> None:
-        blocks = self._gathered.pop(table)
+    def _flush(self, kind: tuple[str, Shape]) -> None:
+        table, blocks = kind[0], self._gathered.pop(kind)
         if self._error is not None:
             raise self._error
         self._queue.put((table, {name: _join([b[name] for b in blocks]) for name in blocks[0]}))
@@ -71,9 +70,9 @@ def _rows(columns: Columns) -> int:
     return len(next(iter(columns.values())))
 
 
-def _shape(columns: Columns) -> list[tuple[int, ...]]:
+def _shape(columns: Columns) -> Shape:
     """Return what must be equal for arrays to be joined: their axes beyond the rows."""
-    return [column.shape[1:] for column in columns.values() if isinstance(column, np.ndarray)]
+    return tuple(c.shape[1:] for c in columns.values() if isinstance(c, np.ndarray))
 
 
 def _join(columns: Sequence[Any]) -> Any:

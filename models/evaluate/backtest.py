@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tidecast.models.arrays import Arrays, finite, nested, scoped
+from tidecast.models.coherent import CoherentForecaster
 from tidecast.models.evaluate.beside import Beside
 from tidecast.models.evaluate.evaluator import Evaluator, Span
 from tidecast.models.evaluate.fans import Fans
@@ -39,8 +40,10 @@ class Backtest:
         known: CovariateTable | None = None,
     ) -> None:
         self.profile = profile
-        self.forecaster = OverheardForecaster(profile, known=known)
-        self.left_out = LeftOut(profile, span, self.forecaster) if leave_one_out else None
+        cells = OverheardForecaster(profile, known=known)
+        totals = OverheardForecaster(profile.of_totals())
+        self.forecaster = CoherentForecaster(cells, totals)
+        self.left_out = LeftOut(profile, span, cells, totals) if leave_one_out else None
         self.evaluator = Evaluator(profile, span)
         self.fans = Fans(profile, span.fans_origin)
         self.weights = DailyWeights(profile)
@@ -56,9 +59,9 @@ class Backtest:
         if self.beside is not None:
             self.beside.step(slab)
         if slab.revision:
-            self.forecaster.correct(slab)
+            self.forecaster.correct(slab, cells)
             if self.left_out is not None:
-                self.left_out.correct(slab)
+                self.left_out.correct(slab, cells)
             if slab.bin in self._open:
                 self._open[slab.bin] = (slab, self._open[slab.bin][1])
             return
@@ -73,7 +76,7 @@ class Backtest:
 
     def _hear(self, slab: Slab) -> None:
         """Keep what was said of a bin, and let experts' shapes learn from it."""
-        dues = self.forecaster.said_of(slab.bin)
+        dues = self.forecaster.cells.said_of(slab.bin)
         shapes = tuple(self._shapes.of(due, slab.bin - due.lead) for due in dues)
         said = Said(dues, shapes)
         self._open[slab.bin] = (slab, said)
@@ -134,7 +137,7 @@ class Backtest:
         self._open = {}
         waiting = scoped(arrays, "open")
         for bin_ in sorted(int(name.split("/")[0]) for name in waiting if name.endswith("values")):
-            dues = self.forecaster.said_of(bin_)  # kept as long as a correction may come
+            dues = self.forecaster.cells.said_of(bin_)  # kept as long as a correction may come
             said = Said(dues, tuple(waiting.get(f"{bin_}/shapes", ())))
             self._open[bin_] = (Slab(bin_, waiting[f"{bin_}/values"]), said)
             if self.left_out is not None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays, nested, scoped
+from tidecast.models.coherent import CoherentForecaster
 from tidecast.models.covariates import Covariates
 from tidecast.models.evaluate.evaluator import Evaluator, Span
 from tidecast.models.evaluate.metrics import Score, scores_of
@@ -99,19 +100,28 @@ class SaidByBlends(Said):
 class LeftOut:
     """Forecasters of all experts but one, scored beside the blend as "without NAME".
 
-    Weights and calibration are learnt anew; experts are not asked again, for they do not hear of
-    the blend: what those of ``full`` said is used.
+    Weights and calibration are learnt anew, of cells and of sums; experts are not asked again, for
+    they do not hear of the blend: what those of ``cells`` and ``totals`` said is used.
     """
 
-    def __init__(self, profile: ForecastProfile, span: Span, full: OverheardForecaster) -> None:
+    def __init__(
+        self,
+        profile: ForecastProfile,
+        span: Span,
+        cells: OverheardForecaster,
+        totals: OverheardForecaster,
+    ) -> None:
         self.names = tuple(f"without {name}" for name in profile.experts)
         self.evaluator = Evaluator(replace(profile, experts=self.names), span)
-        self._forecasters = {name: _without(name, profile, full) for name in profile.experts}
+        self._forecasters = {
+            name: CoherentForecaster(_without(name, cells), _without(name, totals))
+            for name in profile.experts
+        }
         self._heard: dict[int, tuple[tuple[Due, ...], ...]] = {}
 
     def hear(self, bin_: int) -> None:
         """Keep what was said of a bin until it is scored; ask before it closes."""
-        self._heard[bin_] = tuple(f.said_of(bin_) for f in self._forecasters.values())
+        self._heard[bin_] = tuple(f.cells.said_of(bin_) for f in self._forecasters.values())
 
     def step(
         self, slab: Slab, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]
@@ -120,10 +130,10 @@ class LeftOut:
         for forecaster in self._forecasters.values():
             forecaster.step(slab, cells, positions)
 
-    def correct(self, slab: Slab) -> None:
-        """Take a correction; see `Forecaster.correct`."""
+    def correct(self, slab: Slab, cells: Sequence[Cell]) -> None:
+        """Take a correction; see `CoherentForecaster.correct`."""
         for forecaster in self._forecasters.values():
-            forecaster.correct(slab)
+            forecaster.correct(slab, cells)
 
     def score(
         self, bin_: int, actual: NDArray[np.float64], cells: Sequence[Cell], said: Said
@@ -149,10 +159,11 @@ class LeftOut:
         self._heard = {}
 
 
-def _without(name: str, profile: ForecastProfile, full: OverheardForecaster) -> Forecaster:
-    """Return a forecaster of what all experts of ``full`` said, but one."""
-    kept = [(place, other) for place, other in enumerate(profile.experts) if other != name]
-    profile = replace(profile, experts=tuple(other for _, other in kept))
+def _without(name: str, full: OverheardForecaster) -> Forecaster:
+    """Return a forecaster of what all experts of ``full`` said, but one, if there is another."""
+    all_ = list(enumerate(full.profile.experts))
+    kept = [(place, other) for place, other in all_ if other != name] or all_
+    profile = replace(full.profile, experts=tuple(other for _, other in kept))
     forecaster = Forecaster(profile, known=full.known)
     forecaster.experts = tuple(Echo(other, place, full) for place, other in kept)
     return forecaster

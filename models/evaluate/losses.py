@@ -68,7 +68,8 @@ def _below(
 ) -> NDArray[np.float64]:
     """Return the probability below ``at``, straight between levels; 0 and 1 beyond the outermost.
 
-    ``with_ties`` adds what lies at ``at`` itself, where several quantiles are the same.
+    ``with_ties`` adds what lies at ``at`` itself, where several quantiles are the same. There may
+    be one level only.
     """
     at = at[..., None]
     low, width = quantiles[..., :-1], np.diff(quantiles, axis=-1)
@@ -76,6 +77,6 @@ def _below(
     within = np.clip((at - low) / np.where(width > 0, width, 1.0), 0.0, 1.0)
     steps = np.where(width > 0, within, passed[..., 1:]) @ np.diff(levels).astype(quantiles.dtype)
     tied = at == quantiles
-    above_first = passed[..., 0] | (tied[..., 0] & (width[..., 0] > 0))
-    above_last = passed[..., -1] & ~(tied[..., -1] & (width[..., -1] > 0))
+    above_first = passed[..., 0] | (tied[..., 0] & (width[..., :1] > 0).any(axis=-1))
+    above_last = passed[..., -1] & ~(tied[..., -1] & (width[..., -1:] > 0).any(axis=-1))
     return np.asarray(steps + levels[0] * above_first + (1 - levels[-1]) * above_last, np.float64)

@@ -182,6 +182,11 @@ class SeriesSettings(Frozen):
     denominator: str | None = None
     decimals: int = Field(default=3, ge=0, le=6)
 
+    @property
+    def adds_up(self) -> bool:
+        """Tell whether values of cells are parts of a whole; means and ratios are not."""
+        return self.aggregate in ("count", "sum")
+
     @model_validator(mode="after")
     def _parts_fit_aggregate(self) -> Self:
         if self.aggregate == "ratio":

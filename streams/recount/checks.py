@@ -7,10 +7,12 @@ from functools import partial
 
 import polars as pl
 
+from tidecast.models.aggregates import nodes_of
+from tidecast.state.cells import Cell
 from tidecast.state.settings import Settings
 from tidecast.streams.recount.audit import Verdict
 from tidecast.streams.recount.compare import differences
-from tidecast.streams.recount.forecasts import ForecastBook
+from tidecast.streams.recount.forecasts import ForecastBook, Rows
 from tidecast.streams.recount.held import held_steps
 from tidecast.streams.recount.live import Bar, LiveRecount
 from tidecast.streams.recount.logs import TopicReader
@@ -28,6 +30,8 @@ class Checks:
 
     def __init__(self, live: LiveRecount, verdict: Verdict) -> None:
         self._live, self._verdict = live, verdict
+        self._cells: tuple[Cell, ...] = ()
+        self._nodes: tuple[Cell, ...] = ()
         self._settings = live.settings
         self._counted = live.counted()
 
@@ -134,13 +138,18 @@ class Checks:
                 verdict.blame("no record of ours, and no dead letter", where)
         verdict.figures["records of others"] = len(live.foreign.places)
 
-    def _expected(
-        self, first: int
-    ) -> Mapping[int, tuple[Sequence[str], Sequence[tuple[str, str]]]]:
-        """Return the series and cells of each origin that must have been forecast."""
+    def _expected(self, first: int) -> Mapping[int, Sequence[Rows]]:
+        """Return series and cells, and series and sums, that each origin must have forecast."""
         of_bins = self._live.slabs.forecasts
         ends = {bin_: self._live.grid.end(bin_) // SECOND for bin_ in of_bins}
-        return {end: of_bins[bin_] for bin_, end in ends.items() if end >= first}
+        return {end: self._rows(*of_bins[bin_]) for bin_, end in ends.items() if end >= first}
+
+    def _rows(self, series: Sequence[str], cells: tuple[Cell, ...]) -> Sequence[Rows]:
+        """Return what is forecast of an origin: of cells, and of sums."""
+        if cells is not self._cells:  # bins share them until one has more
+            self._cells, self._nodes = cells, nodes_of(cells)
+        summed = {one.name for one in self._settings.series if one.adds_up}
+        return (series, cells), ([name for name in series if name in summed], self._nodes)
 
     def doubts(self) -> None:
         """Tell what was not judged, and why."""

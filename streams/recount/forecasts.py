@@ -14,10 +14,11 @@ import polars as pl
 from tidecast.state.bins import iso
 from tidecast.streams.store import Store
 
-__all__ = ["ForecastBook"]
+__all__ = ["ForecastBook", "Rows"]
 
 CHUNK_ROWS = 200_000
 KEY = ("origin", "series", "cell")
+Rows = tuple[Sequence[str], Sequence[tuple[str, str]]]  # series, and their rows
 SCHEMA: list[tuple[str, pl.DataType]] = [
     ("origin", pl.Int64()),
     ("series", pl.Int32()),
@@ -112,19 +113,19 @@ class ForecastBook:
         """Return all origins, in seconds since 1970, in order."""
         return sorted(self.frame()["origin"].unique().to_list())
 
-    def compare_cells(
-        self, expected: Mapping[int, tuple[Sequence[str], Sequence[tuple[str, str]]]]
-    ) -> Iterator[tuple[str, str]]:
-        """Yield (what is wrong, which) where an origin has not each series and cell once.
+    def compare_cells(self, expected: Mapping[int, Sequence[Rows]]) -> Iterator[tuple[str, str]]:
+        """Yield (what is wrong, which) where an origin has not what is ``expected`` once.
 
-        ``expected`` has the series and the (region, category) of each origin.
+        That is, for each origin, series and the (region, category) that each of them has: of
+        cells, and of sums.
         """
         parts = {part["origin"][0]: part for part in self.frame().partition_by("origin")}
         none = self._whole.clear()
-        for origin, (series, cells) in expected.items():
+        for origin, groups in expected.items():
             found = set(parts.get(origin, none).select("series", "cell").iter_rows())
             wanted = {
                 (self._series[name], self._cells["\0".join(cell)])
+                for series, cells in groups
                 for name in series
                 for cell in cells
             }

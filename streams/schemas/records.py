@@ -172,6 +172,9 @@ class DeepForecastRecord(Record):
 class PredictionRecord(Record):
     """The forecasts of one cell and series from one origin, all leads (topic: predictions).
 
+    Sums have forecasts too: ``region``, ``category`` or both are "(all)" where it is summed over
+    all of them. Their means are the sums of those of the cells; their quantiles are their own.
+
     ``valid_time`` is the end of each lead's bin; ``quantiles`` is (lead, level); ``weights`` has,
     for each expert that spoke, its weight at each lead.
     """

@@ -47,7 +47,7 @@ def _judge(records: Sequence[bytes]) -> dict[str, Column]:
 
 
 def _decode_alike(documents: list[dict[str, Any]]) -> dict[str, Column]:
-    """Decode records of one horizon, one set of levels and one number of experts."""
+    """Decode records of one horizon and one set of levels."""
     if any(document["schema_version"] != 1 for document in documents):
         raise ValueError("another schema version")
 
@@ -70,7 +70,7 @@ def _decode_alike(documents: list[dict[str, Any]]) -> dict[str, Column]:
         "quantile_levels": _numbers(levels, 2)[which_levels],
         "quantiles": _numbers(each("quantiles"), 3),
         "experts": [experts[number] for number in which_weights],
-        "weights": _numbers([list(weight.values()) for weight in weights], 3)[which_weights],
+        "weights": _tables([list(weight.values()) for weight in weights], which_weights),
         "revision": _counts(each("revision")),
     }
 
@@ -95,6 +95,14 @@ def _runs(values: list[Any]) -> tuple[list[Any], list[int]]:
             firsts.append(value)
         numbers.append(len(firsts) - 1)
     return firsts, numbers
+
+
+def _tables(tables: list[Any], which: list[int]) -> Column:
+    """Return which table, (expert, lead), each row has; lists where some have more experts."""
+    if len({len(table) for table in tables}) == 1:
+        return _numbers(tables, 3)[which]
+    rows = [_numbers(table, 2).astype(np.float64).tolist() for table in tables]
+    return [rows[number] for number in which]
 
 
 def _texts(values: list[Any]) -> list[str]:

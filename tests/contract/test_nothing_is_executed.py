@@ -30,6 +30,8 @@ def offences(source: str) -> Iterator[str]:
                 yield module
             case ast.Call(func=ast.Name(id=name)) if name in CALLS:
                 yield name
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="torch"), attr="load")):
+                yield "torch.load"
             case ast.Call(func=ast.Attribute(attr=("load" | "read_array") as name)) as call:
                 if _reads_arrays(call) and not _refuses_pickles(call):
                     yield f"{ast.unparse(call.func)} without allow_pickle=False"
@@ -69,6 +71,7 @@ def test_no_module_can_run_what_it_reads(path: Path) -> None:
         "import yaml.cyaml",
         "eval('1')",
         "np.load(path)",
+        "torch.load(path, weights_only=True)",
         "np.lib.format.read_array(file, allow_pickle=flag)",
         "np.save(path, x, allow_pickle=True)",
         "subprocess.run(text, shell=True)",

@@ -192,6 +192,19 @@ def test_the_higher_revision_wins_whatever_came_last(store: Store) -> None:
     assert store.query("SELECT value, revision FROM actuals FINAL").rows == [(7.0, 1)]
 
 
+def test_forecasts_of_sums_have_a_view_of_their_own(store: Store) -> None:
+    store.insert("predictions", predictions())
+    for region, category in (("(all)", "(all)"), ("north", "(all)"), ("(all)", "tea")):
+        store.insert("predictions", predictions(region=[region], category=[category]))
+    assert len(store.query("SELECT * FROM latest_forecast").rows) == 2
+    sums = "SELECT region, category, count() FROM latest_totals GROUP BY region, category"
+    assert sorted(store.query(sums).rows) == [
+        ("(all)", "(all)", 2),
+        ("(all)", "tea", 2),
+        ("north", "(all)", 2),
+    ]
+
+
 def test_the_latest_forecast_is_that_of_each_cells_newest_origin(store: Store) -> None:
     store.insert("predictions", predictions())
     store.insert("predictions", predictions(category=["coffee"]))

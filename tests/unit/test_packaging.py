@@ -42,5 +42,7 @@ def test_every_folder_says_that_it_is_typed(folder: str) -> None:
 
 @pytest.mark.parametrize("name", modules())
 def test_the_examples_in_docstrings_run(name: str) -> None:
+    if ".deep." in f"{name}.":
+        pytest.importorskip("torch")
     module = importlib.import_module(name)
     assert doctest.testmod(module, optionflags=doctest.ELLIPSIS).failed == 0

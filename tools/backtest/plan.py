@@ -135,6 +135,7 @@ def plan_table(path: Path, asked: Asked) -> Plan:
         quantile_levels=LEVELS,
         season_lengths=grid.season_lengths(),
         holidays=shop.holidays,
+        ratios=tuple(range(len(columns.values))) if asked.aggregate == "mean" else (),
     )
     slabs = TableSlabs(table, places)
     told = f"columns: {columns.describe()}"

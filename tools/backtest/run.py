@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from tidecast.models.evaluate.backtest import Backtest
 from tidecast.streams.backtest.sources import Slabs
 from tidecast.tools.backtest.resume import Resume
 from tidecast.tools.progress import count_progress
+from tidecast.tools.stoppable import stoppable
 
 __all__ = ["run_backtest"]
 
 SAVE_SECONDS = 60.0
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_backtest(backtest: Backtest, slabs: Slabs, resume: Resume | None = None) -> int:
@@ -29,7 +25,7 @@ def run_backtest(backtest: Backtest, slabs: Slabs, resume: Resume | None = None)
     saved, begun = done, time.monotonic()
     doing = backtest.beside.race.doing if backtest.beside else str
     progress = count_progress("backtest", slabs.total, "bins", doing)
-    with _stoppable() as stop, progress as advance:
+    with stoppable() as stop, progress as advance:
         advance(done)
         for slab, cells in slabs.after(done):
             backtest.step(slab, cells, slabs.positions(cells))
@@ -45,18 +41,3 @@ def run_backtest(backtest: Backtest, slabs: Slabs, resume: Resume | None = None)
     if done == slabs.total:
         backtest.end()
     return done
-
-
-@contextmanager
-def _stoppable() -> Iterator[threading.Event]:
-    """Give an event that is set by a signal to end, for which steps are not broken off."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop  # only the main thread may hear signals
-        return
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in SIGNALS}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

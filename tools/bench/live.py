@@ -7,12 +7,15 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from aiokafka import AIOKafkaProducer
 
+from tidecast.models.aggregates import nodes_of
 from tidecast.state.bins import iso
+from tidecast.state.cells import Cell
 from tidecast.state.errors import ServiceError
 
 __all__ = ["PARTITIONS", "Feeder", "LiveShop"]
@@ -75,10 +78,15 @@ class LiveShop:
         """The ClickHouse database of its forecasts."""
         return self.topic.replace("-", "_")
 
-    @property
+    @cached_property
     def rows_per_origin(self) -> int:
-        """Predictions that one origin has: one a cell and series."""
-        return 3 * self.cells
+        """Predictions that one origin has: one a cell and series, and a sum of cells and series."""
+        cells = [Cell(*self.names(number)) for number in range(self.cells)]
+        return 3 * (self.cells + len(nodes_of(cells)))
+
+    def names(self, cell: int) -> tuple[str, str]:
+        """Return the region and category of a cell, by its number."""
+        return f"r{cell % 25:02d}", f"c{cell // 25:03d}"
 
     def settings(self) -> str:
         """Return the settings file."""
@@ -97,10 +105,11 @@ class LiveShop:
     def event(self, number: int, time_us: int) -> bytes:
         """Return one event; every cell has its turn, one event in ten is a cart."""
         cell = number % self.cells
+        region, category = self.names(cell)
         kind = "cart" if (number // self.cells + cell) % 10 == 0 else "view"
         return (
             f'{{"event_id":"e{number:015d}","event_time":"{iso(time_us)}",'
-            f'"region":"r{cell % 25:02d}","category":"c{cell // 25:03d}","kind":"{kind}",'
+            f'"region":"{region}","category":"{category}","kind":"{kind}",'
             f'"value":{1 + number * 7919 % 1000 / 100:.2f}}}'
         ).encode()
 

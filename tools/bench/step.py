@@ -16,6 +16,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from tidecast.models.coherent import CoherentForecaster
 from tidecast.models.forecaster import Forecaster
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.bins import HOUR, BinGrid
@@ -67,9 +68,9 @@ def measure_step(
         experts=(*DEFAULT_EXPERTS, *more),
         reach=600_000_000 + 2 * HOUR,  # of the default allowed_lateness
     )
-    forecaster = Forecaster(profile)
-    timed = [TimedExpert(expert) for expert in forecaster.experts]
-    forecaster.experts = tuple(timed)
+    forecaster = CoherentForecaster(Forecaster(profile))
+    timed = [TimedExpert(expert) for expert in forecaster.cells.experts]
+    forecaster.cells.experts = tuple(timed)
     names = _shop(cells)
     positions = {cell.region: (number % 60.0, number / 100) for number, cell in enumerate(names)}
     random = np.random.default_rng(cells)
@@ -113,9 +114,9 @@ def _shop(cells: int) -> list[Cell]:
 def step(cells: list[int], series: int, horizon: int, more: tuple[str, ...], as_json: bool) -> None:
     """Measure one bin step of the default experts on one core, and how it grows with cells.
 
-    A step scores, learns, forecasts, blends and calibrates. Each run has a process of its own,
-    whose peak memory is told. The time is processor time, of the whole and of each expert; for
-    comparison, that of a loop over one River SNARIMAX per cell and series.
+    A step scores, learns, forecasts, blends, reconciles and calibrates. Each run has a process of
+    its own, whose peak memory is told. The time is processor time, of the whole and of each expert
+    of the cells; for comparison, that of a loop over one River SNARIMAX per cell and series.
     """
     runs = [_measure_apart(size, series, horizon, more) for size in cells]
     if as_json:

@@ -37,7 +37,8 @@ TOTAL = (
 )
 TOTAL_FORECASTS = (
     "SELECT valid_time[%(lead)s] AS time, sum(mean[%(lead)s]) FROM predictions FINAL "
-    "WHERE series = %(series)s AND length(mean) >= %(lead)s GROUP BY time ORDER BY time"
+    "WHERE series = %(series)s AND region != '(all)' AND category != '(all)' "
+    "AND length(mean) >= %(lead)s GROUP BY time ORDER BY time"
 )
 
 Floats = NDArray[np.float64]

@@ -151,7 +151,8 @@ def expert_weights(store: Store, series: str) -> dict[str, Floats]:
     sql = (
         "SELECT expert, sumForEach(weight) FROM (SELECT expert, weight FROM predictions FINAL "
         "ARRAY JOIN experts AS expert, weights AS weight "
-        "WHERE series = %(series)s AND origin >= toDateTime(%(since)s, 'UTC')) "
+        "WHERE series = %(series)s AND region != '(all)' AND category != '(all)' "
+        "AND origin >= toDateTime(%(since)s, 'UTC')) "
         "GROUP BY expert ORDER BY expert"
     )
     since = (last - (last - first) / 5).strftime("%Y-%m-%d %H:%M:%S")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from prometheus_client import REGISTRY
 
+from tidecast.models.coherent import CoherentForecaster
 from tidecast.models.forecaster import Forecaster
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.bins import HOUR, BinGrid
@@ -27,7 +28,7 @@ class Shop:
     """A forecaster that has seen a hundred calm bins, and the log of its guards."""
 
     def __init__(self) -> None:
-        self.forecaster = Forecaster(PROFILE)
+        self.forecaster = CoherentForecaster(Forecaster(PROFILE))
         self.bin = 480_000
         random = np.random.default_rng(0)
         for _ in range(100):
@@ -67,7 +68,7 @@ def test_a_burst_is_news_until_it_is_a_shift() -> None:
 
 def test_a_reset_is_news_and_told(caplog: pytest.LogCaptureFixture) -> None:
     shop = Shop()
-    shop.forecaster.experts[0].resets += 2
+    shop.forecaster.cells.experts[0].resets += 2
     assert shop.news(1.0) == [[Action("reset", "time_of_week", 2)]]
     assert "expert time_of_week threw away insane state, 2 times" in caplog.text
 

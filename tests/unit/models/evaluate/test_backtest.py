@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tidecast.models.coherent import CoherentForecaster
 from tidecast.models.evaluate.backtest import Backtest
 from tidecast.models.evaluate.evaluator import Span
 from tidecast.models.evaluate.groups import by_day, by_size, by_week
@@ -109,7 +110,8 @@ def test_cells_are_scored_by_every_loss_and_totals_by_those_of_means() -> None:
 
 
 def test_forecasts_are_those_of_the_forecaster_alone() -> None:
-    backtest, forecaster = Backtest(PROFILE, Span(FIRST_BIN)), Forecaster(PROFILE)
+    backtest = Backtest(PROFILE, Span(FIRST_BIN))
+    forecaster = CoherentForecaster(Forecaster(PROFILE))
     for slab in to_slabs(counts(50)):
         backtest.step(slab, CELLS, {})
         forecaster.step(slab, CELLS, {})
@@ -122,7 +124,7 @@ def test_forecasts_are_those_of_the_forecaster_alone() -> None:
 
 def test_sums_of_the_blend_are_those_of_the_live_scores() -> None:
     profile, slabs = PROFILE, counts(50)
-    backtest, forecaster = run(slabs, Span(FIRST_BIN)), Forecaster(profile)
+    backtest, forecaster = run(slabs, Span(FIRST_BIN)), CoherentForecaster(Forecaster(profile))
     live = [forecaster.step(slab, CELLS, {})[0] for slab in to_slabs(slabs)]
     sums = backtest.evaluator.levels["cell"].sums
     for name, field in (("n", "n"), ("absolute", "abs_error"), ("squared", "squared_error"),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tidecast.models.coherent import CoherentForecaster
 from tidecast.models.evaluate.backtest import Backtest
 from tidecast.models.evaluate.evaluator import Span
 from tidecast.models.evaluate.fans import FanStrip, fans_origin
@@ -80,7 +81,7 @@ def test_a_cell_for_two_reasons_is_kept_once() -> None:
 
 def test_fans_are_what_the_forecaster_said_at_their_origins() -> None:
     values = counts()
-    forecaster = Forecaster(PROFILE)
+    forecaster = CoherentForecaster(Forecaster(PROFILE))
     said = {bin_: forecaster.step(Slab(bin_, slab), CELLS, {})[1]
             for bin_, slab in enumerate(values, FIRST)}  # fmt: skip
     largest = strips(run(values, first_scored=ORIGIN))["the largest cell"]
@@ -123,7 +124,8 @@ def test_cells_that_come_later_and_gaps_are_survived() -> None:
 def test_before_any_cell_is_known_nothing_is_shown() -> None:
     backtest = Backtest(PROFILE, Span(FIRST, fans_origin=FIRST))
     for bin_, slab in enumerate(counts(), FIRST):
-        backtest.step(Slab(bin_, slab[: 0 if bin_ < FIRST + 2 else 5]), CELLS, {})
+        n_cells = 0 if bin_ < FIRST + 2 else 5
+        backtest.step(Slab(bin_, slab[:n_cells]), CELLS[:n_cells], {})
     assert list(backtest.fans.strips(0)) == []
 
 

@@ -95,6 +95,12 @@ def test_honest_forecasts_of_counts_cover_what_they_promise(mean: float) -> None
         assert abs(found - (DENSE[high] - DENSE[low])) < 0.01
 
 
+def test_one_level_is_enough_to_stand_below_or_above() -> None:
+    start, end = stretch(np.array([1.0, 3.0]), np.array([[2.0], [2.0]]), np.array([0.5]), 0.5)
+    assert start.tolist() == [0.0, 1.0]
+    assert end.tolist() == [0.0, 1.0]
+
+
 def test_the_share_of_a_count_is_what_a_randomised_pit_gives_on_average() -> None:
     quantiles = row(0.0, 0.2, 1.1, 2.9, 4.0)
     below = np.interp([0.5, 1.5], quantiles[1:4], FIVE[1:4])  # of a count of one

@@ -71,7 +71,8 @@ def verdict(sent: Sequence[Forecast], stored: Sequence[Forecast]) -> Verdict:
     return found
 
 
-WHOLE = [(CLOSED, NORTH), (CLOSED, SOUTH)]
+TOTAL = Cell("(all)", "(all)")
+WHOLE = [(CLOSED, NORTH), (CLOSED, SOUTH), (CLOSED, TOTAL)]
 
 
 def test_forecasts_that_were_being_sent_meanwhile_are_not_held_against_the_store() -> None:
@@ -79,14 +80,18 @@ def test_forecasts_that_were_being_sent_meanwhile_are_not_held_against_the_store
         [*WHOLE, (CLOSED + 1, NORTH)], [*WHOLE, (CLOSED + 1, NORTH), (CLOSED + 1, SOUTH)]
     )
     assert found.is_clean
-    assert found.figures["predictions"] == 3
+    assert found.figures["predictions"] == 4
 
 
 def test_what_the_topic_or_the_store_lacks_of_a_closed_bin_is_wrong() -> None:
     assert verdict(WHOLE, WHOLE).is_clean
-    lacking = verdict(WHOLE[:1], WHOLE)
+    lacking = verdict([WHOLE[0], WHOLE[2]], WHOLE)
     assert lacking.wrong == {
         "predictions missing": 1,
         "predictions stored that are not in the topic": 1,
     }
-    assert verdict(WHOLE, WHOLE[:1]).wrong == {"predictions not stored": 1}
+    assert verdict(WHOLE, [WHOLE[0], WHOLE[2]]).wrong == {"predictions not stored": 1}
+
+
+def test_a_total_that_is_not_forecast_is_missing() -> None:
+    assert verdict(WHOLE[:2], WHOLE[:2]).wrong == {"predictions missing": 1}

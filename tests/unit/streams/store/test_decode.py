@@ -66,6 +66,15 @@ def test_both_ways_give_the_same_columns(changes: list[dict[str, Any]]) -> None:
     assert plain(decode_predictions([orjson.dumps(r) for r in records])) == judged(records)
 
 
+def test_records_of_more_and_of_fewer_experts_are_decoded_the_quick_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    records = [record(), record(weights={"naive": [1.0, 1.0]}), record()]
+    expected = judged(records)
+    monkeypatch.setattr("tidecast.streams.store.decode._judge", None)
+    assert plain(decode_predictions([orjson.dumps(r) for r in records])) == expected
+
+
 @pytest.mark.parametrize(
     "change",
     [

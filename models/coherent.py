@@ -1,0 +1,174 @@
+"""Coherence: forecasts of cells, and of what they add up to, that agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidecast.models.aggregates import Hierarchy
+from tidecast.models.arrays import Arrays, finite, grown, nested, scoped
+from tidecast.models.forecaster import Forecast, Forecaster, Opinion, Part, Totals
+from tidecast.models.periodic.refits import Refits
+from tidecast.models.reconcile import reconcile
+from tidecast.models.scores import Scores
+from tidecast.models.worth import Worth
+from tidecast.state.cells import Cell
+from tidecast.state.slabs import Slab
+
+__all__ = ["CoherentForecaster"]
+
+Positions = Mapping[str, tuple[float, float]]
+Table = NDArray[np.float64]
+Values = NDArray[np.float32]
+
+KEPT_PER_BIN = 0.99
+"""What is left of a cell's variance a bin later: cells that were just off must not take the
+changes, for what they were off by is not what they will be."""
+
+
+class CoherentForecaster:
+    """Cells, and the regions, categories and total that they add up to; means that add up.
+
+    Sums are forecast by an engine of their own, and so have experts, weights and intervals of
+    their own level. Then cells are moved to agree with them, and sums are given out with the sums
+    of the means of their cells, rounded to single precision. Series that are means or ratios have
+    no sums, and are left as they are.
+
+    Of covariates known ahead the engine of sums hears nothing: where one moves a cell, its sums
+    are not asked.
+    """
+
+    def __init__(self, cells: Forecaster, totals: Forecaster | None = None) -> None:
+        self.cells = cells
+        self.profile = cells.profile
+        self.totals = totals or Forecaster(self.profile.of_totals())
+        self._summed = list(self.profile.summed)
+        self._hierarchy = Hierarchy()
+        self._worth = Worth(len(self._summed), self.profile.horizon)
+        self._variance = SlowVariance(len(self._summed))
+
+    def step(
+        self, slab: Slab, cells: Sequence[Cell], positions: Positions
+    ) -> tuple[Scores | None, Forecast]:
+        """Score the forecasts of this bin, learn from it, and forecast the next ones.
+
+        It is as `Forecaster.step`; scores are those of cells.
+        """
+        sums = self._observed(slab, cells)
+        scores, opinion = self.cells.advance(slab, cells, positions)
+        if not sums.size:
+            return scores, self.cells.issue(opinion, opinion.mean)
+        for due in self.totals.said_of(slab.bin):
+            self._worth.learn(slab.bin, due.lead, sums.T, due.scale)
+        nodes = tuple(self._hierarchy.nodes)
+        _, of_totals = self.totals.advance(Slab(slab.bin, sums), nodes, positions)
+        mean = opinion.mean.copy()
+        mean[self._summed] = self._agreed(opinion, of_totals)
+        total = self.totals.issue(of_totals, self._added(mean[self._summed]))
+        forecast = self.cells.issue(opinion, mean)
+        return scores, replace(forecast, totals=Totals(nodes, tuple(self._summed), total))
+
+    def correct(self, slab: Slab, cells: Sequence[Cell]) -> Scores | None:
+        """Replace the values of an earlier bin of all ``cells``; see `Forecaster.correct`."""
+        sums = self._observed(slab, cells)
+        if sums.size:
+            self.totals.correct(Slab(slab.bin, sums, revision=slab.revision))
+        return self.cells.correct(slab)
+
+    @property
+    def refits(self) -> Refits:
+        """The refits of the experts of cells; those of sums have none."""
+        return self.cells.refits
+
+    @property
+    def actions(self) -> Mapping[str, NDArray[np.int64]]:
+        """What the guards of cells did so far: see `Forecaster.actions`."""
+        return self.cells.actions
+
+    @property
+    def resets(self) -> dict[str, int]:
+        """How often each expert, of cells or of sums, began anew."""
+        of_sums = self.totals.resets
+        return {name: n + of_sums.get(name, 0) for name, n in self.cells.resets.items()}
+
+    def _observed(self, slab: Slab, cells: Sequence[Cell]) -> Table:
+        """Return the actuals of nodes, (node, series); missing cells count as was forecast."""
+        self._hierarchy.see(cells)
+        values = finite(slab.demand)[:, self._summed]
+        expected = np.zeros((len(values), len(self._summed)))
+        for due in sorted(self.cells.said_of(slab.bin), key=lambda due: -due.lead):
+            expected[: due.means.shape[2]] = due.means[0, self._summed].T  # the newest comes last
+        return self._hierarchy.observed(values, expected)
+
+    def _agreed(self, opinion: Opinion, of_totals: Opinion) -> Values:
+        """Return the means of cells, (series, cell, lead), that agree with those of nodes."""
+        mean, own = opinion.mean[self._summed], self._asked(opinion, of_totals)
+        self._variance.learn(opinion.scale[self._summed, :, 0])
+        worth = self._worth.of(own.shape[1])
+        self._worth.say(opinion.origin_bin, self._added(mean), own)
+        variance = np.broadcast_to(self._variance.of_cells()[:, :, None], mean.shape)
+        of_cells = _columns(mean), _columns(variance)
+        agreed = reconcile(*of_cells, _columns(own), _columns(worth), self._hierarchy)
+        return _columns(agreed).astype(np.float32)
+
+    def _asked(self, opinion: Opinion, of_totals: Opinion) -> Values:
+        """Return means of nodes, (series, node, lead), NaN where what is known ahead moves them."""
+        if self.cells.known is None:
+            return of_totals.mean
+        is_moved = (opinion.factor[self._summed] != 1.0).astype(np.float32)
+        return np.where(self._added(is_moved) > 0, np.float32(np.nan), of_totals.mean)
+
+    def _added(self, mean: NDArray[np.floating]) -> Values:
+        """Return the sums of nodes, (series, node, lead), of means of cells."""
+        return _columns(self._hierarchy.sums(_columns(mean))).astype(np.float32)
+
+    def snapshot(self) -> Arrays:
+        """Return everything that later steps depend on, as arrays."""
+        return nested({name: part.snapshot() for name, part in self._parts().items()})
+
+    def restore(self, arrays: Arrays) -> None:
+        """Become the forecaster that ``snapshot`` was taken of; the profile must be the same."""
+        for name, part in self._parts().items():
+            part.restore(scoped(arrays, name))
+
+    def _parts(self) -> dict[str, Part]:
+        return {
+            "cells": self.cells,
+            "totals": self.totals,
+            "worth": self._worth,
+            "variance": self._variance,
+        }
+
+
+class SlowVariance:
+    """A discounted mean of the squared scales of cells, (series, cell)."""
+
+    def __init__(self, n_series: int) -> None:
+        self._total = np.zeros((n_series, 0))
+        self._weight = np.zeros((n_series, 0))
+
+    def learn(self, scale: Values) -> None:
+        """Add the scales that forecasts of cells, (series, cell), have by now."""
+        n_cells = scale.shape[1]
+        self._total = KEPT_PER_BIN * grown(self._total, n_cells, axis=1) + np.square(scale)
+        self._weight = KEPT_PER_BIN * grown(self._weight, n_cells, axis=1) + 1.0
+
+    def of_cells(self) -> Table:
+        """Return the variances, (series, cell)."""
+        return self._total / self._weight
+
+    def snapshot(self) -> Arrays:
+        """Return the state as arrays."""
+        return {"total": self._total.copy(), "weight": self._weight.copy()}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Become what ``snapshot`` was taken of."""
+        self._total, self._weight = arrays["total"].copy(), arrays["weight"].copy()
+
+
+def _columns(array: NDArray[np.floating]) -> Table:
+    """Return (series, row, lead) as (row, series, lead), and the other way round."""
+    return np.ascontiguousarray(array.swapaxes(0, 1), np.float64)

@@ -1,0 +1,61 @@
+"""TCN: dilated causal convolutions in residual blocks."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tidecast.models.deep.backbones.layers import (
+    CausalConv,
+    Embed,
+    Readout,
+    dilations,
+    join_cells,
+)
+from tidecast.models.deep.config import Shape
+from tidecast.models.deep.space import Space
+
+__all__ = ["Tcn"]
+
+KERNEL = 3
+
+
+class Tcn(nn.Module):
+    """The temporal convolutional network of Bai et al. (2018); it sees the whole window."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.embed = Embed(shape)
+        self.blocks = nn.Sequential(
+            *(
+                Block(shape.width, dilation, shape.dropout)
+                for dilation in dilations(shape.context, KERNEL, shape.depth)
+            )
+        )
+        self.readout = Readout(shape)
+
+    def sequence(self, state: Tensor) -> Tensor:
+        """Return (row, context, width) of the same; no step knows a later one."""
+        found: Tensor = self.blocks(state.transpose(1, 2))  # (row, width, context)
+        return found.transpose(1, 2)
+
+    def forward(self, tokens: Tensor, identity: Tensor, space: Space) -> Tensor:
+        """Return the state of every cell."""
+        rows = join_cells(self.embed(tokens, identity))  # (batch * cell, context, width)
+        last = self.sequence(rows)[:, -1].unflatten(0, identity.shape[:2])  # (batch, cell, width)
+        return self.readout(last, identity)
+
+
+class Block(nn.Module):
+    """Two convolutions of one dilation beside the identity, (row, width, time) in and out."""
+
+    def __init__(self, width: int, dilation: int, dropout: float) -> None:
+        super().__init__()
+        self.first = CausalConv(width, width, KERNEL, dilation)
+        self.second = CausalConv(width, width, KERNEL, dilation)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, state: Tensor) -> Tensor:
+        """Return ``state`` and what is made of it."""
+        made = self.dropout(functional.gelu(self.first(state)))
+        return state + functional.gelu(self.second(made))

@@ -1,0 +1,203 @@
+"""Models and unfinished training on disk: safetensors and JSON, nothing that runs when read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from pydantic import BaseModel
+from torch import Tensor
+
+from tidecast.models.deep.config import NetworkConfig
+from tidecast.models.deep.history import Scales
+from tidecast.models.deep.model import About, Model
+from tidecast.models.deep.network import Network
+from tidecast.models.deep.training import TrainingState
+from tidecast.state.cells import Cell
+from tidecast.state.errors import CheckpointError, SettingsError
+
+__all__ = ["list_models", "load_model", "load_training", "save_model", "save_training"]
+
+FORMAT = 1
+WEIGHTS, CONFIG, CELLS, METRICS = "weights.safetensors", "config.json", "cells.json", "metrics.json"
+COMPLETE = "complete.json"
+"""Names every file and its checksum."""
+
+WEIGHT, LEVEL, SCALE = "weight/", "scales/level", "scales/scale"
+UNREADABLE = (
+    *(KeyError, TypeError, ValueError, RuntimeError),
+    *(SettingsError, safetensors.SafetensorError),
+)
+
+
+def save_model(folder: Path, model: Model, metrics: Mapping[str, Any]) -> None:
+    """Write a model; the folder appears whole, or not at all.
+
+    Raises
+    ------
+    CheckpointError
+        When ``folder`` is there already.
+    """
+    if folder.exists():
+        raise CheckpointError(f"{folder} is there already: give another folder, or remove it")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        files = _files(model, metrics)
+        files[COMPLETE] = _json({name: _checksum(data) for name, data in files.items()})
+        for name, data in files.items():
+            _write(partial / name, data)
+        partial.chmod(0o755)
+        partial.rename(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def load_model(folder: Path, device: torch.device | None = None) -> tuple[Model, dict[str, Any]]:
+    """Return the model of a folder, and its metrics.
+
+    Raises
+    ------
+    CheckpointError
+        When it is not there, half-written, damaged, or of another format.
+    """
+    files = _read(folder)
+    try:
+        config = json.loads(files[CONFIG])
+        if config["format"] != FORMAT:
+            raise CheckpointError(
+                f"model {folder} is of format {config['format']}: this version reads {FORMAT}"
+            )
+        network_config = NetworkConfig.model_validate(config["network"])
+        about = About.model_validate(config["about"])
+        cells = tuple(Cell(*names) for names in json.loads(files[CELLS]))
+        tensors = safetensors.torch.load(files[WEIGHTS])
+        _check_shapes(tensors, network_config, len(cells))
+        network = Network(network_config)
+        weights = {n.removeprefix(WEIGHT): t for n, t in tensors.items() if n.startswith(WEIGHT)}
+        network.load_state_dict(weights)
+        scales = Scales(tensors[LEVEL].numpy(), tensors[SCALE].numpy())
+        metrics: dict[str, Any] = json.loads(files[METRICS])
+    except UNREADABLE as error:
+        raise CheckpointError(f"model {folder} cannot be read: {error}") from error
+    network.eval()
+    return Model(network.to(device or torch.device("cpu")), cells, scales, about), metrics
+
+
+def list_models(root: Path) -> tuple[Path, ...]:
+    """Return the folders of whole models in ``root``, by name; half-written ones are not seen."""
+    found = (path.parent for path in root.glob(f"*/{COMPLETE}"))
+    return tuple(sorted(path for path in found if not path.name.startswith(".")))
+
+
+def save_training(path: Path, state: TrainingState) -> None:
+    """Write unfinished training to one file, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = {"state": json.dumps({"format": FORMAT, **state.values})}
+    data = safetensors.torch.save(_contiguous(state.tensors), metadata=values)
+    fresh = path.with_name(f".{path.name}.new")
+    _write(fresh, data)
+    fresh.replace(path)
+
+
+def load_training(path: Path) -> TrainingState:
+    """Return the unfinished training of a file.
+
+    Raises
+    ------
+    CheckpointError
+        When it is not there, damaged, or of another format.
+    """
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            values = json.loads((file.metadata() or {})["state"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
+        raise CheckpointError(f"training {path} cannot be read: {error}") from error
+    if values.pop("format", None) != FORMAT:
+        raise CheckpointError(f"training {path} is of another format: train anew")
+    return TrainingState(values, tensors)
+
+
+def _files(model: Model, metrics: Mapping[str, Any]) -> dict[str, bytes]:
+    weights = {f"{WEIGHT}{n}": w for n, w in model.network.state_dict().items()}
+    level, scale = (torch.as_tensor(a) for a in (model.scales.level, model.scales.scale))
+    config = {
+        "format": FORMAT,
+        "network": _plain(model.network.config),
+        "about": _plain(model.about),
+    }
+    return {
+        WEIGHTS: safetensors.torch.save(_contiguous({**weights, LEVEL: level, SCALE: scale})),
+        CONFIG: _json(config),
+        CELLS: _json([list(cell) for cell in model.cells]),
+        METRICS: _json(metrics),
+    }
+
+
+def _check_shapes(tensors: Mapping[str, Tensor], config: NetworkConfig, n_cells: int) -> None:
+    """Refuse tensors of another network, before memory is taken for what a file only claims.
+
+    Raises
+    ------
+    ValueError
+        When a tensor is missing, or its shape is another.
+    """
+    with torch.device("meta"):  # shapes without numbers
+        expected = {f"{WEIGHT}{n}": w.shape for n, w in Network(config).state_dict().items()}
+    of_scales = torch.Size((n_cells, config.n_series))
+    expected |= {LEVEL: of_scales, SCALE: of_scales}
+    wrong = sorted(
+        name
+        for name in {*expected, *tensors}
+        if name not in tensors or tensors[name].shape != expected.get(name)
+    )
+    if wrong or config.n_cells != n_cells:
+        which = ", ".join(wrong[:3]) or "the cells"
+        raise ValueError(f"{which} do not fit a network of {config.n_cells:,} cells")
+
+
+def _read(folder: Path) -> dict[str, bytes]:
+    """Return the files of a whole model, their checksums proven."""
+    try:
+        checksums = json.loads((folder / COMPLETE).read_bytes())
+        files = {name: (folder / name).read_bytes() for name in (WEIGHTS, CONFIG, CELLS, METRICS)}
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder} holds no whole model: {error}") from error
+    for name, data in files.items():
+        if checksums.get(name) != _checksum(data):
+            raise CheckpointError(f"{folder / name} is damaged: its checksum is another")
+    return files
+
+
+def _plain(settings: BaseModel) -> Any:
+    return settings.model_dump(mode="json")
+
+
+def _json(values: Any) -> bytes:
+    return (json.dumps(values, indent=1, allow_nan=False) + "\n").encode()
+
+
+def _checksum(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}

@@ -1,0 +1,185 @@
+"""``tidecast deep`` from a table or an array to figures."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from pathlib import Path
+
+import click
+import numpy as np
+import polars as pl
+import pytest
+from click.testing import CliRunner
+
+from tidecast.state.errors import CheckpointError, LogError, SettingsError
+from tidecast.tools.main import cli
+
+N_BINS = 240
+SMALL = ["--context", "6", "--horizon", "3", "--width", "8", "--depth", "1", "--batch-size", "8"]
+
+pytest.importorskip("torch")
+
+from tidecast.models.deep.folder import load_model  # noqa: E402
+from tidecast.models.deep.training import Trainer  # noqa: E402
+from tidecast.tools.deep.data import Asked, read_data  # noqa: E402
+
+
+def counts() -> np.ndarray:
+    hours = np.arange(N_BINS)[:, None]
+    usual = (10.0 + 20.0 * np.arange(3)) * (1.5 + np.sin(2 * np.pi * hours / 24))
+    return np.random.default_rng(1).poisson(usual).astype(np.int16)
+
+
+@pytest.fixture
+def array(tmp_path: Path) -> Path:
+    path = tmp_path / "flow.npz"
+    np.savez(path, flow=counts(), start=np.array("2024-01-01 00:00"))
+    return path
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "flow.parquet"
+    hours = pl.datetime_range(
+        pl.datetime(2024, 1, 1), pl.datetime(2024, 1, 1) + pl.duration(hours=N_BINS - 1), "1h"
+    )
+    frames = [
+        pl.select(time=hours).with_columns(region=pl.lit(str(cell)), value=pl.Series(values))
+        for cell, values in enumerate(counts().T)
+    ]
+    pl.concat(frames).write_parquet(path)
+    return path
+
+
+def invoke(*words: object) -> str:
+    done = CliRunner().invoke(cli, ["deep", *map(str, words)], standalone_mode=False)
+    if done.exception:
+        raise done.exception
+    return done.output
+
+
+def train(file: Path, out: Path, *more: object) -> str:
+    return invoke("train", file, "--freq", "1h", "--out", out, "--steps", 12, *SMALL, *more)
+
+
+def test_a_table_and_an_array_of_the_same_values_are_read_alike(array: Path, table: Path) -> None:
+    read = [read_data(path, Asked(freq="1h", missing=5.0)) for path in (array, table)]
+    assert np.array_equal(read[0].values, read[1].values, equal_nan=True)
+    assert np.isnan(read[0].values).any()
+    assert read[0].first_bin == read[1].first_bin
+    assert read[0].cells == read[1].cells
+
+
+def test_a_cell_of_a_table_begins_with_its_first_value(tmp_path: Path) -> None:
+    path = tmp_path / "sales.csv"
+    path.write_text("time,region,value\n2024-01-01T00:00,a,1\n2024-01-01T02:00,b,2\n")
+    data = read_data(path, Asked(freq="1h", absent="zero"))
+    assert data.values[:, 0, 0].tolist() == [1.0, 0.0, 0.0]
+    assert np.isnan(data.values[:2, 1, 0]).all()
+
+
+def test_a_model_is_trained_written_and_judged(array: Path, tmp_path: Path) -> None:
+    out, figures = tmp_path / "model", tmp_path / "figures.json"
+    assert "3 cells" in train(array, out)
+    said = invoke("evaluate", out, array, "--freq", "1h", "--json", figures)
+    model, metrics = load_model(out)
+    assert model.about.first == "2024-01-01T00:00:00Z"
+    assert model.about.steps == 12
+    assert metrics["mae"] > 0
+    found = json.loads(figures.read_text())
+    assert found["n"] == 46 * 3 * 3  # of 232 windows a fifth; cells, leads
+    assert f"MAE {found['mae']:.3f}" in said.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "shift, likelihood", [(0.0, "negative_binomial"), (0.5, "normal"), (-500.0, "normal")]
+)
+def test_counts_are_learnt_as_counts_and_other_numbers_by_a_normal(
+    tmp_path: Path, shift: float, likelihood: str
+) -> None:
+    path = tmp_path / "flow.npz"
+    np.savez(path, flow=counts() + shift, start=np.array("2024-01-01"))
+    train(path, tmp_path / "model")
+    model, _ = load_model(tmp_path / "model")
+    assert model.network.config.likelihood == likelihood
+
+
+def test_training_never_sees_what_is_tested(array: Path, tmp_path: Path) -> None:
+    train(array, tmp_path / "one")
+    values = counts()
+    values[-46:] = 999
+    np.savez(array, flow=values, start=np.array("2024-01-01 00:00"))
+    train(array, tmp_path / "two")
+    one, two = (load_model(tmp_path / name)[0] for name in ("one", "two"))
+    pairs = zip(one.network.parameters(), two.network.parameters(), strict=True)
+    assert all(bool((a == b).all()) for a, b in pairs)
+
+
+def test_a_stopped_training_goes_on_to_the_same_model(
+    array: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(array, tmp_path / "whole")
+    step = Trainer.step
+
+    def told_to_end(trainer: Trainer) -> float:
+        if trainer.step_number == 5:
+            signal.raise_signal(signal.SIGINT)
+        return step(trainer)
+
+    monkeypatch.setattr(Trainer, "step", told_to_end)
+    with pytest.raises(click.Abort):
+        train(array, tmp_path / "parts", "--resume", tmp_path / "kept")
+    assert not (tmp_path / "parts").exists()
+    monkeypatch.setattr(Trainer, "step", step)
+    train(array, tmp_path / "parts", "--resume", tmp_path / "kept")
+    whole, parts = ((tmp_path / n / "weights.safetensors").read_bytes() for n in ("whole", "parts"))
+    assert whole == parts
+
+
+def test_a_state_of_other_options_is_refused(array: Path, tmp_path: Path) -> None:
+    train(array, tmp_path / "one", "--resume", tmp_path / "kept")
+    with pytest.raises(CheckpointError, match="other data or options"):
+        train(array, tmp_path / "two", "--resume", tmp_path / "kept", "--seed", 2)
+
+
+def test_a_folder_that_is_there_is_refused_before_training(array: Path, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    with pytest.raises(CheckpointError, match="is there already"):
+        train(array, tmp_path / "model")
+
+
+def test_the_published_task_ends_with_its_three_figures(tmp_path: Path) -> None:
+    path = tmp_path / "flow.npz"
+    np.savez(path, flow=counts())
+    last = invoke("pems08", path, "--steps", 2).splitlines()[-1]
+    assert re.fullmatch(r"MAE [\d.]+  RMSE [\d.]+  MAPE [\d.]+%", last)
+
+
+def test_an_impossible_option_is_named(array: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="depth"):
+        train(array, tmp_path / "model", "--depth", 0)
+
+
+def test_data_of_other_bins_are_refused(array: Path, tmp_path: Path) -> None:
+    train(array, tmp_path / "model")
+    with pytest.raises(SettingsError, match="bins of"):
+        invoke("evaluate", tmp_path / "model", array, "--freq", "30min")
+
+
+def test_an_array_that_does_not_tell_its_start_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "flow.npz"
+    np.savez(path, flow=counts())
+    with pytest.raises(LogError, match="say --start"):
+        read_data(path, Asked(freq="1h"))
+    np.savez(path, flow=counts(), speed=counts())
+    with pytest.raises(LogError, match="say --value, one of flow, speed"):
+        read_data(path, Asked(freq="1h", start="2024-01-01"))
+
+
+def test_an_array_that_holds_objects_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "flow.npz"
+    np.savez(path, flow=np.array([[{}, {}]], dtype=object))
+    with pytest.raises(LogError, match="cannot be read"):
+        read_data(path, Asked(freq="1h", start="2024-01-01"))

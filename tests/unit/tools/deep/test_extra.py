@@ -1,0 +1,19 @@
+"""``tidecast deep`` where its extra is not installed."""
+
+from __future__ import annotations
+
+import click
+import pytest
+
+from tidecast.tools.deep import deep
+
+
+def test_without_torch_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tidecast.tools.deep.find_spec", lambda _: None)
+    with pytest.raises(click.ClickException, match=r'pip install "tidecast\[deep\]"'):
+        deep.get_command(click.Context(deep), "train")
+
+
+def test_help_needs_no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tidecast.tools.deep.find_spec", lambda _: None)
+    assert "pems08" in deep.get_help(click.Context(deep))

@@ -1,0 +1,90 @@
+"""``tidecast deep train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import ValidationError
+
+from tidecast.models.deep.backbones import BACKBONES
+from tidecast.models.deep.config import NetworkConfig
+from tidecast.models.deep.history import slots_per_day
+from tidecast.models.deep.likelihoods import LIKELIHOODS
+from tidecast.models.deep.schedule import TrainingPlan
+from tidecast.state.errors import SettingsError
+from tidecast.tools.deep.data import Asked, Data, read_data
+from tidecast.tools.deep.job import Job, Shares, grid_of
+from tidecast.tools.deep.options import FILE, SHARE, data_options
+from tidecast.tools.deep.run import run_job
+
+__all__ = ["make_job", "train"]
+
+AUTO = "auto"
+PLANNED = frozenset(TrainingPlan.model_fields)
+OF_NETWORK = ("backbone", "context_length", "horizon", "width", "depth", "likelihood")
+CHOSEN = (*OF_NETWORK, "steps", "batch_size", "seed")
+
+
+@click.command("train")
+@click.argument("file", metavar="TABLE|NPZ", type=FILE)
+@data_options
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the model.")
+@click.option("--backbone", type=click.Choice(sorted(BACKBONES)), default="stid", show_default=True)
+@click.option(
+    "--context", "context_length", type=int, default=24, show_default=True, help="Bins seen."
+)
+@click.option("--horizon", type=int, default=12, show_default=True, help="Bins ahead.")
+@click.option("--width", type=int, default=64, show_default=True, help="Channels of a state.")
+@click.option("--depth", type=int, default=3, show_default=True, help="Layers.")
+@click.option(
+    "--likelihood",
+    type=click.Choice([AUTO, *LIKELIHOODS]),
+    default=AUTO,
+    show_default=True,
+    help="What the mean is learnt by; auto: negative_binomial of whole numbers, else normal.",
+)
+@click.option("--steps", type=int, default=3000, show_default=True, help="Batches, at most.")
+@click.option("--batch-size", type=int, default=32, show_default=True, help="Windows of a batch.")
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--validate", type=SHARE, default=0.2, show_default=True, help="Share to judge by.")
+@click.option("--test", type=SHARE, default=0.2, show_default=True, help="Share not looked at.")
+@click.option("--resume", type=FILE, help="Keep the state here; stopped, the same command goes on.")
+def train(
+    file: Path, out: Path, validate: float, test: float, resume: Path | None, **options: Any
+) -> None:
+    """Train a network on a long TABLE, or on an array (bin, cell) of an NPZ, and write it to --out.
+
+    The last share of the windows, --test, is not looked at: `tidecast deep evaluate` is for it.
+    """
+    chosen = {name: options.pop(name) for name in CHOSEN}
+    data = read_data(file, Asked(**options))
+    if chosen["likelihood"] == AUTO:
+        chosen["likelihood"] = "negative_binomial" if data.are_counts() else "normal"
+    model = run_job(make_job(data, Shares(validate, test), **chosen), out, resume)
+    n_weights = sum(weight.numel() for weight in model.network.parameters())
+    click.echo(f"wrote {out}: {n_weights:,} weights, {len(model.cells):,} cells")
+
+
+def make_job(data: Data, shares: Shares, **options: Any) -> Job:
+    """Return the training of a network on ``data``.
+
+    Raises
+    ------
+    SettingsError
+        When an option is impossible.
+    """
+    try:
+        config = NetworkConfig(
+            n_cells=len(data.cells),
+            n_series=len(data.series),
+            slots_per_day=slots_per_day(data.grid),
+            grid=grid_of(data),
+            **{name: value for name, value in options.items() if name not in PLANNED},
+        )
+        plan = TrainingPlan(**{n: value for n, value in options.items() if n in PLANNED})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingsError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    return Job(data, config, plan, shares)
