@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tidecast.models.blend import combine
 from tidecast.models.parts import PARTS, Parts, added, scaled, within
 
 __all__ = ["Explanation", "Issued", "explained"]
@@ -19,11 +20,13 @@ Floats = NDArray[np.float64]
 class Explanation:
     """What the last forecast of one cell is made of; all arrays are (series, lead).
 
-    ``parts`` has every one of ``PARTS``, which add up to ``mean``, as it was given out; ``rest`` is
-    what no other part tells. ``weights`` are the shares of the experts in the mean of the cell, 0
-    for those that sleep, and ``said`` what each of them forecast, NaN for those.
+    ``series`` are the names of those. ``parts`` has every one of ``PARTS``, which add up to
+    ``mean``, as it was given out; ``rest`` is what no other part tells. ``weights`` are the shares
+    of the experts in the mean of the cell, 0 for those that sleep, and ``said`` what each of them
+    forecast, NaN for those.
     """
 
+    series: tuple[str, ...]
     origin_bin: int
     mean: Floats
     parts: Parts
@@ -33,13 +36,14 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Issued:
-    """What was said of one cell when its forecast was made.
+    """What was said of one cell when its forecast was made, of each of ``series``.
 
     ``means`` (1 + expert, series, lead) has the blend first, ``weights`` are (expert, series,
     lead). ``level`` and ``ceiling`` (series,) are what is forecast where all experts sleep, and
     the largest that any may say before what is known ahead moves it.
     """
 
+    series: tuple[str, ...]
     origin_bin: int
     means: NDArray[np.float32]
     weights: NDArray[np.float32]
@@ -58,15 +62,22 @@ def explained(issued: Issued, experts: Mapping[str, Parts], factor: Parts) -> Ex
     heard = [_heard(within(experts[name], 0.0, ceiling), shares[name]) for name in experts]
     blended = added(*heard)
     moved = added(blended, scaled(factor, _total(blended)))
-    asleep = np.where(sum(shares.values()) > 0.0, 0.0, np.fmax(issued.level, 0.0)[:, None])
-    parts = added({name: np.zeros(asleep.shape) for name in PARTS}, moved, {"level": asleep})
-    mean = issued.means[0].astype(np.float64)
-    whole = added(parts, {"rest": mean - _total(parts)})
-    return Explanation(issued.origin_bin, mean, whole, shares, said)
+    mean, mixed = issued.means[0].astype(np.float64), _mixed(issued)
+    asleep = np.where(np.isfinite(mixed), 0.0, np.fmax(issued.level, 0.0)[:, None])
+    agreed = {"level": asleep, "coherence": mean - np.where(np.isfinite(mixed), mixed, asleep)}
+    parts = added({name: np.zeros(mean.shape) for name in PARTS}, moved, agreed)
+    parts = added(parts, {"rest": mean - _total(parts)})
+    return Explanation(issued.series, issued.origin_bin, mean, parts, shares, said)
 
 
 def _total(parts: Parts) -> Floats:
     return np.asarray(sum(parts.values()))
+
+
+def _mixed(issued: Issued) -> Floats:
+    """Return the mean before cells and sums were made to agree, NaN where all sleep."""
+    mixed = combine(issued.means[1:, :, None], issued.weights[:, :, None])
+    return mixed[:, 0].astype(np.float64)
 
 
 def _shares(said: NDArray[np.float32], weights: NDArray[np.float32]) -> Floats:

@@ -180,6 +180,11 @@ class Forecaster:
         return Refits(self.experts, self._refits_at_once)
 
     @property
+    def n_cells(self) -> int:
+        """Cells that were forecast so far."""
+        return self._window.n_cells
+
+    @property
     def actions(self) -> Mapping[str, NDArray[np.int64]]:
         """What the guards did so far: see `tidecast.models.actions`; each (series,)."""
         return self._surroundings.actions
@@ -208,7 +213,8 @@ class Forecaster:
         covariates = self._surroundings.known_after(origin, cells, positions)
         weights = of_cells(self._blend.weights(), size_of(covariates.level.T))[:, :, number]
         ceiling = self._surroundings.ceiling[number]
-        issued = Issued(origin, means, weights, covariates.level[number], ceiling)
+        about = self.profile.series, origin
+        issued = Issued(*about, means, weights, covariates.level[number], ceiling)
         experts = {e.name: e.explain(self._window, covariates, number) for e in self.experts}
         return explained(issued, experts, self._surroundings.explain_factor(origin, number))
 

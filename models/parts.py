@@ -27,7 +27,7 @@ Parts = Mapping[str, Floats]
 
 PARTS = (
     *("level", "trend", "season", "calendar", "recent", "neighbours"),
-    *("covariate", "leading_stream", "limit", "rest"),
+    *("covariate", "leading_stream", "limit", "coherence", "rest"),
 )
 """Names of all parts, in the order in which they are told; docs/explain.md says what each means."""
 
