@@ -64,6 +64,7 @@ def show(told: Told, chosen: Sequence[str]) -> None:
     if not console.is_terminal:
         console = Console(markup=False, highlight=False, width=WIDEST)
     for name in chosen:
+        console.print(told.heading(name), soft_wrap=True)
         console.print(told.table(name))
 
 

@@ -79,11 +79,14 @@ class Told:
         ]
         return heads, rows
 
+    def heading(self, series: str) -> str:
+        """Return what the table of a series is about."""
+        return f"{series} of {self.name}, forecast at {self.origin}; parts add up to the mean"
+
     def table(self, series: str) -> Table:
         """Return the table of a series for a terminal."""
         heads, rows = self.rows(series)
-        title = f"{series} of {self.name}, forecast at {self.origin}: the mean is the sum of"
-        table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+        table = Table(box=None, pad_edge=False)
         for head in heads:
             table.add_column(head, justify="right", no_wrap=True)
         for row in rows:
