@@ -59,13 +59,14 @@ class CoherentForecaster:
         It is as `Forecaster.step`; scores are those of cells.
         """
         sums = self._observed(slab, cells)
-        scores, opinion = self.cells.advance(slab, cells, positions)
+        scores = self.cells.score(slab)
+        opinion = self.cells.advance(slab, cells, positions)
         if not sums.size:
             return scores, self.cells.issue(opinion, opinion.mean)
         for due in self.totals.said_of(slab.bin):
             self._worth.learn(slab.bin, due.lead, sums.T, due.scale)
         nodes = tuple(self._hierarchy.nodes)
-        _, of_totals = self.totals.advance(Slab(slab.bin, sums), nodes, positions)
+        of_totals = self.totals.advance(Slab(slab.bin, sums), nodes, positions)
         mean = opinion.mean.copy()
         mean[self._summed] = self._agreed(opinion, of_totals)
         total = self.totals.issue(of_totals, self._added(mean[self._summed]))
@@ -76,7 +77,7 @@ class CoherentForecaster:
         """Replace the values of an earlier bin of all ``cells``; see `Forecaster.correct`."""
         sums = self._observed(slab, cells)
         if sums.size:
-            self.totals.correct(Slab(slab.bin, sums, revision=slab.revision))
+            self.totals.amend(Slab(slab.bin, sums, revision=slab.revision))
         return self.cells.correct(slab)
 
     def explain(self, cell: Cell, cells: Sequence[Cell], positions: Positions) -> Explanation:

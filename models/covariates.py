@@ -68,7 +68,8 @@ class Covariates:
     ``scale`` > 0. ``usual_now`` (cell, series) is what was usual of ``bin`` before its value was
     known, ``usual_ahead`` (lead, cell, series) what is usual of the bins ahead. All of these, and
     the window, are without what is known ahead to move demand: by ``factor_ahead``, (lead, cell,
-    series) or broadcast to it, the forecaster multiplies what experts say.
+    series) or broadcast to it, the forecaster multiplies what experts say. ``told``, (covariate,
+    cell), is what past and static covariates tell: see `tidecast.models.told`.
     """
 
     bin: int
@@ -81,3 +82,4 @@ class Covariates:
     factor_ahead: NDArray[np.float32] = field(
         default_factory=lambda: np.ones((1, 1, 1), np.float32)
     )
+    told: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))

@@ -60,7 +60,10 @@ class Feed:
         known = np.isfinite(values)
         usual = np.where(known, np.fmax(usual, 0.0), 0.0)
         counted = np.where(known, np.minimum(values, usual + reach), 0.0)
-        down = self._is_down(bin_, known, values, usual.sum(axis=0))
+        zero, surprise, zeros = self._silence(bin_, values, usual)
+        down = self._is_outage(zero, surprise, zeros)
+        self._zero_at[bin_ % self._season][zero] = bin_
+        self._state |= {"surprise": surprise, "zeros": zeros}
         burst = self._is_burst(counted, usual) & ~down
         self._learn(counted.sum(axis=0), usual.sum(axis=0), known.any(axis=0) & ~down & ~burst)
         return down, burst
@@ -69,15 +72,25 @@ class Feed:
     def _is_known(self) -> Flags:
         return self._state["seen"] >= self._season
 
-    def _is_down(self, bin_: int, known: NDArray[np.bool_], values: Cells, usual: Series) -> Flags:
-        state, some = self._state, known.any(axis=0)
+    def is_down(self, bin_: int, values: Cells, usual: Cells) -> Flags:
+        """Return which series are down in a bin, (series,), before `judge` learns from it."""
+        usual = np.where(np.isfinite(values), np.fmax(usual, 0.0), 0.0)
+        return self._is_outage(*self._silence(bin_, values, usual))
+
+    def _silence(self, bin_: int, values: Cells, usual: Cells) -> tuple[Flags, Series, Series]:
+        """Return which series are zero in a bin, how surprising that is, and for how long."""
+        state, some = self._state, np.isfinite(values).any(axis=0)
         zero = some & ~(np.nan_to_num(values) != 0.0).any(axis=0)
         expected = self._zero_at[bin_ % self._season] == bin_ - self._season
-        self._zero_at[bin_ % self._season][zero] = bin_
-        surprise = state["surprise"] + np.where(expected, 0.0, self._chance_of_zero(usual))
-        state["surprise"] = np.where(zero, surprise, np.where(some, 0.0, state["surprise"]))
-        state["zeros"] = np.where(zero, state["zeros"] + 1, np.where(some, 0.0, state["zeros"]))
-        unlikely = (state["surprise"] < UNLIKELY) & (state["zeros"] <= self._season)
+        chance = np.where(expected, 0.0, self._chance_of_zero(usual.sum(axis=0)))
+        surprise, zeros = (
+            np.where(zero, state[name] + more, np.where(some, 0.0, state[name]))
+            for name, more in (("surprise", chance), ("zeros", 1.0))
+        )
+        return zero, surprise, zeros
+
+    def _is_outage(self, zero: Flags, surprise: Series, zeros: Series) -> Flags:
+        unlikely = (surprise < UNLIKELY) & (zeros <= self._season)
         return np.asarray(zero & unlikely & self._is_known)
 
     def _chance_of_zero(self, usual: Series) -> Series:

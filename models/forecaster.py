@@ -132,15 +132,15 @@ class Forecaster:
         longitude of regions, as far as known. Scores are None when nothing was forecast of this
         bin. Forecasts of bins that were skipped are scored only if a correction of those comes.
         """
-        scores, opinion = self.advance(slab, cells, positions)
+        scores = self.score(slab)
+        opinion = self.advance(slab, cells, positions)
         return scores, self.issue(opinion, opinion.mean)
 
     def advance(
         self, slab: Slab, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]
-    ) -> tuple[Scores | None, Opinion]:
-        """Score and learn as `step` does; return what is thought of the next bins, for `issue`."""
+    ) -> Opinion:
+        """Learn as `step` does; return what is thought of the next bins, for `issue`."""
         self.refits.make()
-        scores = self._score(slab.bin, finite(slab.demand))
         before = self._surroundings.scale, self._surroundings.level
         admitted, covariates = self._surroundings.observe(slab, cells, positions)
         heard = np.where(np.isfinite(admitted.values), finite(slab.values), np.nan)
@@ -148,7 +148,7 @@ class Forecaster:
         self._window.append(slab.bin, admitted.values)
         for expert in self.experts:
             expert.learn(self._window, admitted, covariates)
-        return scores, self._think(covariates)
+        return self._think(covariates)
 
     def issue(self, opinion: Opinion, mean: Values) -> Forecast:
         """Give out a forecast whose ``mean``, (series, cell, lead), may be another than thought.
@@ -169,10 +169,13 @@ class Forecaster:
         What was learnt from the bin stays; nothing is learnt twice. What was suspended and still
         looks it stays so. Scores are None when nothing was forecast of the bin.
         """
-        values = finite(slab.demand)
-        kept = self._surroundings.fit(slab.bin, values, self._window.at(slab.bin))
+        self.amend(slab)
+        return self.score(slab)
+
+    def amend(self, slab: Slab) -> None:
+        """Replace the values of an earlier bin as `correct` does; score nothing."""
+        kept = self._surroundings.fit(slab.bin, finite(slab.demand), self._window.at(slab.bin))
         self._window.correct(slab.bin, kept)
-        return self._score(slab.bin, values, slab.revision)
 
     @property
     def refits(self) -> Refits:
@@ -229,6 +232,10 @@ class Forecaster:
     def said_of(self, bin_: int) -> tuple[Due, ...]:
         """Return what was forecast of ``bin_`` so far, a lead each; ask before it closes."""
         return tuple(self._pending.about(bin_))
+
+    def score(self, slab: Slab) -> Scores | None:
+        """Score what was said of a bin by its values; None when nothing was."""
+        return self._score(slab.bin, finite(slab.demand), slab.revision)
 
     def _score(self, bin_: int, values: NDArray[np.float64], revision: int = 0) -> Scores | None:
         """Score what was said of a bin."""

@@ -11,23 +11,19 @@ from tidecast.models.arrays import Arrays, grown, nested, scoped
 from tidecast.models.covariates import Calendar
 from tidecast.models.deviations import Deviations
 from tidecast.models.effects import LARGEST, TELLING, Effects
+from tidecast.models.feed import Feed
+from tidecast.models.holiday_terms import HolidayTerms
 from tidecast.models.parts import Parts, grouped, over_leads, within
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.usual import UsualWeek
 from tidecast.state.cells import Cell
 from tidecast.state.covariates import CovariateTable
-from tidecast.state.holidays import Holidays
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 
 __all__ = ["Outlook"]
 
 Cells = NDArray[np.float64]  # (cell, series)
-
-SUNDAY = 6
-OF_HOLIDAYS = {"holiday": 4.0, "as_sunday": 4.0, "bridge": 16.0, "eve": 16.0, "day_after": 16.0}
-"""Terms, and the precision of their effects before any is known: days around holidays do less."""
-
 
 OF_COVARIATE = 4.0
 """Precision of a covariate's effect before any is known: nothing, give or take a half."""
@@ -42,28 +38,32 @@ class Outlook:
     Without anything known ahead all factors are exactly 1.
     """
 
-    def __init__(
-        self, profile: ForecastProfile, calendar: Calendar, known: CovariateTable | None = None
-    ) -> None:
+    def __init__(self, profile: ForecastProfile, calendar: Calendar, known: CovariateTable) -> None:
         self._calendar = calendar
         self._horizon = profile.horizon
-        self._holidays = Holidays(profile.holidays) if profile.holidays else None
-        self._known = known or CovariateTable()
-        of_holidays = OF_HOLIDAYS if self._holidays else {}
-        self.names = (*of_holidays, *self._known.names)
-        prior = (*of_holidays.values(), *[OF_COVARIATE] * len(self._known.names))
+        self._holidays = HolidayTerms(profile, calendar)
+        self._known = known
+        self.names = (*self._holidays.prior, *self._known.names)
+        prior = (*self._holidays.prior.values(), *[OF_COVARIATE] * len(self._known.names))
         self._columns = self._known.columns(())
         self._deviations = Deviations(len(self._known.names), profile.grid.nominal_width)
         self._effects = Effects(profile, prior)
         self._factors = Window(profile.context_length if self.names else 1, profile.n_series)
 
     def learn(
-        self, slab: Slab, cells: Sequence[Cell], usual: UsualWeek, level: Cells, reach: Cells
+        self,
+        slab: Slab,
+        cells: Sequence[Cell],
+        usual: UsualWeek,
+        level: Cells,
+        reach: Cells,
+        feed: Feed,
     ) -> None:
         """Learn from a bin, as it came, what moved it.
 
-        ``usual`` has not learnt from the bin, nor has ``level``, (cell, series). Nothing beyond
-        ``reach`` is believed.
+        ``usual`` has not learnt from the bin, nor have ``level``, (cell, series), and ``feed``.
+        Nothing beyond ``reach`` is believed, nor what comes of a feed that is down: but on a
+        holiday it is the shop that is shut.
         """
         if not self.names:
             return
@@ -71,11 +71,13 @@ class Outlook:
         level, reach = grown(level, n_cells), grown(reach, n_cells, fill=np.inf)
         self.meet(cells)
         known = self._known_of(bins, slab.bin)[:, 0]
-        n_fixed = len(self.names) - len(known)
-        self._effects.rescale(np.concatenate([np.ones(n_fixed), self._deviations.widen(known)]))
+        fixed = np.ones(len(self._holidays.prior))
+        self._effects.rescale(np.concatenate([fixed, self._deviations.widen(known)]))
         expected = usual.of(bins, level)[0].astype(np.float64)
         terms = self._terms(slab.bin, known, usual, level)
-        self._effects.learn(np.minimum(slab.values, reach), expected, terms)
+        down = feed.is_down(slab.bin, slab.values, expected)
+        heard = np.where(down & ~self._holidays.are_kept(terms), np.nan, slab.values)
+        self._effects.learn(np.minimum(heard, reach), expected, terms)
         self._factors.append(slab.bin, self._effects.factors(terms))
         self._deviations.learn(known)
 
@@ -83,6 +85,7 @@ class Outlook:
         """Find out what is known of ``cells``, if there are more than before."""
         if self._columns.shape[1] != len(cells):
             self._columns = self._known.columns(cells)
+            self._holidays.meet(cells)
 
     def without(self, bin_: int, values: Cells) -> Cells:
         """Return the values of a bin as they would have come without what moved it.
@@ -118,8 +121,7 @@ class Outlook:
             return {}
         bins = range(origin + 1, origin + 1 + self._horizon)
         known = self._known_of(bins, origin)
-        of_holidays = len(self.names) - len(known)
-        parts = ["calendar"] * of_holidays + ["covariate"] * len(known)
+        parts = ["calendar"] * len(self._holidays.prior) + ["covariate"] * len(known)
         leads = []
         for lead, bin_ in enumerate(bins):
             terms = self._terms(bin_, known[:, lead], usual, level)[:, cell]
@@ -137,15 +139,10 @@ class Outlook:
 
         ``known``, (covariate, cell), is what is known of its covariates.
         """
-        terms = np.zeros((len(self.names), *level.shape))
-        terms[len(terms) - len(known) :] = self._deviations.of(known)[:, :, None]
-        if self._holidays is not None:
-            day = self._calendar.grid.local(bin_).date()
-            if kind := self._holidays.kind(day):
-                terms[self.names.index(kind)] = 1.0
-            if kind == "holiday":
-                terms[self.names.index("as_sunday")] = _sunday(bin_, usual, level)
-        return terms
+        deviations = np.broadcast_to(
+            self._deviations.of(known)[:, :, None], (len(known), *level.shape)
+        )
+        return np.concatenate([self._holidays.of(bin_, usual, level), deviations])
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
@@ -162,17 +159,3 @@ class Outlook:
             "effects": self._effects,
             "factors": self._factors,
         }
-
-
-def _sunday(bin_: int, usual: UsualWeek, level: Cells) -> Cells:
-    """Return how much more is usual of the hour on a Sunday, as a share of what is usual now.
-
-    Small cells lean on what is so of all cells of the series.
-    """
-    own = usual.of(range(bin_, bin_ + 1), level)[0].astype(np.float64)
-    other = usual.as_on(SUNDAY, bin_, level).astype(np.float64)
-    total, total_other = own.sum(axis=0), other.sum(axis=0)
-    pseudo = np.fmax(own.mean(axis=0), 1e-9)
-    ratio = np.where(total > 0.0, total_other / np.where(total > 0.0, total, 1.0), 1.0)
-    share = (other + pseudo * ratio) / (own + pseudo) - 1.0
-    return np.asarray(np.clip(share, -1.0, 4.0))

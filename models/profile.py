@@ -18,8 +18,10 @@ class ForecastProfile:
 
     ``season_lengths`` are bins, rising; ``experts`` are names of `tidecast.models.experts`. A bin
     is corrected until ``reach`` microseconds after its end at most. ``holidays`` is a country, or a
-    part of one, as `tidecast.state.holidays` knows it. ``ratios`` are places of series that do not
-    add up over cells: means and ratios.
+    part of one, as `tidecast.state.holidays` knows it, and ``region_holidays`` are pairs of a
+    region and the one whose holidays it keeps instead. ``past`` and ``static`` are names of
+    covariates of these kinds. ``ratios`` are places of series that do not add up over cells: means
+    and ratios.
     """
 
     series: tuple[str, ...]
@@ -31,6 +33,9 @@ class ForecastProfile:
     reach: int = 0
     holidays: str | None = None
     ratios: tuple[int, ...] = ()
+    region_holidays: tuple[tuple[str, str], ...] = ()
+    past: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, settings: Settings) -> ForecastProfile:
@@ -47,6 +52,9 @@ class ForecastProfile:
             reach=SlabRules.of(settings).reach,
             holidays=settings.shop.holidays,
             ratios=tuple(n for n, one in enumerate(settings.series) if not one.adds_up),
+            region_holidays=tuple(settings.regions.holidays.items()),
+            past=tuple(of.name for of in settings.covariates if of.kind == "past"),
+            static=tuple(of.name for of in settings.covariates if of.kind == "static"),
         )
 
     @property
@@ -63,7 +71,7 @@ class ForecastProfile:
         """Return the profile by which sums over cells are forecast: by who is never refitted."""
         series = tuple(self.series[place] for place in self.summed)
         experts = tuple(name for name in self.experts if name != "trees") or ("seasonal_naive",)
-        return replace(self, series=series, experts=experts, ratios=())
+        return replace(self, series=series, experts=experts, ratios=(), past=(), static=())
 
     @property
     def context_length(self) -> int:

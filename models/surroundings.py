@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from tidecast.models.neighbours import cell_neighbours
 from tidecast.models.outlook import Outlook
 from tidecast.models.parts import Parts
 from tidecast.models.profile import ForecastProfile
+from tidecast.models.told import Told
 from tidecast.models.usual import UsualWeek
 from tidecast.state.cells import Cell
 from tidecast.state.covariates import CovariateTable
@@ -33,7 +35,9 @@ class Surroundings:
         self._guard = Guard(profile.n_series, memory=_memory(profile))
         self._feed = Feed(profile.n_series, season=_longest_season(profile))
         self._usual = UsualWeek(self._calendar, profile.n_series)
-        self._outlook = Outlook(profile, self._calendar, known)
+        known = known or CovariateTable()
+        self._outlook = Outlook(profile, self._calendar, known.of_kind("known"))
+        self._told = Told(profile, known)
         self._actions = Actions(profile.n_series)
         self._known_places = (-1, -1)  # cells and positions that the neighbours are of
         self._neighbours = cell_neighbours((), {})
@@ -69,12 +73,14 @@ class Surroundings:
         """
         self._place(cells, positions)
         demand = Slab(slab.bin, finite(slab.demand))
-        self._outlook.learn(demand, cells, self._usual, self._guard.level, self.ceiling)
+        believed = self._guard.level, self.ceiling
+        self._outlook.learn(demand, cells, self._usual, *believed, self._feed)
         admitted = self._admit(slab)
         level = self._guard.level
         self._usual_now = self._usual.of(range(slab.bin, slab.bin + 1), level)[0]
         self._usual.learn(slab.bin, admitted)
-        return Slab(slab.bin, admitted), self._covariates(slab.bin)
+        covariates = replace(self._covariates(slab.bin), told=self._told.at(slab.bin, cells))
+        return Slab(slab.bin, admitted), covariates
 
     def _place(self, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]) -> None:
         """Find the neighbours of cells anew, if more is known of where they are."""
@@ -99,7 +105,10 @@ class Surroundings:
     def known_after(
         self, bin_: int, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]
     ) -> Covariates:
-        """Return again what `observe` did of the last bin, also when restored since."""
+        """Return again what `observe` did of the last bin, also when restored since.
+
+        Without what covariates told of the bin: who wanted to know it has learnt it then.
+        """
         self._place(cells, positions)
         self._outlook.meet(cells)
         return self._covariates(bin_)
@@ -153,12 +162,13 @@ class Surroundings:
             part.restore(scoped(arrays, name))
         self._usual_now = arrays["usual_now"].copy()
 
-    def _parts(self) -> dict[str, Guard | Feed | UsualWeek | Outlook | Actions]:
+    def _parts(self) -> dict[str, Guard | Feed | UsualWeek | Outlook | Told | Actions]:
         return {
             "guard": self._guard,
             "feed": self._feed,
             "usual": self._usual,
             "outlook": self._outlook,
+            "told": self._told,
             "actions": self._actions,
         }
 

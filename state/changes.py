@@ -28,9 +28,10 @@ FIXED: tuple[tuple[str, Callable[[Settings], object], str], ...] = (
         "what was learnt of hours and days would belong to others",
     ),
     ("shop.holidays", lambda s: s.shop.holidays, "what was learnt lacks what holidays do"),
+    ("regions.holidays", lambda s: s.regions.holidays, "what was learnt lacks what holidays do"),
     (
         "covariates",
-        lambda s: [(of.name, of.absent) for of in s.covariates],
+        lambda s: [(of.name, of.kind, of.absent) for of in s.covariates],
         "what was learnt lacks what they do",
     ),
     ("forecast.horizon", lambda s: s.forecast.horizon, "models and weights are learnt by lead"),
@@ -38,7 +39,7 @@ FIXED: tuple[tuple[str, Callable[[Settings], object], str], ...] = (
     ("forecast.experts", lambda s: s.forecast.experts, "weights are learnt among those experts"),
     (
         "regions",
-        lambda s: s.regions.model_dump(exclude={"table"}),
+        lambda s: s.regions.model_dump(exclude={"table", "holidays"}),
         "the same places would have other names",
     ),
     (

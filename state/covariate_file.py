@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from tidecast.state.bins import BinGrid, to_micros
-from tidecast.state.covariates import ALWAYS, Covariate, CovariateTable, Key
+from tidecast.state.covariates import ALWAYS, FOREVER, Covariate, CovariateTable, Key
 from tidecast.state.errors import SettingsError
 from tidecast.state.settings import CovariateSettings, Settings
 
@@ -33,7 +33,7 @@ def read_covariates(settings: Settings) -> CovariateTable:
 
 
 def _read(of: CovariateSettings, grid: BinGrid) -> Covariate:
-    rows = list(_rows(of.table, grid))
+    rows = list(_rows(of.table, None if of.kind == "static" else grid))
     keys = {key: number for number, key in enumerate(dict.fromkeys(row[1] for row in rows))}
     return Covariate(
         of.name,
@@ -43,33 +43,38 @@ def _read(of: CovariateSettings, grid: BinGrid) -> Covariate:
         np.array([row[2] for row in rows], np.float64),
         np.array([row[3] for row in rows], np.int64),
         np.nan if of.absent is None else of.absent,
+        of.kind,
     )
 
 
-def _rows(path: Path, grid: BinGrid) -> Iterator[Row]:
+def _rows(path: Path, grid: BinGrid | None) -> Iterator[Row]:
+    """Yield the rows of a table; without a grid they are of no time."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = csv.DictReader(file)
-            _check_columns(path, lines.fieldnames or ())
+            _check_columns(path, {"value"} if grid is None else {"time", "value"}, lines.fieldnames)
             for line in lines:
                 yield _row(path, lines.line_num, line, grid)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SettingsError(f"covariates.table = {str(path)!r} cannot be read: {error}") from error
 
 
-def _check_columns(path: Path, names: Sequence[str]) -> None:
-    if missing := {"time", "value"} - set(names):
+def _check_columns(path: Path, needed: set[str], names: Sequence[str] | None) -> None:
+    if missing := needed - set(names or ()):
         raise SettingsError(
             f"covariates.table = {str(path)!r} lacks the column(s) {', '.join(sorted(missing))}: "
-            "write time,value, and region, category, known_at as far as there are any"
+            'write time,value (of kind = "static" only value), and region, category, known_at as '
+            "far as there are any"
         )
 
 
-def _row(path: Path, number: int, line: Mapping[str, str], grid: BinGrid) -> Row:
+def _row(path: Path, number: int, line: Mapping[str, str], grid: BinGrid | None) -> Row:
+    bin_, known_at = FOREVER, ALWAYS
     try:
         value = float(line["value"]) if line["value"] else math.nan
-        bin_ = int(grid.index(np.array([_micros(line["time"], grid)]))[0])
-        known_at = _micros(line["known_at"], grid) if line.get("known_at") else ALWAYS
+        if grid is not None:
+            bin_ = int(grid.index(np.array([_micros(line["time"], grid)]))[0])
+            known_at = _micros(line["known_at"], grid) if line.get("known_at") else ALWAYS
     except (TypeError, ValueError, OverflowError) as error:
         raise SettingsError(
             f"covariates.table = {str(path)!r}, line {number}: give ISO 8601 times and a number "

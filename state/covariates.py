@@ -5,18 +5,24 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.state.cells import Cell
 
-__all__ = ["ALWAYS", "Covariate", "CovariateTable"]
+__all__ = ["ALWAYS", "FOREVER", "Covariate", "CovariateTable", "Kind"]
 
 ALWAYS = np.iinfo(np.int64).min
 """When a row was known of which nothing else is said: before any origin."""
 
 LARGEST = 1e15
+
+FOREVER = 0
+"""The bin of rows that are static: of no bin, or of all."""
+
+Kind = Literal["known", "past", "static"]
 
 Key = tuple[str | None, str | None]
 """A region and a category; None = all."""
@@ -29,7 +35,8 @@ class Covariate:
     All rows have keys of the same parts: a region, a category, both or neither. ``bins``,
     ``places`` (in ``keys``), ``values`` and ``known_at`` (microseconds UTC) are (row,), in any
     order. Of several rows of a bin and a key the one counts that was known last. Where there is
-    none the value is ``absent``, NaN = missing.
+    none the value is ``absent``, NaN = missing. What is "known" ahead has a say in the bins it is
+    of, the "past" and the "static", of the bin ``FOREVER``, in what comes after.
     """
 
     name: str
@@ -39,6 +46,7 @@ class Covariate:
     values: NDArray[np.float64]
     known_at: NDArray[np.int64]
     absent: float = np.nan
+    kind: Kind = "known"
 
     def __post_init__(self) -> None:
         order = np.lexsort((self.known_at, self.bins))
@@ -62,6 +70,17 @@ class Covariate:
         found[place] = self.values[rows][known]  # the last of a place stays
         return np.where(np.abs(found) <= LARGEST, found, np.nan)
 
+    def newest(self, bins: range, known_by: int) -> NDArray[np.float64]:
+        """Return the value of the last of ``bins`` that has one known at an instant: (key + 1,).
+
+        The last is that of cells without a key.
+        """
+        found = np.full(len(self.keys) + 1, self.absent)
+        rows = slice(*np.searchsorted(self.bins, (bins.start, bins.stop)))
+        usable = (self.known_at[rows] <= known_by) & (np.abs(self.values[rows]) <= LARGEST)
+        found[self.places[rows][usable]] = self.values[rows][usable]  # the last of a place stays
+        return found
+
 
 class CovariateTable:
     """Several covariates, looked up for cells."""
@@ -70,11 +89,15 @@ class CovariateTable:
         self.covariates = tuple(covariates)
         self.names = tuple(covariate.name for covariate in covariates)
 
+    def of_kind(self, kind: Kind) -> CovariateTable:
+        """Return the covariates of one kind."""
+        return CovariateTable([of for of in self.covariates if of.kind == kind])
+
     def fingerprint(self) -> str:
         """Return a hash of every row."""
         found = hashlib.sha256()
         for of in self.covariates:
-            found.update(repr((of.name, of.keys, of.absent)).encode())
+            found.update(repr((of.name, of.keys, of.absent, of.kind)).encode())
             for array in (of.bins, of.places, of.values, of.known_at):
                 found.update(array.tobytes())
         return found.hexdigest()[:16]
@@ -86,6 +109,13 @@ class CovariateTable:
             numbers = {key: number for number, key in enumerate(covariate.keys)}
             columns[place] = [numbers.get(covariate.key(cell), len(numbers)) for cell in cells]
         return columns
+
+    def newest(self, bins: range, columns: NDArray[np.int64], known_by: int) -> NDArray[np.float64]:
+        """Return the last values of ``bins`` known at an instant: (covariate, cell), NaN = none."""
+        found = np.empty((len(self.names), columns.shape[1]))
+        for place, covariate in enumerate(self.covariates):
+            found[place] = covariate.newest(bins, known_by)[columns[place]]
+        return found
 
     def at(self, bins: range, columns: NDArray[np.int64], known_by: int) -> NDArray[np.float64]:
         """Return what was known of ``bins`` at an instant, in microseconds, NaN = missing.

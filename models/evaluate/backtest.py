@@ -12,6 +12,7 @@ from tidecast.models.evaluate.beside import Beside
 from tidecast.models.evaluate.evaluator import Evaluator, Span
 from tidecast.models.evaluate.fans import Fans
 from tidecast.models.evaluate.left_out import LeftOut, OverheardForecaster
+from tidecast.models.evaluate.of_sums import SumScores
 from tidecast.models.evaluate.said import Said
 from tidecast.models.evaluate.shapes import ExpertShapes
 from tidecast.models.evaluate.weights import DailyWeights
@@ -45,6 +46,7 @@ class Backtest:
         self.forecaster = CoherentForecaster(cells, totals)
         self.left_out = LeftOut(profile, span, cells, totals) if leave_one_out else None
         self.evaluator = Evaluator(profile, span)
+        self.of_sums = SumScores(profile, span)
         self.fans = Fans(profile, span.fans_origin)
         self.weights = DailyWeights(profile)
         self._shapes = ExpertShapes(profile)
@@ -78,7 +80,7 @@ class Backtest:
         """Keep what was said of a bin, and let experts' shapes learn from it."""
         dues = self.forecaster.cells.said_of(slab.bin)
         shapes = tuple(self._shapes.of(due, slab.bin - due.lead) for due in dues)
-        said = Said(dues, shapes)
+        said = Said(dues, shapes, sums=self.forecaster.totals.said_of(slab.bin))
         self._open[slab.bin] = (slab, said)
         self._shapes.learn(said, finite(slab.demand).T)
         if self.left_out is not None:
@@ -97,6 +99,7 @@ class Backtest:
             cells = self.cells[: actual.shape[1]]
             self.fans.add(bin_, actual, said, self.evaluator)
             self.evaluator.add(bin_, actual, cells, said)
+            self.of_sums.add(bin_, actual, cells, said)
             if self.beside is not None:
                 self.beside.score(bin_, actual, cells, said)
             if self.left_out is not None:
@@ -113,6 +116,7 @@ class Backtest:
             {
                 "forecaster": self.forecaster.snapshot(),
                 "evaluator": self.evaluator.snapshot(),
+                "of_sums": self.of_sums.snapshot(),
                 "fans": self.fans.snapshot(),
                 "weights": self.weights.snapshot(),
                 "shapes": self._shapes.snapshot(),
@@ -127,6 +131,7 @@ class Backtest:
         self.cells = cells
         self.forecaster.restore(scoped(arrays, "forecaster"))
         self.evaluator.restore(scoped(arrays, "evaluator"), cells)
+        self.of_sums.restore(scoped(arrays, "of_sums"), cells)
         self.fans.restore(scoped(arrays, "fans"))
         self.weights.restore(scoped(arrays, "weights"))
         self._shapes.restore(scoped(arrays, "shapes"))
@@ -138,7 +143,8 @@ class Backtest:
         waiting = scoped(arrays, "open")
         for bin_ in sorted(int(name.split("/")[0]) for name in waiting if name.endswith("values")):
             dues = self.forecaster.cells.said_of(bin_)  # kept as long as a correction may come
-            said = Said(dues, tuple(waiting.get(f"{bin_}/shapes", ())))
+            shapes = tuple(waiting.get(f"{bin_}/shapes", ()))
+            said = Said(dues, shapes, sums=self.forecaster.totals.said_of(bin_))
             self._open[bin_] = (Slab(bin_, waiting[f"{bin_}/values"]), said)
             if self.left_out is not None:
                 self.left_out.hear(bin_)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +20,12 @@ class Said:
     """Forecasts of one bin, the blend first, then the experts.
 
     ``dues`` are one a lead; ``shapes``, a due each, are (expert, series, group, level): those by
-    which an expert's mean is turned into its quantiles.
+    which an expert's mean is turned into its quantiles. ``sums`` are dues of what cells add up to.
     """
 
     dues: tuple[Due, ...]
     shapes: tuple[NDArray[np.float32], ...]
+    sums: tuple[Due, ...] = field(default=(), kw_only=True)
 
     @property
     def places(self) -> list[int]:

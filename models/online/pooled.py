@@ -15,7 +15,6 @@ from tidecast.models.parts import (
     Parts,
     added,
     grouped,
-    of_features,
     over_leads,
     scaled,
     usual_parts,
@@ -143,7 +142,7 @@ class PooledExpert:
         matrix = look.matrix(0, lead, usual + shift, slice(cell, cell + 1))[:, 0]
         trusted = self._trust.of(lead) * self._coefficients(lead, covariates.bin + lead)
         # the first feature is what is expected of the target: its term is so much more of the week
-        departure = grouped(matrix[1:] * trusted[1:], of_features(self._features.names[1:]))
+        departure = grouped(matrix[1:] * trusted[1:], self._features.parts[1:])
         return added(scaled(week, 1.0 + trusted[0]), departure)
 
     def snapshot(self) -> Arrays:

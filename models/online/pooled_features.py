@@ -9,6 +9,7 @@ from tidecast.models.arrays import Arrays, nested, scoped
 from tidecast.models.covariates import Covariates
 from tidecast.models.neighbours import over_neighbours
 from tidecast.models.online.adapted import AdaptedWeek
+from tidecast.models.parts import of_features
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.window import Window
 
@@ -39,7 +40,8 @@ class PooledFeatures:
 
     All are in the series' own unit. The features of a pair (origin, lead) read no value after the
     origin, and are 0 where something is missing: lags of a season are differences from what is
-    expected of the target. ``names`` are in the order of the features.
+    expected of the target. ``names`` are in the order of the features, and so are the ``parts`` of
+    a forecast that these speak of.
     """
 
     def __init__(self, profile: ForecastProfile) -> None:
@@ -52,12 +54,16 @@ class PooledFeatures:
         self._lags = sorted(lag for lag in lags if 0 < lag < profile.context_length)
         n_bins = profile.horizon + RECENT + 1
         self._kept = {name: Window(n_bins, profile.n_series) for name in KEPT}
-        self.names = (
+        told = (*profile.past, *profile.static)
+        self._told = Window(n_bins, len(told))
+        names = (
             *("usual", "recently", *(f"expected_{lag}" for lag in range(RECENT))),
             *("total", *(f"total_{lag}" for lag in self._wholes)),
             *(f"season_{lag}" for lag in self._lags),
             *SINCE_ORIGIN,
         )
+        self.names = (*names, *told)
+        self.parts = (*of_features(names), *["covariate"] * len(told))
 
     def learn(self, bin_: int, values: NDArray[np.float64], covariates: Covariates) -> None:
         """Take in the values of a bin, (cell, series), fit to learn from; NaN = none."""
@@ -67,6 +73,7 @@ class PooledFeatures:
         kept = (expected, departure, week.ratio - 1.0, week.recent, week.drift, near)
         for window, added in zip(self._kept.values(), kept, strict=True):
             window.append(bin_, added)
+        self._told.append(bin_, covariates.told.T)
 
     def look(self, window: Window, covariates: Covariates) -> FeatureLook:
         """Return the features as they are at the end of the newest bin."""
@@ -78,6 +85,13 @@ class PooledFeatures:
         The first axis is that of ``KEPT``.
         """
         return np.nan_to_num(np.stack([window.lag(lag) for window in self._kept.values()]))
+
+    def told(self, lag: int) -> Values:
+        """Return what covariates told at the end of the bin ``lag`` before the newest.
+
+        It is (covariate, cell), finite.
+        """
+        return np.nan_to_num(self._told.lag(lag).T)
 
     @property
     def n_cells(self) -> int:
@@ -97,13 +111,15 @@ class PooledFeatures:
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
         kept = nested({name: window.snapshot() for name, window in self._kept.items()})
-        return nested({"week": self.week.snapshot(), "kept": kept})
+        told = self._told.snapshot()
+        return nested({"week": self.week.snapshot(), "kept": kept, "told": told})
 
     def restore(self, arrays: Arrays) -> None:
         """Become what ``snapshot`` was taken of."""
         self.week.restore(scoped(arrays, "week"))
         for name, window in self._kept.items():
             window.restore(scoped(arrays, f"kept/{name}"))
+        self._told.restore(scoped(arrays, "told"))
 
 
 class FeatureLook:
@@ -149,7 +165,9 @@ class FeatureLook:
             place += 1
         seasonal = matrix[2 + RECENT : place]
         seasonal[np.isnan(seasonal)] = 0.0
-        matrix[place:] = self._since_origin(origin)[:, cells]
+        end = place + len(SINCE_ORIGIN)
+        matrix[place:end] = self._since_origin(origin)[:, cells]
+        matrix[end:] = self._of.told(origin)[:, cells, None] * target
         return matrix
 
     def _at(self, origin: int) -> Values:

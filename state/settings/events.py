@@ -14,7 +14,9 @@ from tidecast.state.settings.base import DAY, Duration, Frozen, Name
 __all__ = [
     "KINDS",
     "NUMBERS",
+    "CovariateKind",
     "CovariateSettings",
+    "HolidayCode",
     "RegionsSettings",
     "SeriesSettings",
     "SourceSettings",
@@ -59,6 +61,9 @@ def _check_zone(value: str) -> str:
 
 
 ZoneName = Annotated[str, AfterValidator(_check_zone)]
+
+HolidayCode = Annotated[str, Field(pattern=r"^[A-Z]{2,3}(-[A-Z0-9]{1,6})?$")]
+"""A country whose holidays are kept, or a part of one: "GB", "DE-BY"."""
 
 
 class TimeSettings(Frozen):
@@ -150,13 +155,14 @@ class RegionsSettings(Frozen):
 
     "field": the record names its region; ``table`` (CSV: region, lat, lng) gives positions.
     "h3": computed from lat/lng at ``resolution``. "grid": from lat/lng on a regular grid of
-    ``cell_degrees``.
+    ``cell_degrees``. ``holidays`` names the country of regions that do not keep the shop's.
     """
 
     by: Literal["field", "h3", "grid"] = "field"
     table: Path | None = None
     resolution: int = Field(default=6, ge=0, le=15)
     cell_degrees: float = Field(default=0.1, gt=0, le=90)
+    holidays: dict[str, HolidayCode] = Field(default={})
 
     @model_validator(mode="after")
     def _table_needs_field(self) -> Self:
@@ -217,14 +223,19 @@ class SeriesSettings(Frozen):
                 raise ValueError(f"unknown kind {kind!r} of {self.stream} events: use {known}")
 
 
-class CovariateSettings(Frozen):
-    """A number that is known ahead and moves demand, such as a promotion, a price, a temperature.
+CovariateKind = Literal["known", "past", "static"]
 
-    ``table`` is a CSV file of time and value; a region, a category and ``known_at``, when a row
-    was known, as far as there are any. ``absent`` is the value where there is no row; None =
-    missing.
+
+class CovariateSettings(Frozen):
+    """A number that moves demand, such as a promotion, a price, a temperature, the size of a store.
+
+    It is "known" ahead, told only of what is "past", or "static": of cells, at any time. ``table``
+    is a CSV file of time (but of static ones) and value; a region, a category and ``known_at``,
+    when a row was known, as far as there are any. ``absent`` is the value where there is no row;
+    None = missing.
     """
 
     name: Name
     table: Path
+    kind: CovariateKind = "known"
     absent: float | None = Field(default=None, allow_inf_nan=False)

@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, Field, field_validator, model_validator
 from tidecast.state.settings.base import DAY, Duration, Frozen
 from tidecast.state.settings.events import (
     CovariateSettings,
+    HolidayCode,
     RegionsSettings,
     SeriesSettings,
     SourceSettings,
@@ -34,7 +35,7 @@ class ShopSettings(Frozen):
     """The shop itself: the time zone of its days and hours, and the country of its holidays."""
 
     time_zone: ZoneName = "UTC"
-    holidays: str | None = Field(default=None, pattern=r"^[A-Z]{2,3}(-[A-Z0-9]{1,6})?$")
+    holidays: HolidayCode | None = None
 
 
 class BinsSettings(Frozen):
@@ -169,11 +170,13 @@ class Settings(Frozen):
             include={"shop", "bins", "regions", "sources", "series", "forecast", "limits"},
         )
         if self.covariates:
-            meaning["covariates"] = [[of.name, of.absent] for of in self.covariates]
+            meaning["covariates"] = [[of.name, of.kind, of.absent] for of in self.covariates]
         meaning["regions"].pop("table")
         meaning["limits"].pop("max_ahead")
         if self.shop.holidays is None:
             meaning["shop"].pop("holidays")
+        if not self.regions.holidays:
+            meaning["regions"].pop("holidays")
         for source in meaning["sources"]:
             source.pop("idle_timeout")
         text = json.dumps(meaning, sort_keys=True)

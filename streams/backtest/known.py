@@ -1,14 +1,14 @@
-"""Columns of a long table that are covariates, known ahead."""
+"""Columns of a long table that are covariates."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
 
 from tidecast.state.bins import BinGrid
-from tidecast.state.covariates import ALWAYS, Covariate, CovariateTable
+from tidecast.state.covariates import ALWAYS, FOREVER, Covariate, CovariateTable, Kind
 from tidecast.state.errors import LogError
 from tidecast.streams.backtest.columns import Columns
 from tidecast.streams.backtest.table import ALL
@@ -20,17 +20,19 @@ CELL = ("region", "category")
 
 
 def read_known(
-    frame: pl.LazyFrame, columns: Columns, names: Sequence[str], grid: BinGrid
+    frame: pl.LazyFrame, columns: Columns, kinds: Mapping[str, Kind], grid: BinGrid
 ) -> CovariateTable:
-    """Return the columns ``names`` as covariates that were always known.
+    """Return the columns that ``kinds`` names as covariates that were always known.
 
-    Several rows of a bin and cell are averaged. A bin without a row is missing.
+    Several rows of a bin and cell, of a static one all rows of a cell, are averaged. A bin without
+    a row is missing.
 
     Raises
     ------
     LogError
         When a column holds no numbers.
     """
+    names = list(kinds)
     if not names:
         return CovariateTable()
     try:
@@ -46,11 +48,13 @@ def read_known(
     times = micros_of(found["time"], columns.time, grid)
     rows = found.with_columns(times.alias("time")).drop_nulls("time")
     rows = rows.with_columns(pl.Series("bin", grid.index(rows["time"].to_numpy())))
-    return CovariateTable([_of_column(rows, name) for name in names])
+    return CovariateTable([_of_column(rows, name, kind) for name, kind in kinds.items()])
 
 
-def _of_column(rows: pl.DataFrame, name: str) -> Covariate:
+def _of_column(rows: pl.DataFrame, name: str, kind: Kind) -> Covariate:
     value = pl.col(f"value {name}")
+    if kind == "static":
+        rows = rows.with_columns(pl.lit(FOREVER, pl.Int64).alias("bin"))
     rows = rows.filter(value.is_finite()).group_by("bin", *CELL).agg(value.mean())
     rows = rows.sort("bin", *CELL)
     keys = rows.select(CELL).unique(maintain_order=True).with_row_index("place")
@@ -62,4 +66,5 @@ def _of_column(rows: pl.DataFrame, name: str) -> Covariate:
         rows["place"].to_numpy().astype(np.int64),
         rows[f"value {name}"].to_numpy(),
         np.full(rows.height, ALWAYS),
+        kind=kind,
     )

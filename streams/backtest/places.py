@@ -1,4 +1,4 @@
-"""Where the regions of a long table lie: another table, of region, lat and lng."""
+"""What is known of the regions of a long table: another table, of region, lat and lng."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tidecast.state.errors import LogError
 from tidecast.streams.backtest.columns import NAMES
 from tidecast.streams.backtest.table import open_table
 
-__all__ = ["read_places"]
+__all__ = ["read_places", "read_region_holidays"]
 
 WORDS = {
     "region": ("region", *NAMES["region"].split(), "name"),
@@ -28,7 +28,7 @@ def read_places(path: Path) -> dict[str, tuple[float, float]]:
         When the table cannot be read, lacks a column, or gives a region twice or off the globe.
     """
     frame = open_table(path)
-    plain = {name.strip().lower(): name for name in frame.collect_schema()}
+    plain = _plain_names(frame)
     taken = []
     for what, words in WORDS.items():
         name = next((plain[word] for word in words if word in plain), None)
@@ -46,3 +46,30 @@ def read_places(path: Path) -> dict[str, tuple[float, float]]:
         if wrong.height:
             raise LogError(f"regions {path}: {wrong['region'][0]!r} {why}")
     return {region: (lat, lng) for region, lat, lng in rows.iter_rows()}
+
+
+def read_region_holidays(path: Path) -> dict[str, str]:
+    """Return the country, or part of one, whose holidays each region keeps, by column `holidays`.
+
+    It is empty without that column; regions that have nothing in it are left out.
+
+    Raises
+    ------
+    LogError
+        When the table cannot be read.
+    """
+    frame = open_table(path)
+    plain = _plain_names(frame)
+    region = next((plain[word] for word in WORDS["region"] if word in plain), None)
+    if region is None or "holidays" not in plain:
+        return {}
+    try:
+        rows = frame.select(pl.col(region, plain["holidays"]).cast(pl.String)).drop_nulls()
+        return {name: code for name, code in rows.collect().iter_rows() if code}
+    except pl.exceptions.PolarsError as error:
+        raise LogError(f"regions {path} cannot be read: {error}") from error
+
+
+def _plain_names(frame: pl.LazyFrame) -> dict[str, str]:
+    """Return the names of columns by how they are written plainly."""
+    return {name.strip().lower(): name for name in frame.collect_schema()}

@@ -30,7 +30,7 @@ __all__ = ["command"]
 
 OF_TABLES = (
     *("timezone", "time", "region", "category", "value", "censored", "regions"),
-    *("holidays", "future"),
+    *("holidays", "future", "past", "static"),
 )
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -72,6 +72,10 @@ def _seasons(_: click.Context, __: click.Parameter, text: str | None) -> tuple[i
 @click.option(
     "--future", metavar="NAME", multiple=True, help="A column that is known ahead; repeatable."
 )
+@click.option(
+    "--past", metavar="NAME", multiple=True, help="A column known once its bin is over; repeatable."
+)
+@click.option("--static", metavar="NAME", multiple=True, help="A column of cells; repeatable.")
 @click.option("--holidays", metavar="CODE", help="Country of the shop's holidays: GB, DE-BY.")
 @click.option("--with", "with_", metavar="EXPERT", multiple=True, help="Ask an expert more.")
 @click.option("--without", metavar="EXPERT", multiple=True, help="Leave an expert out.")

@@ -17,13 +17,14 @@ from tidecast.models.evaluate.where import EVERYTHING, ScoreWhere
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.bins import BinGrid, iso
 from tidecast.state.covariate_file import read_covariates
-from tidecast.state.covariates import CovariateTable
+from tidecast.state.covariates import CovariateTable, Kind
 from tidecast.state.errors import SettingsError
 from tidecast.state.settings import Settings
+from tidecast.state.settings.events import RegionsSettings
 from tidecast.state.settings.root import ForecastSettings, ShopSettings
 from tidecast.streams.backtest.columns import find_columns
 from tidecast.streams.backtest.known import read_known
-from tidecast.streams.backtest.places import read_places
+from tidecast.streams.backtest.places import read_places, read_region_holidays
 from tidecast.streams.backtest.sources import LogSlabs, Slabs, TableSlabs
 from tidecast.streams.backtest.table import Absent, Aggregate, Table, open_table, read_table
 from tidecast.streams.backtest.times import parse_frequency
@@ -62,10 +63,19 @@ class Asked:
     regions: Path | None = None
     holidays: str | None = None
     future: tuple[str, ...] = ()
+    past: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
     peers: bool = False
     peer_cells: int = 20
     peer_seconds: float = 600.0
     peer_seed: int = 0
+
+    @property
+    def covariates(self) -> dict[str, Kind]:
+        """Columns that are covariates, and of which kind."""
+        named: tuple[tuple[Kind, tuple[str, ...]], ...]
+        named = ("known", self.future), ("past", self.past), ("static", self.static)
+        return {name: kind for kind, names in named for name in names}
 
 
 @dataclass(frozen=True)
@@ -90,7 +100,7 @@ class Plan:
             self.slabs.fingerprint(),
             *(profile.series, profile.grid.width, str(profile.grid.zone), profile.horizon),
             *(profile.quantile_levels, profile.season_lengths, profile.experts, profile.reach),
-            *(profile.holidays, self.known.fingerprint()),
+            *(profile.holidays, profile.region_holidays, self.known.fingerprint()),
             *(self.span, self.peers, self.leave_one_out),
         )
         return xxhash.xxh3_128_hexdigest(repr(meaning).encode())
@@ -121,13 +131,16 @@ def plan_table(path: Path, asked: Asked) -> Plan:
     frame = open_table(path)
     columns = find_columns(
         frame.collect_schema(),
-        *(asked.time, asked.region, asked.category, asked.value, asked.censored, asked.future),
+        *(asked.time, asked.region, asked.category, asked.value, asked.censored),
+        covariates=tuple(asked.covariates),
     )
     zone = asked.timezone or "UTC"
     shop = _checked(ShopSettings, time_zone=zone, holidays=asked.holidays)
     grid = BinGrid(parse_frequency(asked.freq or ""), zone)
     table = read_table(frame, columns, grid, asked.aggregate, asked.absent)
     places = read_places(asked.regions) if asked.regions else {}
+    kept = read_region_holidays(asked.regions) if asked.regions else {}
+    regions = _checked(RegionsSettings, holidays=kept)
     plain = ForecastProfile(
         series=columns.values,
         grid=grid,
@@ -136,13 +149,15 @@ def plan_table(path: Path, asked: Asked) -> Plan:
         season_lengths=grid.season_lengths(),
         holidays=shop.holidays,
         ratios=tuple(range(len(columns.values))) if asked.aggregate == "mean" else (),
+        region_holidays=tuple(regions.holidays.items()),
+        past=asked.past,
+        static=asked.static,
     )
     slabs = TableSlabs(table, places)
     told = f"columns: {columns.describe()}"
-    if asked.future:
-        told += f"; known ahead: {', '.join(asked.future)}"
+    told += "".join(f"; {kind}: {name}" for name, kind in asked.covariates.items())
     notes = (told, *_of_table(table, places))
-    known = read_known(frame, columns, asked.future, grid)
+    known = read_known(frame, columns, asked.covariates, grid)
     return replace(_plan(slabs, plain, asked, notes), known=known)
 
 
@@ -237,4 +252,4 @@ def _checked(model: type[Any], **values: Any) -> Any:
         first = error.errors()[0]
         name = str(first["loc"][0])
         why = first["msg"].removeprefix("Value error, ")
-        raise SettingsError(f"{name} = {values.get(name)!r}: {why}") from error
+        raise SettingsError(f"{name} = {first['input']!r}: {why}") from error

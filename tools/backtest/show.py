@@ -43,7 +43,12 @@ class Findings:
         self._peers = peers
         self._told = told
         left_out = self._left_out.scores() if self._left_out else ()
-        self.scores: tuple[Score, ...] = (*scores_of(evaluator), *by_week(evaluator), *left_out)
+        self.scores: tuple[Score, ...] = (
+            *scores_of(evaluator),
+            *backtest.of_sums.scores(),
+            *by_week(evaluator),
+            *left_out,
+        )
         self._value = _by_key(self.scores)
 
     def write(self, path: Path) -> None:
@@ -95,12 +100,13 @@ class Findings:
         return table
 
     def _levels(self, series: str) -> Table:
-        names = ("wape", "rmse", "mase", "rmsse")
-        table = _table(f"{series}: {BLEND}, by level", "level", *names, f"wape {BASELINE}")
+        names = ("wape", "rmse", "mase", "rmsse", "pinball")
+        table = _table(f"{series}: {BLEND}, by level", "level", *names, *SHARES, f"wape {BASELINE}")
         for level in LEVELS:
             figures = [_figure(self._of(series, level, BLEND, None, name)) for name in names]
+            shares = [_percent(self._of(series, level, BLEND, None, name)) for name in SHARES]
             naive = self._of(series, level, BASELINE, None, "wape")
-            table.add_row(level, *figures, _figure(naive))
+            table.add_row(level, *figures, *shares, _figure(naive))
         return table
 
 

@@ -8,11 +8,14 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from tidecast.models.covariates import Calendar
 from tidecast.models.forecaster import Forecast, Forecaster
+from tidecast.models.holiday_terms import HolidayTerms
 from tidecast.models.profile import ForecastProfile
+from tidecast.models.usual import UsualWeek
 from tidecast.state.bins import BinGrid
 from tidecast.state.cells import Cell
-from tidecast.state.covariates import Covariate, CovariateTable
+from tidecast.state.covariates import ALWAYS, Covariate, CovariateTable
 from tidecast.state.holidays import Holidays
 from tidecast.state.slabs import Slab
 
@@ -92,6 +95,22 @@ def test_a_promotion_announced_after_the_origin_is_not_known_there() -> None:
     assert (means[2][0, :4, 3] > 1.5 * means[0][0, :4, 3]).all()
 
 
+def test_an_outage_tells_nothing_of_what_covariates_do() -> None:
+    slabs = doubled()
+    days = np.arange(150)
+    warmth = np.sin(days / 5.0)
+    row = (days + FIRST_BIN, np.zeros(150, np.int64), warmth, np.full(150, ALWAYS))
+    known = CovariateTable([Covariate("warmth", ((None, None),), *row)])
+    effects = []
+    for silent in (0.0, np.nan):
+        slabs[108:111] = silent
+        model = Forecaster(replace(PROFILE, holidays=None), known=known)
+        for bin_, values in enumerate(slabs, FIRST_BIN):
+            model.step(Slab(bin_, values), CELLS, {})
+        effects.append(model.snapshot()["surroundings/outlook/effects/effects"])
+    assert effects[0].tobytes() == effects[1].tobytes()
+
+
 def errors(forecasts: list[Forecast], slabs: Values, wanted: list[date]) -> Values:
     """Return absolute errors at lead 3 on the days ``wanted``, sums over cells."""
     places = [(day - date(1970, 1, 1)).days - FIRST_BIN for day in wanted]
@@ -111,6 +130,31 @@ def test_a_shop_that_is_shut_on_holidays_is_forecast_so_and_the_days_later_no_wo
     assert after < 0.35 * before
     before, after = (errors(said, slabs, DAYS_LATER).mean() for said in (unknown, known))
     assert after < 1.05 * before
+
+
+def test_a_region_that_keeps_no_holiday_is_forecast_as_ever() -> None:
+    slabs = shop(230, on_holidays=0.0)
+    slabs[:, 4:] = shop(230, on_holidays=1.0)[:, 4:]
+    english = tuple((f"region {n}", "GB-ENG") for n in range(4))
+    own = replace(PROFILE, holidays=None, region_holidays=english)
+    days = [(day - date(1970, 1, 1)).days - FIRST_BIN for day in BANK_HOLIDAYS]
+    away = []
+    for profile in (PROFILE, own):
+        _, said = run(profile, slabs)
+        away.append([np.abs(said[n - 3].mean[0, :, 2] - slabs[n, :, 0]).sum() for n in days])
+    assert np.mean(away[1]) < 0.5 * np.mean(away[0])
+
+
+def test_a_region_keeps_its_own_holidays_and_no_others() -> None:
+    region_holidays = (("region 0", "JP"),)
+    terms = HolidayTerms(replace(PROFILE, region_holidays=region_holidays), Calendar(GRID))
+    terms.meet(CELLS[:2])
+    wedding = FIRST_BIN + 179
+    assert GRID.local(wedding).date() == date(2011, 4, 29)  # Showa Day in Japan
+    of_days = [wedding, wedding + 3, wedding + 4]  # 2 May: England; 3 May: Japan
+    usual, level = UsualWeek(Calendar(GRID), 1), np.ones((2, 1))
+    kept = [terms.of(bin_, usual, level)[0, :, 0].tolist() for bin_ in of_days]
+    assert kept == [[1.0, 1.0], [0.0, 1.0], [1.0, 0.0]]
 
 
 def test_holidays_that_change_nothing_cost_little() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from tidecast.models.online.features import FEATURES as OF_LINEAR
@@ -17,9 +19,11 @@ PROFILE = ForecastProfile(("one",), BinGrid(HOUR), 5, (0.5,), (24, 168))
 
 
 def test_every_feature_and_term_belongs_to_a_part() -> None:
-    names = (*OF_LINEAR, "intercept", *OF_TREES, *PooledFeatures(PROFILE).names)
-    parts = {*of_features(names), *SpaceTime(1, 24).parts}
-    assert parts <= set(PARTS)
+    of_names = of_features((*OF_LINEAR, "intercept", *OF_TREES))
+    pooled = PooledFeatures(replace(PROFILE, past=("total",), static=("size",)))
+    assert {*of_names, *pooled.parts, *SpaceTime(1, 24).parts} <= set(PARTS)
+    assert len(pooled.parts) == len(pooled.names)
+    assert pooled.parts[-3:] == ("neighbours", "covariate", "covariate")
 
 
 def test_terms_are_added_up_by_their_part() -> None:

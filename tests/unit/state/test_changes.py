@@ -27,6 +27,7 @@ def change(**tables: Any) -> Change:
         ({"bins": {"width": "5m"}}, "bins.width changes from 60000000 to 300000000"),
         ({"shop": {"time_zone": "Asia/Tokyo"}}, "shop.time_zone changes"),
         ({"shop": {"holidays": "JP"}}, "shop.holidays changes"),
+        ({"regions": {"holidays": {"east": "JP"}}}, r"regions\.holidays changes"),
         ({"forecast": {"horizon": 4}}, "forecast.horizon changes from 3 to 4: .*by lead"),
         ({"forecast": {"horizon": 3, "season_lengths": [7]}}, "forecast.season_lengths changes"),
         ({"forecast": {"horizon": 3, "experts": ["linear"]}}, "forecast.experts changes"),

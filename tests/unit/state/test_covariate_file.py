@@ -39,6 +39,14 @@ def test_rows_are_of_the_bin_that_their_local_time_lies_in(tmp_path: Path) -> No
     assert promotion.values.tolist() == [2.0]
 
 
+def test_a_static_covariate_needs_no_times(tmp_path: Path) -> None:
+    text = "region,value\nsouth,250\n"
+    (area,) = read_covariates(settings(tmp_path, text, kind="static")).of_kind("static").covariates
+    assert (area.keys, area.values.tolist()) == ((("south", None),), [250.0])
+    with pytest.raises(SettingsError, match=r"lacks the column\(s\) time"):
+        read_covariates(settings(tmp_path, text, kind="past"))
+
+
 def test_what_is_not_said_is_always_known_of_all_cells_and_else_missing(tmp_path: Path) -> None:
     text = "time,value\n2024-07-01T12:00Z,1\n2024-07-01T13:00Z,\n"
     table = read_covariates(settings(tmp_path, text))

@@ -352,6 +352,14 @@ def test_a_relative_path_that_leads_out_of_the_folder_is_refused(
         load_settings(path, {})
 
 
+def test_regions_may_keep_holidays_of_their_own() -> None:
+    settings = parse_settings(tables_with("regions.holidays", {"north": "DE-BY"}))
+    assert settings.regions.holidays == {"north": "DE-BY"}
+    assert settings.fingerprint() != parse_settings(TABLES).fingerprint()
+    with pytest.raises(SettingsError, match=r"regions\.holidays\.north = 'Bavaria'"):
+        parse_settings(tables_with("regions.holidays", {"north": "Bavaria"}))
+
+
 def test_holidays_are_a_country_or_a_part_of_one_and_change_the_fingerprint() -> None:
     settings: Settings = parse_settings(tables_with("shop.holidays", "DE-BY"))
     assert settings.shop.holidays == "DE-BY"

@@ -109,6 +109,42 @@ def test_cells_are_scored_by_every_loss_and_totals_by_those_of_means() -> None:
     }
 
 
+def of_sums(backtest: Backtest, level: str, lead: int | None = None) -> dict[str, Score]:
+    """Return the figures of sums by metric."""
+    return {
+        score.metric: score
+        for score in backtest.of_sums.scores()
+        if (score.level, score.lead) == (level, lead)
+    }
+
+
+def test_the_blends_quantiles_of_sums_are_scored_at_their_level() -> None:
+    slabs = counts(50)
+    backtest, live = run(slabs, Span(FIRST_BIN)), CoherentForecaster(Forecaster(PROFILE))
+    levels, losses = np.array(PROFILE.quantile_levels), []
+    for slab in to_slabs(slabs):
+        for due in live.totals.said_of(slab.bin):
+            if due.lead == 2:
+                short = slab.values.sum() - due.quantiles()[0, 0]
+                losses.append(np.maximum(levels * short, (levels - 1.0) * short).mean())
+        _, forecast = live.step(slab, CELLS, {})
+    assert forecast.totals is not None
+    assert forecast.totals.nodes[0] == Cell("(all)", "(all)")
+    found = of_sums(backtest, "total", 2)
+    assert found["pinball"].value == pytest.approx(np.mean(losses), rel=1e-5)
+    assert found["pinball"].n == len(losses)
+    for level, n_rows in (("region", 2), ("category", 2)):
+        assert of_sums(backtest, level, 2)["coverage_80"].n == n_rows * len(losses)
+
+
+def test_a_sum_with_a_missing_cell_is_scored_and_one_without_most_cells_is_not() -> None:
+    slabs = counts(50)
+    slabs[30, 0] = np.nan  # a small cell
+    slabs[31, 3] = np.nan  # most of the total
+    whole = of_sums(run(counts(50), Span(FIRST_BIN + 10)), "total", 1)["pinball"].n
+    assert of_sums(run(slabs, Span(FIRST_BIN + 10)), "total", 1)["pinball"].n == whole - 1
+
+
 def test_forecasts_are_those_of_the_forecaster_alone() -> None:
     backtest = Backtest(PROFILE, Span(FIRST_BIN))
     forecaster = CoherentForecaster(Forecaster(PROFILE))

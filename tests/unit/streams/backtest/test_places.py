@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tidecast.state.errors import LogError
-from tidecast.streams.backtest.places import read_places
+from tidecast.streams.backtest.places import read_places, read_region_holidays
 
 
 def places(tmp_path: Path, text: str) -> dict[str, tuple[float, float]]:
@@ -34,3 +34,11 @@ def test_columns_are_known_by_name(tmp_path: Path) -> None:
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(LogError, match=says):
         places(tmp_path, text)
+
+
+def test_holidays_are_those_of_the_column_as_far_as_there_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "regions.csv"
+    path.write_text("region,lat,lng,Holidays\n7,50,5.5,DE-BY\n8,51,6,\n")
+    assert read_region_holidays(path) == {"7": "DE-BY"}
+    path.write_text("region,lat,lng\n7,50,5.5\n")
+    assert read_region_holidays(path) == {}

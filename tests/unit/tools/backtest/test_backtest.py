@@ -18,6 +18,7 @@ from tidecast.models.evaluate.backtest import Backtest
 from tidecast.state.bins import HOUR, iso
 from tidecast.state.settings.experts import DEFAULT_EXPERTS
 from tidecast.tools.backtest import run as runner
+from tidecast.tools.backtest.plan import Asked, plan_table
 from tidecast.tools.main import run
 
 START = 474_000 * HOUR
@@ -306,3 +307,30 @@ def test_a_cell_that_is_not_there_is_not_explained(
 ) -> None:
     assert backtest(sales, "--explain", "nord/toys") == 2
     assert "there is no cell 'nord/toys'" in capsys.readouterr().err
+
+
+def test_columns_may_be_known_ahead_past_or_static(sales: Path, tmp_path: Path) -> None:
+    path, size = tmp_path / "more.parquet", pl.col("region").str.len_chars().alias("size")
+    spent = (pl.col("value") * 2).alias("spent")
+    pl.read_parquet(sales).with_columns(spent, size).write_parquet(path)
+    plan = plan_table(path, Asked(freq="1h", value=("value",), past=("spent",), static=("size",)))
+    assert (plan.profile.past, plan.profile.static) == (("spent",), ("size",))
+    (size_of_all,) = plan.known.of_kind("static").covariates
+    assert dict(zip(size_of_all.keys, size_of_all.values, strict=True)) == {
+        (region, category): 5.0 for region in ("north", "south") for category in ("books", "toys")
+    }
+    (spent_then,) = plan.known.of_kind("past").covariates
+    assert len(spent_then.values) == 24 * 6 * 4
+    assert "past: spent; static: size" in plan.notes[0]
+
+
+def test_regions_keep_the_holidays_of_their_column(
+    sales: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    regions = tmp_path / "regions.csv"
+    regions.write_text("region,lat,lng,holidays\nnorth,55,-2,GB-ENG\nsouth,51,0,England\n")
+    assert backtest(sales, "--regions", str(regions)) == 2
+    assert "holidays = 'England'" in capsys.readouterr().err
+    regions.write_text("region,lat,lng,holidays\nnorth,55,-2,GB-ENG\nsouth,51,0,\n")
+    plan = plan_table(sales, Asked(freq="1h", regions=regions))
+    assert plan.profile.region_holidays == (("north", "GB-ENG"),)
