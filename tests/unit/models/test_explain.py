@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tidecast.models.coherent import CoherentForecaster
 from tidecast.models.experts import EXPERTS
 from tidecast.models.explain import Explanation, Issued, explained
 from tidecast.models.forecaster import Forecast, Forecaster
 from tidecast.models.parts import PARTS, Parts
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.bins import HOUR, BinGrid
-from tidecast.state.cells import Cell
+from tidecast.state.cells import ALL, Cell
 from tidecast.state.covariates import Covariate, CovariateTable
 from tidecast.state.holidays import Holidays
 from tidecast.state.slabs import Slab
@@ -215,3 +216,22 @@ def test_an_expert_that_sleeps_counts_for_nothing() -> None:
     told = blended([4.0, np.nan], parts, 4.0)
     assert told.parts["level"].item() == 4.0
     assert told.weights["1"].item() == 0.0
+
+
+def test_what_makes_cells_and_sums_agree_is_a_part_of_both() -> None:
+    profile = replace(HOURS, series=("demand",), experts=("time_of_week", "tsb"))
+    model = CoherentForecaster(Forecaster(profile))
+    for bin_, values in enumerate(rhythm(120, 1)):
+        model.step(Slab(bin_, values), CELLS, POSITIONS)
+    told = [model.explain(cell, CELLS, POSITIONS) for cell in CELLS]
+    total = model.explain(Cell(ALL, ALL), CELLS, POSITIONS)
+    assert np.allclose(sum(each.mean for each in told), total.mean, rtol=1e-6)
+    moved = [np.abs(each.parts["coherence"]) for each in (*told, total)]
+    assert min(part.max() for part in moved) > 1e-3
+    for each in (*told, total):
+        assert (np.abs(each.parts["rest"]) <= 1e-6 * size(each.parts)).all()
+
+
+def test_nothing_is_told_of_a_sum_that_there_is_not() -> None:
+    with pytest.raises(LookupError, match="no cell"):
+        CoherentForecaster(Forecaster(HOURS)).explain(Cell("nowhere", ALL), CELLS, POSITIONS)
