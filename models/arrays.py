@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LARGEST", "Arrays", "finite", "grown", "nested", "scoped"]
+__all__ = ["AT_ONCE", "LARGEST", "Arrays", "finite", "grown", "nested", "runs", "scoped"]
 
 Arrays = dict[str, NDArray[Any]]
 """A snapshot: named arrays, nothing else."""
@@ -16,6 +16,10 @@ Arrays = dict[str, NDArray[Any]]
 
 LARGEST = 1e15
 """Values beyond are taken for this: exact sums in int64 fixed point stay below."""
+
+
+AT_ONCE = 4096
+"""Values of a series that are worked on at once: so many fit a processor's cache."""
 
 
 def finite(values: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -32,6 +36,15 @@ def grown(array: NDArray[Any], n_cells: int, axis: int = 0, fill: float = 0) -> 
     shape = [*array.shape]
     shape[axis] = missing
     return np.concatenate([array, np.full(shape, fill, array.dtype)], axis=axis)
+
+
+def runs(n_leads: int, n_cells: int) -> Iterator[slice]:
+    """Yield runs of leads, as many each as can well be worked on at once, or one.
+
+    Lead by lead the interpreter costs more than the arithmetic where cells are few.
+    """
+    step = max(1, AT_ONCE // max(1, n_cells))
+    return (slice(first, min(first + step, n_leads)) for first in range(0, n_leads, step))
 
 
 def nested(parts: Mapping[str, Arrays]) -> Arrays:

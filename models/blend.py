@@ -67,25 +67,30 @@ class Blend:
         errors: NDArray[np.float32],
         scale: NDArray[np.float64],
         sizes: NDArray[np.int64],
-        lead: int,
+        leads: NDArray[np.int64],
     ) -> None:
-        """Add errors of one lead, (1 + expert, series, cell), the blend's first; NaN = unknown.
+        """Add errors of some leads, (lead, 1 + expert, series, cell), the blend's first.
 
-        ``scale`` and ``sizes`` (of `size_of`) are (series, cell).
+        ``scale`` and ``sizes`` (of `size_of`) are (series, cell). NaN = unknown.
         """
         units = _units(errors, scale)
-        for series, of_series in enumerate(units.transpose(1, 0, 2)):
+        known: NDArray[np.bool_] = np.any(np.isfinite(units[:, 0]), axis=0)  # (series, cell)
+        for series, of_series in enumerate(units.transpose(2, 0, 1, 3)):
             for size in range(N_SIZES):
-                chosen = of_series[:, (sizes[series] == size) & np.isfinite(of_series[0])]
-                if chosen.shape[1]:
-                    self._learn_one((series, size, lead - 1), chosen)
+                cells = np.flatnonzero(known[series] & (sizes[series] == size))
+                if len(cells):
+                    self._learn_some((series, size, leads - 1), of_series[..., cells])
 
-    def _learn_one(self, place: tuple[int, int, int], units: Table) -> None:
-        """Move one table of products; units (1 + expert, cell)."""
-        said = np.where(np.isfinite(units[1:]), units[1:], units[0])
-        products = said @ said.T / said.shape[1]
-        self._products[place] = KEPT_PER_BIN * self._products[place] + products
-        self._seen[place] = KEPT_PER_BIN * self._seen[place] + 1.0
+    def _learn_some(self, place: tuple[int, int, NDArray[np.int64]], units: Table) -> None:
+        """Move one table of products of every lead; units (lead, 1 + expert, cell)."""
+        blend, experts = units[:, :1], units[:, 1:]
+        known = np.isfinite(blend)
+        n = known.sum(axis=-1, keepdims=True)  # (lead, 1, 1)
+        said = np.where(known, np.where(np.isfinite(experts), experts, blend), 0.0)
+        products = said @ said.transpose(0, 2, 1) / np.fmax(n, 1)
+        kept = np.where(n > 0, KEPT_PER_BIN, 1.0)
+        self._products[place] = kept * self._products[place] + products
+        self._seen[place] = kept[:, 0, 0] * self._seen[place] + (n > 0)[:, 0, 0]
 
     def weights(self) -> Table:
         """Return the weights, (expert, series, size, lead), that add up to 1 over experts."""

@@ -47,8 +47,6 @@ OUTER_KEPT = 0.998
 
 LARGEST_SHIFTS = (-6.0, 6.0)
 
-Row = tuple[Forecasts, Forecasts, Forecasts, NDArray[np.int64]]
-
 
 class Calibrate:
     """Discounted histograms of standardised residuals, per series, lead and size of the forecast.
@@ -86,40 +84,46 @@ class Calibrate:
         mean: NDArray[np.float32],
         scale: NDArray[np.float32],
         said: NDArray[np.float32],
-        lead: int,
+        leads: NDArray[np.int64],
     ) -> None:
-        """Add actuals of one lead, and what was said of them, all (series, cell); NaN = unknown.
+        """Add actuals, and what was said of them at some leads, all (lead, series, cell).
 
-        ``said`` are the shapes issued then, (series, group, level). Where nothing was forecast and
-        nothing happened there is nothing to learn: hundreds of cells may never trade. A series of
-        which all actuals so far were whole numbers is one of counts.
+        NaN = unknown; ``actual`` may be broadcast. ``said`` are the shapes issued then, (lead,
+        series, group, level). Where nothing was forecast and nothing happened there is nothing to
+        learn: hundreds of cells may never trade. A series of which all actuals so far were whole
+        numbers is one of counts.
         """
+        actual = np.broadcast_to(actual, mean.shape)
         known = np.isfinite(actual) & ((mean > NOTHING) | (np.abs(actual - mean) > NOTHING))
-        self._whole &= ~(known & (actual != np.rint(actual))).any(axis=-1)
+        self._whole &= ~(known & (actual != np.rint(actual))).any(axis=(0, 2))
+        lead, series, _ = np.nonzero(known)
+        found, mean, scale = actual[known].astype(np.float32), mean[known], scale[known]
         group = group_of(mean, scale)
-        for series, rows in enumerate(known):
-            if rows.any():
-                found = actual[series, rows].astype(np.float32)
-                row = (found, mean[series, rows], scale[series, rows], group[series, rows])
-                self._learn_one(series, lead - 1, row, said[series])
+        quantile = mean[:, None] + scale[:, None] * said[lead, series, group]  # (row, level)
+        lack = lacking(found, quantile, self._levels, self._whole[series])
+        tally = Tally((len(self._whole), len(leads), len(GROUPS) + 1), (series, lead, group))
+        self._learn_shapes(tally, (found - mean) / scale, leads)
+        self._learn_shifts(tally, lack, leads)
 
-    def _learn_one(self, series: int, lead: int, row: Row, said: NDArray[np.float32]) -> None:
-        """Add what is known of a series; ``row`` (actual, mean, scale, group) are (row,)."""
-        actual, mean, scale, group = row
-        n_groups = len(GROUPS) + 1
-        place = np.floor(_to_place((actual - mean) / scale) + N_BUCKETS / 2)
-        place = np.clip(place, 0, N_BUCKETS - 1).astype(np.int64)
-        added = np.bincount(group * N_BUCKETS + place, minlength=n_groups * N_BUCKETS)
-        seen = np.bincount(group, minlength=n_groups)[:, None]
-        kept = np.where(seen > 0, KEPT_PER_BIN, 1.0)
-        counts = self._counts[series, lead]
-        self._counts[series, lead] = kept * counts + added.reshape(n_groups, N_BUCKETS)
-        quantile = mean[:, None] + scale[:, None] * said[group]  # (row, level)
-        lack = lacking(actual, quantile, self._levels, bool(self._whole[series]))
-        total = np.stack([np.bincount(group, each, n_groups) for each in lack.T], axis=-1)
-        step = self._step / math.sqrt(lead + 1) * total / np.fmax(seen, 1)
-        moved = np.clip(self._kept * self._shift[series, lead] + step, *LARGEST_SHIFTS)
-        self._shift[series, lead] = np.where(seen > 0, moved, self._shift[series, lead])
+    def _learn_shapes(
+        self, tally: Tally, standard: NDArray[np.float32], leads: NDArray[np.int64]
+    ) -> None:
+        """Add standardised residuals, (row,), to the histograms."""
+        place = np.floor(_to_place(standard) + N_BUCKETS / 2)
+        added = tally.counts(np.clip(place, 0, N_BUCKETS - 1).astype(np.int64), N_BUCKETS)
+        kept = np.where(tally.seen > 0, KEPT_PER_BIN, 1.0)
+        self._counts[:, leads - 1] = kept * self._counts[:, leads - 1] + added
+
+    def _learn_shifts(
+        self, tally: Tally, lack: NDArray[np.float64], leads: NDArray[np.int64]
+    ) -> None:
+        """Move quantiles by what their coverage lacked, (row, level)."""
+        total = np.stack([tally.sums(each) for each in lack.T], axis=-1)
+        size = self._step / np.sqrt(leads)[:, None, None]  # (lead, group, level)
+        shift = self._shift[:, leads - 1]
+        moved = self._kept * shift + size * total / np.fmax(tally.seen, 1)
+        moved = np.clip(moved, *LARGEST_SHIFTS)
+        self._shift[:, leads - 1] = np.where(tally.seen > 0, moved, shift)
 
     def shapes(self) -> Shapes:
         """Return quantiles of standardised residuals: (series, lead, group, level)."""
@@ -157,6 +161,25 @@ class Calibrate:
         """Become the calibration that ``snapshot`` was taken of."""
         self._counts, self._shift = arrays["counts"].copy(), arrays["shift"].copy()
         self._whole = arrays["whole"].copy()
+
+
+class Tally:
+    """Sums over rows by the place that each falls into, on axes of ``shape``."""
+
+    def __init__(self, shape: tuple[int, ...], places: tuple[NDArray[np.int64], ...]) -> None:
+        self._shape = shape
+        self._flat = np.ravel_multi_index(places, shape)
+        self.seen = self.sums()[..., None]  # rows by place, (*shape, 1)
+
+    def sums(self, rows: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """Return the sums of ``rows``, (row,), or how many there are: ``shape``."""
+        sums = np.bincount(self._flat, rows, math.prod(self._shape))
+        return np.asarray(sums, np.float64).reshape(self._shape)
+
+    def counts(self, which: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+        """Return how many rows are of each of ``n`` kinds, by place: (*shape, n)."""
+        shape = (*self._shape, n)
+        return np.bincount(self._flat * n + which, minlength=math.prod(shape)).reshape(shape)
 
 
 def quantiles_of(mean: Forecasts, scale: Forecasts, shapes: Shapes) -> NDArray[np.float32]:

@@ -11,10 +11,11 @@ from tidecast.models.explain import Explanation
 from tidecast.models.forecaster import Forecast, Forecaster
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import Scores
+from tidecast.state.announced import AnnouncedCovariates
 from tidecast.state.cells import Cell
 from tidecast.state.checkpoint import compress, lay_out, prefixed, unpack, within
 from tidecast.state.covariate_file import read_covariates
-from tidecast.state.cuts import InputMessage, Refit
+from tidecast.state.cuts import Announcement, InputMessage, Refit
 from tidecast.state.errors import CheckpointError
 from tidecast.state.regions import locator, read_positions
 from tidecast.state.settings import RegionsSettings, Settings
@@ -44,17 +45,24 @@ class ForecastFold:
         self.slabs = SlabFold(SlabRules.of(settings))
         profile, known = ForecastProfile.of(settings), read_covariates(settings)
         self.forecaster = CoherentForecaster(Forecaster(profile, refits_are_decided, known))
+        self.announced = AnnouncedCovariates(settings, known, profile.context_length)
         self._positions = Positions(settings.regions)
-        self._waiting: deque[Slab | LateBins] = deque()
+        self._waiting: deque[Slab | LateBins | Announcement] = deque()
 
     def step(self, message: InputMessage) -> Iterator[Closed | LateBins]:
         """Fold one message; yield what each bin that it closes gives, and what came too late."""
         if isinstance(message, Refit):
             self.forecaster.refits.decide(message)
+        elif isinstance(message, Announcement):
+            self._waiting.append(message)
         else:
             self._waiting += self.slabs.step(message)
         while self._waiting and not self.forecaster.refits.are_awaited:
-            yield self._given(self._waiting.popleft())
+            waiting = self._waiting.popleft()
+            if isinstance(waiting, Announcement):
+                self.announced.take(waiting, self.next_bin)
+            else:
+                yield self._given(waiting)
 
     def _given(self, slab: Slab | LateBins) -> Closed | LateBins:
         if isinstance(slab, LateBins):
@@ -120,9 +128,13 @@ class ForecastFold:
                 "has given: let the forecast worker go on for a while, and try again"
             )
         values, arrays = self.slabs.snapshot()
+        announced, rows = self.announced.snapshot()
+        learnt = self.forecaster.snapshot()
         return lay_out(
-            values,
-            prefixed("slabs", arrays) | prefixed("forecaster", self.forecaster.snapshot()),
+            values | {"announced": announced},
+            prefixed("slabs", arrays)
+            | prefixed("forecaster", learnt)
+            | prefixed("announced", rows),
         )
 
     def restore(self, data: bytes) -> None:
@@ -135,6 +147,7 @@ class ForecastFold:
         """
         values, arrays = unpack(data)
         self.slabs.restore(values, within("slabs", arrays))
+        self.announced.restore(values["announced"], within("announced", arrays))
         self.forecaster.restore(within("forecaster", arrays))
 
 

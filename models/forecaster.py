@@ -239,13 +239,12 @@ class Forecaster:
 
     def _score(self, bin_: int, values: NDArray[np.float64], revision: int = 0) -> Scores | None:
         """Score what was said of a bin."""
-        dues = self._pending.about(bin_)
-        if not dues:
+        if not self._pending.about(bin_):
             return None
         sheet = ScoreSheet(bin_, self.profile, revision)
-        for due in dues:
-            actual = values[: due.means.shape[-1]].T  # (series, cell)
-            sheet.fill(due.lead, actual, due.means, due.quantiles())
+        for dues in self._pending.together(bin_):
+            actual = values[: dues.scale.shape[-1]].T  # (series, cell)
+            sheet.fill(dues.leads, actual, dues.means, dues.quantiles())
         return sheet.scores
 
     def _weigh(
@@ -260,15 +259,15 @@ class Forecaster:
         ``scales`` and ``levels``, (cell, series), are those before the bin: its own values must not
         choose the units of their errors.
         """
-        for due in self._pending.about(bin_):
-            n_cells = due.means.shape[-1]
+        for dues in self._pending.together(bin_):
+            n_cells = dues.scale.shape[-1]
             actual = values[:n_cells].T  # (series, cell)
-            errors = due.means - actual.astype(np.float32)
-            scale, level = scales[:n_cells].T, levels[:n_cells].T
-            self._blend.learn(errors, scale, size_of(level), due.lead)
-            if due.lead == 1:
-                self._dispersion.learn(errors[0].T, due.means[0].T, due.scale.T)
-            self._calibrate.learn(actual, due.means[0], due.scale, due.shapes, due.lead)
+            errors = dues.means - actual.astype(np.float32)  # (lead, 1 + expert, series, cell)
+            mean, scale = dues.means[:, 0], dues.scale
+            self._blend.learn(errors, scales[:n_cells].T, size_of(levels[:n_cells].T), dues.leads)
+            for next_ in np.flatnonzero(dues.leads == 1):
+                self._dispersion.learn(errors[next_, 0].T, mean[next_].T, scale[next_].T)
+            self._calibrate.learn(actual, mean, scale, dues.shapes, dues.leads)
 
     def _is_final(self, bin_: int, closed: int) -> bool:
         """Tell whether a bin is closed and no later slab than ``closed`` may bring a correction."""

@@ -65,7 +65,6 @@ LAYOUTS: Mapping[str, Layout] = {
     "expert-holt_winters/seasons": Layout(2),
     "expert-holt_winters/age": Layout(1),
     "expert-linear/weights": Layout(0),
-    "expert-linear/steps": Layout(0),
     "expert-linear/departures/values": Layout(2, np.nan),
     "expert-pooled/features/told/*": WHOLE,
     "expert-pooled/features/week/*": Layout(1),
@@ -128,6 +127,7 @@ def migrated_fold(
     old, new = ForecastFold(change.old), ForecastFold(change.new)
     old.restore(data)
     new.slabs = migrated_slabs(change, old.slabs, whole_from, joining, counts)
+    new.announced.restore(*old.announced.snapshot())
     new.forecaster.restore(migrated_coherent(change, old.forecaster.snapshot()))
     return new.snapshot()
 

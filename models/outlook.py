@@ -46,6 +46,7 @@ class Outlook:
         self.names = (*self._holidays.prior, *self._known.names)
         prior = (*self._holidays.prior.values(), *[OF_COVARIATE] * len(self._known.names))
         self._columns = self._known.columns(())
+        self._columns_of: object = None  # covariates and how many cells
         self._deviations = Deviations(len(self._known.names), profile.grid.nominal_width)
         self._effects = Effects(profile, prior)
         self._factors = Window(profile.context_length if self.names else 1, profile.n_series)
@@ -82,8 +83,9 @@ class Outlook:
         self._deviations.learn(known)
 
     def meet(self, cells: Sequence[Cell]) -> None:
-        """Find out what is known of ``cells``, if there are more than before."""
-        if self._columns.shape[1] != len(cells):
+        """Find out what is known of ``cells``, if there is more than before, or are more."""
+        if self._columns_of != (self._known.covariates, len(cells)):
+            self._columns_of = self._known.covariates, len(cells)
             self._columns = self._known.columns(cells)
             self._holidays.meet(cells)
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays
+from tidecast.models.arrays import Arrays, runs
 from tidecast.models.calibrate import quantiles_of
 
-__all__ = ["Due", "Pending"]
+__all__ = ["Due", "Dues", "Pending", "together"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,48 @@ class Due:
         """Return the blend's quantiles, (series, cell, level)."""
         mean, scale = self.means[0, :, :, None], self.scale[:, :, None]
         return quantiles_of(mean, scale, self.shapes[:, None])[:, :, 0]
+
+
+@dataclass(frozen=True)
+class Dues:
+    """What was said of one bin, and of equally many cells, at several leads.
+
+    As `Due`, with an axis of ``leads`` before the others.
+    """
+
+    leads: NDArray[np.int64]  # (lead,)
+    means: NDArray[np.float32]  # (lead, 1 + expert, series, cell)
+    scale: NDArray[np.float32]  # (lead, series, cell)
+    shapes: NDArray[np.float32]  # (lead, series, group, level)
+
+    @classmethod
+    def of(cls, dues: Sequence[Due]) -> Dues:
+        """Return these dues as one."""
+        return cls(
+            np.array([due.lead for due in dues]),
+            np.stack([due.means for due in dues]),
+            np.stack([due.scale for due in dues]),
+            np.stack([due.shapes for due in dues]),
+        )
+
+    def quantiles(self) -> NDArray[np.float32]:
+        """Return the blend's quantiles, (lead, series, cell, level)."""
+        n_leads, n_series, n_cells = self.scale.shape
+        n_rows, of_shapes = n_leads * n_series, self.shapes.shape[2:]
+        flat = (n_rows, n_cells, 1)  # every lead of a series like a series of its own
+        shapes = self.shapes.reshape(n_rows, 1, *of_shapes)
+        found = quantiles_of(self.means[:, 0].reshape(flat), self.scale.reshape(flat), shapes)
+        return found.reshape(n_leads, n_series, n_cells, of_shapes[-1])
+
+
+def together(dues: Sequence[Due]) -> Iterator[slice]:
+    """Yield `runs` of ``dues`` that are of equally many cells."""
+    start = 0
+    for n_cells, alike in groupby(due.scale.shape[-1] for due in dues):
+        n_dues = sum(1 for _ in alike)
+        for run in runs(n_dues, n_cells):
+            yield slice(start + run.start, start + run.stop)
+        start += n_dues
 
 
 class Pending:
@@ -60,6 +103,11 @@ class Pending:
     def about(self, bin_: int) -> Sequence[Due]:
         """Return what was said of ``bin_``."""
         return self._due.get(bin_, ())
+
+    def together(self, bin_: int) -> Iterator[Dues]:
+        """Yield what was said of ``bin_``, many leads at once."""
+        dues = self.about(bin_)
+        return (Dues.of(dues[run]) for run in together(dues))
 
     def forget(self, is_done: Callable[[int], bool]) -> None:
         """Drop what was said of the bins that are done."""

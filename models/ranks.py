@@ -11,6 +11,7 @@ __all__ = ["NOTHING", "chance_of_zero", "is_outer", "lacking"]
 
 Levels = NDArray[np.float64]
 Values = NDArray[np.float32]
+Flags = NDArray[np.bool_]
 
 NOTHING = 1e-6
 """Below this a forecast is 0."""
@@ -25,16 +26,17 @@ LEAST = 1e-6
 """The narrowest stretch of probability that is divided by."""
 
 
-def lacking(actual: Values, quantile: Values, levels: Levels, whole: bool) -> Levels:
+def lacking(actual: Values, quantile: Values, levels: Levels, whole: Flags | bool) -> Levels:
     """Return level - P(actual <= quantile), (row, level), of finite actuals, (row,).
 
     ``quantile`` (row, level) are not yet cut off at 0. Where they and the actual are zero the
     actual's rank is anywhere up to the chance of a zero (a randomised probability integral
     transform, in expectation): zeros of sparse cells are no surprise.
 
-    Of ``whole`` numbers the outer levels rank as `tidecast.models.evaluate.losses.stretch` does: a
-    count of y stands for all that is forecast from y - 0.5 to y + 0.5. Inner ones do not, for
-    their sharpest quantiles are whole numbers themselves.
+    Of ``whole`` numbers, (row,), the outer levels rank as
+    `tidecast.models.evaluate.losses.stretch` does: a count of y stands for all that is forecast
+    from y - 0.5 to y + 0.5. Inner ones do not, for their sharpest quantiles are whole numbers
+    themselves.
     """
     short = levels - (actual[:, None] <= np.fmax(quantile, 0.0))
     sparse = (quantile[:, 0] < NOTHING) & (actual < NOTHING)
@@ -42,8 +44,7 @@ def lacking(actual: Values, quantile: Values, levels: Levels, whole: bool) -> Le
     chance = chance_of_zero(below, levels)[:, None]
     tied = levels * (1.0 - 1.0 / np.fmax(chance, levels))
     short[sparse] = np.where(below < NOTHING, tied, short[sparse])
-    if whole:
-        _rank_outer(short, actual, quantile, levels)
+    _rank_outer(short, actual, quantile, levels, whole)
     return short
 
 
@@ -52,7 +53,9 @@ def is_outer(levels: Levels) -> NDArray[np.bool_]:
     return np.abs(levels - 0.5) >= OUTER - 1e-9
 
 
-def _rank_outer(short: Levels, actual: Values, quantile: Values, levels: Levels) -> None:
+def _rank_outer(
+    short: Levels, actual: Values, quantile: Values, levels: Levels, whole: Flags | bool
+) -> None:
     """Rank counts among outer levels, in place, as the half around them lies.
 
     A count that is half or more from every outer quantile ranks as a point does.
@@ -60,6 +63,7 @@ def _rank_outer(short: Levels, actual: Values, quantile: Values, levels: Levels)
     outer = is_outer(levels)
     issued = np.where(quantile < NOTHING, np.float32(0.0), quantile)
     near = (np.abs(actual[:, None] - issued[:, outer]) <= HALF).any(axis=1) | (actual < NOTHING)
+    near &= whole
     start, end = stretch(actual[near], issued[near], levels, HALF)
     width = (end - start)[:, None]
     within = np.clip((levels[outer] - start[:, None]) / np.fmax(width, LEAST), 0.0, 1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,7 @@ class Scores:
 
 
 class ScoreSheet:
-    """The scores of one bin while they are filled in, lead by lead."""
+    """The scores of one bin while they are filled in, some leads at a time."""
 
     def __init__(self, bin_: int, profile: ForecastProfile, revision: int = 0) -> None:
         experts = (BLEND, *profile.experts)
@@ -64,33 +65,39 @@ class ScoreSheet:
 
     def fill(
         self,
-        lead: int,
+        leads: NDArray[np.int64],
         actual: NDArray[np.float64],
         means: NDArray[np.float32],
         quantiles: NDArray[np.float32],
     ) -> None:
-        """Score one lead.
+        """Score some leads.
 
-        ``actual`` is (series, cell); ``means`` (1 + expert, series, cell), the blend's first;
-        ``quantiles``, the blend's, (series, cell, level). An expert that said nothing of a cell
-        (NaN) is not scored there.
+        ``actual`` is (series, cell); ``means`` (lead, 1 + expert, series, cell), the blend's first;
+        ``quantiles``, the blend's, (lead, series, cell, level). An expert that said nothing of a
+        cell (NaN) is not scored there.
         """
+        places, scores = leads - 1, self.scores
         errors = means - actual
         known = np.isfinite(errors)
         errors = np.where(known, errors, 0.0)
-        self.scores.squared_error[:, :, lead - 1] = (errors**2).sum(axis=-1)
-        errors[0] = np.where(known[0], quantiles[..., self._median] - actual, 0.0)
-        self.scores.n[:, :, lead - 1] = known.sum(axis=-1)
-        self.scores.abs_error[:, :, lead - 1] = np.abs(errors).sum(axis=-1)
-        self.scores.actual[:, :, lead - 1] = np.where(known, np.abs(actual), 0.0).sum(axis=-1)
-        self._fill_quantiles(lead, actual, quantiles)
+        scores.squared_error[..., places] = _over_cells(errors**2)
+        errors[:, 0] = np.where(known[:, 0], quantiles[..., self._median] - actual, 0.0)
+        scores.n[..., places] = _over_cells(known)
+        scores.abs_error[..., places] = _over_cells(np.abs(errors))
+        scores.actual[..., places] = _over_cells(np.where(known, np.abs(actual), 0.0))
+        self._fill_quantiles(places, actual, quantiles)
 
     def _fill_quantiles(
-        self, lead: int, actual: NDArray[np.float64], quantiles: NDArray[np.float32]
+        self, places: NDArray[np.int64], actual: NDArray[np.float64], quantiles: NDArray[np.float32]
     ) -> None:
-        short = actual[..., None] - quantiles  # (series, cell, level)
+        short = actual[..., None] - quantiles  # (lead, series, cell, level)
         loss = np.maximum(self._levels * short, (self._levels - 1.0) * short).mean(axis=-1)
-        self.scores.pinball[0, :, lead - 1] = np.nansum(loss, axis=-1)
-        for place, (low, high) in enumerate(self._profile.interval_levels):
+        self.scores.pinball[0][:, places] = _over_cells(np.nan_to_num(loss))
+        for interval, (low, high) in enumerate(self._profile.interval_levels):
             inside = (quantiles[..., low] <= actual) & (actual <= quantiles[..., high])
-            self.scores.covered[place, :, lead - 1] = inside.sum(axis=-1)
+            self.scores.covered[interval][:, places] = _over_cells(inside)
+
+
+def _over_cells(values: NDArray[Any]) -> NDArray[Any]:
+    """Return sums over cells with the axis of leads last, of (lead, ..., cell)."""
+    return np.moveaxis(values.sum(axis=-1), 0, -1)

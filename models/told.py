@@ -35,13 +35,15 @@ class Told:
         self._season = profile.season_lengths[0] if profile.season_lengths else 24
         self._past, self._static = known.of_kind("past"), known.of_kind("static")
         self._columns = self._past.columns(())
+        self._columns_of: object = None  # covariates and how many cells
         self._scores = np.zeros((len(self._static.names), 0))
         self._deviations = Deviations(len(self._past.names), profile.grid.nominal_width)
         self._age = np.zeros(0)
 
     def at(self, bin_: int, cells: Sequence[Cell]) -> NDArray[np.float32]:
         """Return what is told at the end of a closed bin: (covariate, cell), past ones first."""
-        if self._columns.shape[1] != len(cells):
+        if self._columns_of != (self._past.covariates, len(cells)):
+            self._columns_of = self._past.covariates, len(cells)
             self._columns = self._past.columns(cells)
             self._scores = _scores(self._static, cells)
         self._age = grown(self._age, len(cells))

@@ -31,7 +31,7 @@ FIXED: tuple[tuple[str, Callable[[Settings], object], str], ...] = (
     ("regions.holidays", lambda s: s.regions.holidays, "what was learnt lacks what holidays do"),
     (
         "covariates",
-        lambda s: [(of.name, of.kind, of.absent) for of in s.covariates],
+        lambda s: [of.model_dump(exclude={"table"}) for of in s.covariates],
         "what was learnt lacks what they do",
     ),
     ("forecast.horizon", lambda s: s.forecast.horizon, "models and weights are learnt by lead"),

@@ -15,13 +15,13 @@ from tidecast.state.covariates import ALWAYS, FOREVER, Covariate, CovariateTable
 from tidecast.state.errors import SettingsError
 from tidecast.state.settings import CovariateSettings, Settings
 
-__all__ = ["read_covariates"]
+__all__ = ["empty_covariate", "read_covariates"]
 
 Row = tuple[int, Key, float, int]
 
 
 def read_covariates(settings: Settings) -> CovariateTable:
-    """Read the tables that the settings name.
+    """Read the tables that the settings name; of what a topic tells there is nothing yet.
 
     Raises
     ------
@@ -33,6 +33,8 @@ def read_covariates(settings: Settings) -> CovariateTable:
 
 
 def _read(of: CovariateSettings, grid: BinGrid) -> Covariate:
+    if of.table is None:
+        return empty_covariate(of)
     rows = list(_rows(of.table, None if of.kind == "static" else grid))
     keys = {key: number for number, key in enumerate(dict.fromkeys(row[1] for row in rows))}
     return Covariate(
@@ -45,6 +47,13 @@ def _read(of: CovariateSettings, grid: BinGrid) -> Covariate:
         np.nan if of.absent is None else of.absent,
         of.kind,
     )
+
+
+def empty_covariate(of: CovariateSettings) -> Covariate:
+    """Return a covariate of which nothing is told."""
+    none = np.zeros(0, np.int64)
+    absent = np.nan if of.absent is None else of.absent
+    return Covariate(of.name, (), none, none, np.zeros(0), none, absent, of.kind)
 
 
 def _rows(path: Path, grid: BinGrid | None) -> Iterator[Row]:

@@ -28,7 +28,7 @@ Key = tuple[str | None, str | None]
 """A region and a category; None = all."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Covariate:
     """Rows of one covariate: of a bin and a key, a value, and when it was known.
 
@@ -83,15 +83,31 @@ class Covariate:
 
 
 class CovariateTable:
-    """Several covariates, looked up for cells."""
+    """Several covariates, looked up for cells; one may be `put` in place of another."""
 
     def __init__(self, covariates: Sequence[Covariate] = ()) -> None:
-        self.covariates = tuple(covariates)
         self.names = tuple(covariate.name for covariate in covariates)
+        self._by_name = {covariate.name: covariate for covariate in covariates}
+
+    @property
+    def covariates(self) -> tuple[Covariate, ...]:
+        """The covariates as they are now; what `columns` returned of others does not fit them."""
+        return tuple(self._by_name[name] for name in self.names)
+
+    def named(self, name: str) -> Covariate:
+        """Return the covariate of a name."""
+        return self._by_name[name]
+
+    def put(self, covariate: Covariate) -> None:
+        """Replace the covariate of the same name, here and in all tables `of_kind` of this one."""
+        self._by_name[covariate.name] = covariate
 
     def of_kind(self, kind: Kind) -> CovariateTable:
-        """Return the covariates of one kind."""
-        return CovariateTable([of for of in self.covariates if of.kind == kind])
+        """Return the covariates of one kind: a view, in which later ones are `put` too."""
+        view = CovariateTable()
+        view.names = tuple(of.name for of in self.covariates if of.kind == kind)
+        view._by_name = self._by_name
+        return view
 
     def fingerprint(self) -> str:
         """Return a hash of every row."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from tidecast.state.cells import Cell, CellIndex
 
 __all__ = [
     "END_OF_LOG",
+    "Announced",
+    "Announcement",
     "BinSums",
     "Cut",
     "Idle",
@@ -120,7 +123,37 @@ class Refit:
     artifacts: tuple[bytes, ...] | None
 
 
+class Announced(NamedTuple):
+    """What a record of a covariate's topic says: a value of the bins from ``first`` to ``last``.
+
+    NaN is a missing value. It was known at ``known_at``, microseconds UTC; None = when it was read.
+    """
+
+    offset: int
+    name: str
+    first: int
+    last: int
+    region: str | None
+    category: str | None
+    value: float
+    known_at: int | None
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """A decision: from here on the records of a covariates' partition before ``upto`` are known.
+
+    What is not among ``rows`` was refused, or announced before. What a record says counts once,
+    however often it is announced.
+    """
+
+    topic: str
+    partition: int
+    upto: int
+    rows: tuple[Announced, ...]
+
+
 SlabMessage = Cut | Idle | Join | PartitionList
 """What slabs are made of."""
 
-InputMessage = SlabMessage | Refit
+InputMessage = SlabMessage | Refit | Announcement

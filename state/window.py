@@ -51,6 +51,13 @@ class Window:
         slab: Values = self.values[self.context_length - 1 - bins_back]
         return slab
 
+    def lags(self, bins_back: NDArray[np.integer]) -> Values:
+        """Return several slabs as `lag` does, and NaN for bins after the newest: a copy."""
+        newest = self.context_length - 1
+        slabs: Values = self.values[newest - np.clip(bins_back, 0, newest)]
+        slabs[(bins_back < 0) | (bins_back > newest)] = np.nan
+        return slabs  # (lag, cell, series)
+
     def at(self, bin_: int) -> Values:
         """Return the slab of ``bin_``, (cell, series); NaN where the window does not reach."""
         back = -1 if self.last_bin is None else self.last_bin - bin_

@@ -12,10 +12,11 @@ from faust.types import TP
 from tidecast.models.fold import Closed, ForecastFold
 from tidecast.state.bins import BinGrid
 from tidecast.state.checkpoint import compress
-from tidecast.state.cuts import PartitionList, Refit
+from tidecast.state.cuts import Announcement, PartitionList, Refit
 from tidecast.state.partition import Batch
 from tidecast.state.settings import Settings
 from tidecast.state.slabs import LateBins
+from tidecast.streams.announcer import Announcer
 from tidecast.streams.checkpoints import Checkpoint, CheckpointLog, Owner
 from tidecast.streams.guards import GuardLog
 from tidecast.streams.metrics import ForecastMetrics
@@ -90,6 +91,7 @@ class ForecastRole:
         self._guards = GuardLog(self._fold.forecaster)
         half_a_bin = self._output.grid.nominal_width / 2e6
         self._refitter = Refitter(self._decide, min(half_a_bin, LONGEST_PATIENCE_SECONDS))
+        self._announcer = Announcer(settings, self._decide, self._refuse)
         self._place: TP | None = None
         self._position = 0
         self._told: int | None = None  # the next bin, as last written to the progress topic
@@ -99,6 +101,7 @@ class ForecastRole:
         """Load the shard's checkpoint; without one, decide the list of source partitions."""
         self._place = next(iter(assigned), None)
         self._refitter.begin(None, ())
+        self._announcer.begin({})
         if self._place is None:
             return {}
         owner = Owner.shard(self._place.partition)
@@ -109,8 +112,11 @@ class ForecastRole:
             await self._thread.run(self._fold.restore, found.data)
             self._position = found.position
         self._guards = GuardLog(self._fold.forecaster)
+        self._announcer.begin(self._fold.announced.positions)
         if self._fold.slabs.inputs is None:  # nothing was read yet, or a warm-up has ended
+            await self._announcer.catch_up()  # before the list, without which there is no slab
             await self._list_partitions()
+        self._announcer.follow()
         await self._tell_progress(self._place)
         await self._begin_refit()
         return {self._place: self._position}
@@ -122,12 +128,15 @@ class ForecastRole:
         listed = [(topics[topic], n) for topic, count in counts.items() for n in range(count)]
         await self._decide(PartitionList(tuple(sorted(listed))))
 
-    async def _decide(self, decision: PartitionList | Refit) -> None:
+    async def _decide(self, decision: PartitionList | Refit | Announcement) -> None:
         """Write a decision down; it counts when it is read back."""
         if self._place is not None:
             value = encode_input(decision, self._fingerprint)
             topic, partition = self._place
             await (await self._sender.send(topic, value, partition=partition))
+
+    async def _refuse(self, letter: bytes) -> None:
+        await (await self._sender.send(self._output.topics.dead_letters, letter))
 
     async def _begin_refit(self) -> None:
         """Begin the refit that is due, if it is another than the one begun."""
@@ -182,6 +191,7 @@ class ForecastRole:
     async def idle(self) -> None:
         """Do nothing: silence decides nothing here. What kept a decision away is told."""
         self._refitter.check()
+        self._announcer.check()
 
     async def checkpoint(self) -> Save:
         """Copy the fold; it is compressed and written while the fold goes on."""

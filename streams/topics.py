@@ -91,7 +91,9 @@ def topic_names(prefix: str) -> TopicNames:
 
 
 def plan_topics(settings: Settings, partitions: int) -> tuple[TopicPlan, ...]:
-    """Return the source topics, with ``partitions`` each, and the topics that tidecast writes.
+    """Return the topics that tidecast reads, and those that it writes.
+
+    The source topics have ``partitions`` each, those of covariates one.
 
     The forecaster's input log and what it writes in order have one partition: one shard. Each
     source partition and the shard has a partition of checkpoints to itself.
@@ -102,6 +104,7 @@ def plan_topics(settings: Settings, partitions: int) -> tuple[TopicPlan, ...]:
     sources = [TopicPlan(source.topic, partitions, small) for source in settings.sources]
     return (
         *sources,
+        *(TopicPlan(topic, 1, small) for topic in settings.covariate_topics),
         TopicPlan(names.cuts, 1, large),
         TopicPlan(names.windows, 1, large),
         TopicPlan(names.deep_forecasts, 1, large),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,23 @@ from pydantic import ValidationError
 
 from tidecast.state.bins import BinGrid, iso
 from tidecast.state.cells import Cell
-from tidecast.state.cuts import BinSums, Cut, Idle, InputMessage, Join, PartitionList, Refit
+from tidecast.state.cuts import (
+    Announced,
+    Announcement,
+    BinSums,
+    Cut,
+    Idle,
+    InputMessage,
+    Join,
+    PartitionList,
+    Refit,
+)
 from tidecast.state.errors import ContractError
 from tidecast.state.partition import Rejected
 from tidecast.state.slabs import LateBins, Slab
 from tidecast.streams.schemas.records import (
+    AnnouncedRow,
+    AnnouncementRecord,
     BinRecord,
     IdleRecord,
     JoinRecord,
@@ -53,6 +66,10 @@ def encode_input(message: InputMessage, settings: str) -> bytes:
         texts = message.artifacts and [text.decode("ascii") for text in message.artifacts]
         record |= {"type": "refit", "expert": message.expert, "bin": message.bin}
         return orjson.dumps(record | {"artifacts": texts})
+    if isinstance(message, Announcement):
+        rows = [row._asdict() for row in message.rows]  # orjson writes NaN as null
+        record |= {"type": "announcement", "topic": message.topic, "rows": rows}
+        return orjson.dumps(record | {"partition": message.partition, "upto": message.upto})
     record |= {"source": message.source, "partition": message.partition}
     if isinstance(message, Join):
         return orjson.dumps(record | {"type": "join"})
@@ -91,6 +108,9 @@ def parse_input(value: bytes, settings: str) -> InputMessage:
         return PartitionList(tuple(record.partitions))
     if isinstance(record, JoinRecord):
         return Join(record.source, record.partition)
+    if isinstance(record, AnnouncementRecord):
+        rows = tuple(_announced(row) for row in record.rows)
+        return Announcement(record.topic, record.partition, record.upto, rows)
     if isinstance(record, RefitRecord):
         texts = record.artifacts
         artifacts = None if texts is None else tuple(text.encode() for text in texts)
@@ -246,6 +266,11 @@ def _bin_record(sums: BinSums) -> dict[str, object]:
         "category": sums.category,
         "sums": np.ascontiguousarray(sums.sums),
     }
+
+
+def _announced(row: AnnouncedRow) -> Announced:
+    fields = row.model_dump()
+    return Announced(**fields | {"value": math.nan if row.value is None else row.value})
 
 
 def _bin_sums(record: BinRecord) -> BinSums:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tidecast.models.arrays import Arrays
 from tidecast.models.calibrate import Calibrate
 from tidecast.models.evaluate.said import Said
-from tidecast.models.pending import Due
+from tidecast.models.pending import Due, Dues, together
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.ranks import NOTHING
 
@@ -33,17 +33,18 @@ class ExpertShapes:
 
     def learn(self, said: Said, actual: NDArray[np.float64]) -> None:
         """Learn from what was said of a bin; ``actual`` (series, cell), NaN = unknown."""
-        for due, shapes in zip(said.dues, said.shapes, strict=True):
-            means = due.means[1:]  # (expert, series, cell)
+        for run in together(said.dues):
+            dues, shapes = Dues.of(said.dues[run]), np.stack(said.shapes[run])
+            means = dues.means[:, 1:]  # (lead, expert, series, cell)
             come = np.where(means > NOTHING, actual[:, : means.shape[-1]], np.nan)
-            scale = np.broadcast_to(due.scale, means.shape)
-            flat = (self._n * means.shape[1], means.shape[2])
+            scale = np.broadcast_to(dues.scale[:, None], means.shape)
+            flat = (len(means), self._n * means.shape[2], means.shape[-1])
             self._calibrate.learn(
                 come.reshape(flat),
                 np.nan_to_num(means).reshape(flat),
                 scale.reshape(flat),
-                shapes.reshape(flat[0], *shapes.shape[2:]),
-                due.lead,
+                shapes.reshape(*flat[:2], *shapes.shape[3:]),
+                dues.leads,
             )
 
     def keep(self, origin_bin: int) -> None:

@@ -11,7 +11,8 @@ from tidecast.state.window import Window
 
 __all__ = ["CLIP", "FEATURES", "FeatureTable"]
 
-Cells = NDArray[np.float64]  # (series, cell)
+Cells = NDArray[np.float64]  # (lag or origin, series, cell)
+Features = NDArray[np.float64]  # (feature, pair or origin, series, cell)
 
 CLIP = 6.0
 """Departures of more scales than this are taken for this."""
@@ -25,58 +26,80 @@ FEATURES = (
 
 
 class FeatureTable:
-    """Features for any origin of late, counted in bins back from the newest.
+    """Features of many pairs (origin, lead), origins counted in bins back from the newest.
 
     A departure is a value less what was usual for it at the time; ``departures`` is a window of
     them. All are in units of the cell's running scale, so that one model serves all cells; what is
     missing is 0. The features of a pair (origin, lead) read no departure after the origin: they
     are what they were when the origin was the newest bin, but for the scale that they are in.
+
+    Parameters
+    ----------
+    origins
+        One of each of the ``leads``, or the same of all.
+    season
+        Bins; 0 is none.
     """
 
-    def __init__(self, departures: Window, covariates: Covariates, season: int) -> None:
+    def __init__(
+        self,
+        departures: Window,
+        covariates: Covariates,
+        season: int,
+        origins: range,
+        leads: range,
+    ) -> None:
         self._departures = departures
         self._covariates = covariates
-        self._season = season
         self._scale = covariates.scale.T
-        self._near = covariates.neighbours >= 0
-        self._known: dict[int, Cells] = {}
-        self._origins: dict[int, NDArray[np.float64]] = {}
+        self._targets = covariates.bin - np.array(origins) + np.array(leads)
+        pairs = (len(leads), *self._scale.shape)
+        recent = self._standard(np.arange(origins.start, origins.stop + RECENT - 1))
+        of_origins = self._of_origins([recent[n : n + len(origins)] for n in range(RECENT)])
+        self._of_origins_of = np.broadcast_to(of_origins, (len(of_origins), *pairs))
+        self._season = np.broadcast_to(0.0, pairs)
+        if season:
+            self._season = self._seasons_before(np.array(origins), np.array(leads), season)
 
-    def matrix(self, origin: int, lead: int, usual: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the features of one origin and lead: (feature, series, cell).
+    def matrix(self, pairs: slice, usual: NDArray[np.float32]) -> Features:
+        """Return the features of some pairs: (feature, pair, series, cell).
 
-        ``usual``, (cell, series), is what is usual of the target.
+        ``usual``, (pair, cell, series) or broadcast to it, is what is usual of the targets.
         """
-        matrix = np.empty((len(FEATURES), *self._scale.shape))
-        matrix[:6] = self._of_origin(origin)
-        matrix[6] = self._season_before(origin, lead)
-        matrix[7] = np.clip((usual - self._covariates.level).T / self._scale, -CLIP, CLIP)
-        bin_ = self._covariates.bin - origin + lead
-        matrix[8:] = np.array(self._covariates.calendar.waves(bin_))[:, None, None]
+        season = self._season[pairs]
+        matrix = np.empty((len(FEATURES), *season.shape))
+        matrix[:6] = self._of_origins_of[:, pairs]
+        matrix[6] = season
+        away = (usual - self._covariates.level).transpose(0, 2, 1) / self._scale
+        matrix[7] = np.clip(away, -CLIP, CLIP)
+        waves = [self._covariates.calendar.waves(int(bin_)) for bin_ in self._targets[pairs]]
+        matrix[8:] = np.transpose(waves)[..., None, None]
         return matrix
 
-    def _of_origin(self, origin: int) -> NDArray[np.float64]:
-        """Return the features that do not depend on the lead: (feature, series, cell)."""
-        if origin not in self._origins:
-            recent = np.stack([self._departure(origin + back) for back in range(RECENT)])
-            four, twelve = recent[:4].mean(axis=0), recent.mean(axis=0)
-            near = self._over_neighbours(recent[0])
-            self._origins[origin] = np.stack([*recent[:3], four, twelve, near])
-        return self._origins[origin]
+    def _of_origins(self, recent: list[Cells]) -> Features:
+        """Return the features that do not depend on the lead: (feature, origin, series, cell).
 
-    def _departure(self, lag: int) -> Cells:
-        if lag not in self._known:
-            standard = self._departures.lag(lag).T / self._scale
-            self._known[lag] = np.clip(np.nan_to_num(standard), -CLIP, CLIP)
-        return self._known[lag]
+        ``recent`` are the departures of the last bins before each origin, the newest first.
+        """
+        four, twelve = sum(recent[1:4], recent[0]) / 4, sum(recent[1:], recent[0]) / RECENT
+        return np.stack([*recent[:3], four, twelve, self._over_neighbours(recent[0])])
 
-    def _season_before(self, origin: int, lead: int) -> Cells | float:
-        """Return the departure whole seasons before the target, not after the origin."""
-        if not self._season:
-            return 0.0
-        return self._departure(origin - lead + self._season * -(-lead // self._season))
+    def _standard(self, lags: NDArray[np.int64]) -> Cells:
+        """Return the departures of earlier bins in scales, (lag, series, cell), finite."""
+        standard = self._departures.lags(lags).transpose(0, 2, 1) / self._scale
+        return np.clip(np.nan_to_num(standard), -CLIP, CLIP)
+
+    def _seasons_before(
+        self, origins: NDArray[np.int64], leads: NDArray[np.int64], season: int
+    ) -> Cells:
+        """Return the departures whole seasons before the targets, not after the origins."""
+        lags, places = np.unique(
+            origins - leads + season * -(-leads // season), return_inverse=True
+        )
+        return self._standard(lags)[places]
 
     def _over_neighbours(self, values: Cells) -> Cells:
-        near = np.where(self._near, values[:, self._covariates.neighbours], 0.0)
-        mean: Cells = near.sum(axis=2) / np.fmax(self._near.sum(axis=1), 1)
-        return mean  # (series, cell)
+        near = self._covariates.neighbours >= 0
+        known = np.where(near, values[..., self._covariates.neighbours], 0.0)
+        mean: Cells = known.sum(axis=-1) / np.fmax(near.sum(axis=1), 1)
+        return mean

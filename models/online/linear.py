@@ -5,16 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, nested, scoped
+from tidecast.models.arrays import Arrays, nested, runs, scoped
 from tidecast.models.covariates import Covariates
 from tidecast.models.online.features import CLIP, FEATURES, FeatureTable
-from tidecast.models.online.regression import UNIT, ArrayRegression
+from tidecast.models.online.regression import UNIT, LinearModels
 from tidecast.models.parts import (
     Parts,
     added,
     grouped,
     of_features,
-    over_leads,
     scaled,
     usual_parts,
     within,
@@ -28,9 +27,6 @@ __all__ = ["LinearExpert"]
 
 LONGEST_SEASON = 336
 """Bins; of a longer season no departures are kept."""
-
-INSANE_WEIGHT = 100.0
-"""Features are of order one: a weight beyond this has diverged."""
 
 
 class LinearExpert:
@@ -50,7 +46,7 @@ class LinearExpert:
         self._horizon = profile.horizon
         shortest = profile.season_lengths[0] if profile.season_lengths else 0
         self._season = shortest if shortest <= LONGEST_SEASON else 0
-        self._models = [[ArrayRegression() for _ in range(self._horizon)] for _ in profile.series]
+        self._models = LinearModels(profile.n_series, self._horizon, len(FEATURES))
         lags = self._horizon + max(RECENT, self._season + self._horizon)
         self._departures = Window(lags, profile.n_series)
         self._spread = Spread(profile.n_series)
@@ -59,74 +55,57 @@ class LinearExpert:
         """Take one mini-batch step of every series' and lead's model."""
         departure = slab.values - covariates.usual_now
         self._departures.append(slab.bin, departure)
-        table = FeatureTable(self._departures, covariates, self._season)
         target = np.clip(departure / covariates.scale, -CLIP, CLIP).T  # (series, cell)
-        for lead in range(1, self._horizon + 1):
-            features = table.matrix(lead, lead, covariates.usual_now)
-            if lead == 1:
-                errors = target - self._predict(features, lead)
+        table = self._table(covariates, origins=range(1, self._horizon + 1))
+        for leads in runs(self._horizon, len(departure)):
+            features = table.matrix(leads, covariates.usual_now[None])
+            if leads.start == 0:
+                errors = target - self._predict(features[:, :1], slice(1))[0]
                 self._spread.learn(errors.T * covariates.scale)
-            self._learn_lead(features, target, lead)
+            self.resets += self._models.learn(features, target, leads)
 
     def forecast(
         self, window: Window, covariates: Covariates
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return mean and scale, each (series, cell, lead); scale > 0."""
-        table = FeatureTable(self._departures, covariates, self._season)
-        mean = np.empty((*covariates.level.T.shape, self._horizon), np.float32)
-        for lead, usual in enumerate(covariates.usual_ahead, 1):
-            departure = self._predict(table.matrix(0, lead, usual), lead)  # (series, cell)
-            mean[:, :, lead - 1] = usual.T + covariates.scale.T * departure
+        table = self._table(covariates, origins=range(1))
+        usual, scale = covariates.usual_ahead, covariates.scale.T
+        mean = np.empty((*scale.shape, self._horizon), np.float32)
+        for leads in runs(self._horizon, len(covariates.level)):
+            departure = self._predict(table.matrix(leads, usual[leads]), leads)
+            said = usual[leads].transpose(0, 2, 1) + scale * departure  # (lead, series, cell)
+            mean[:, :, leads] = said.transpose(1, 2, 0)
         return mean, self._spread.over_leads(covariates.scale, self._horizon)
 
-    def _predict(self, features: NDArray[np.float64], lead: int) -> NDArray[np.float64]:
-        """Return what the models of ``lead`` say, clipped: (series, cell)."""
-        said = np.empty(features.shape[1:])
-        for series, models in enumerate(self._models):
-            said[series] = models[lead - 1].predict_array(features[:, series].T)
-        return np.clip(said, -CLIP, CLIP)
+    def _table(self, covariates: Covariates, origins: range) -> FeatureTable:
+        leads = range(1, self._horizon + 1)
+        return FeatureTable(self._departures, covariates, self._season, origins, leads)
 
-    def _learn_lead(
-        self, features: NDArray[np.float64], target: NDArray[np.float64], lead: int
-    ) -> None:
-        for series, models in enumerate(self._models):
-            known = np.isfinite(target[series])
-            if not known.any():
-                continue
-            x, y = features[:, series], target[series]
-            if not known.all():
-                x, y = x[:, known], y[known]
-            models[lead - 1].learn_array(x.T, y)
-            if not np.max(np.abs(models[lead - 1].state)) < INSANE_WEIGHT:
-                models[lead - 1] = ArrayRegression()
-                self.resets += 1
+    def _predict(self, features: NDArray[np.float64], leads: slice) -> NDArray[np.float64]:
+        """Return what the models of ``leads`` say, clipped: (lead, series, cell)."""
+        return np.clip(self._models.predict(features, leads), -CLIP, CLIP)
 
     def explain(self, window: Window, covariates: Covariates, cell: int) -> Parts:
         """See `Expert.explain`: the usual week, and the terms of the departure from it."""
         usual = usual_parts(covariates, cell)
         if cell >= self._departures.n_cells:  # nothing was learnt yet
             return usual
-        table = FeatureTable(self._departures, covariates, self._season)
-        leads = [
-            self._explain_lead(table.matrix(0, lead, ahead)[:, :, cell], lead)
-            for lead, ahead in enumerate(covariates.usual_ahead, 1)
-        ]
-        departure = within(over_leads(leads), -CLIP, CLIP)
+        departure = within(self._departure_of(covariates, cell), -CLIP, CLIP)
         return added(usual, scaled(departure, covariates.scale[cell][:, None]))
 
-    def _explain_lead(self, features: NDArray[np.float64], lead: int) -> Parts:
-        """Return the parts of a departure, (series,) each, of features (feature, series)."""
-        weights = np.stack([models[lead - 1].state for models in self._models], axis=-1)
-        terms = UNIT * weights * np.vstack([features, np.ones(features.shape[1:])])
-        return grouped(terms, of_features((*FEATURES, "intercept")))
+    def _departure_of(self, covariates: Covariates, cell: int) -> Parts:
+        """Return the parts of a cell's departure, in scales, before it is clipped."""
+        table, ahead = self._table(covariates, origins=range(1)), covariates.usual_ahead
+        leads = runs(self._horizon, len(covariates.level))
+        met = np.concatenate([table.matrix(n, ahead[n])[..., cell] for n in leads], axis=1)
+        rows = np.concatenate([met, np.ones((1, *met.shape[1:]))])  # (term, lead, series)
+        terms = UNIT * rows * self._models.weights.transpose(2, 1, 0)
+        return grouped(terms.swapaxes(1, 2), of_features((*FEATURES, "intercept")))
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays: weights (series, lead, feature), the intercept last."""
-        weights = np.array([[model.state for model in models] for models in self._models])
-        steps = [[model.steps for model in models] for models in self._models]
         return {
-            "weights": weights,
-            "steps": np.array(steps, np.int64),
+            "weights": self._models.weights.copy(),
             **nested({"departures": self._departures.snapshot()}),
             "resets": np.array(self.resets, np.int64),
             **self._spread.snapshot(),
@@ -134,10 +113,7 @@ class LinearExpert:
 
     def restore(self, arrays: Arrays) -> None:
         """Become the expert that ``snapshot`` was taken of."""
-        self._models = [
-            [ArrayRegression(w, int(n)) for w, n in zip(weights, steps, strict=True)]
-            for weights, steps in zip(arrays["weights"], arrays["steps"], strict=True)
-        ]
+        self._models.weights = arrays["weights"].copy()
         self._departures.restore(scoped(arrays, "departures"))
         self.resets = int(arrays["resets"])
         self._spread.restore(arrays)

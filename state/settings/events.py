@@ -48,6 +48,8 @@ NUMBERS: dict[StreamKind, tuple[str, ...]] = {
 }
 """The numbers an event of each stream may carry, for series to add up."""
 
+TopicName = Annotated[str, Field(min_length=1, max_length=249, pattern=r"^[A-Za-z0-9._-]+$")]
+
 TEXTS = ("region", "category", "kind", "event_id")
 PLACES = ("lat", "lng")
 
@@ -92,7 +94,7 @@ class SourceSettings(Frozen):
     """
 
     name: Name
-    topic: str = Field(min_length=1, max_length=249, pattern=r"^[A-Za-z0-9._-]+$")
+    topic: TopicName
     stream: StreamKind
     fields: dict[str, str] = Field(default={})
     kinds: dict[str, str | list[str]] = Field(default={})
@@ -231,11 +233,24 @@ class CovariateSettings(Frozen):
 
     It is "known" ahead, told only of what is "past", or "static": of cells, at any time. ``table``
     is a CSV file of time (but of static ones) and value; a region, a category and ``known_at``,
-    when a row was known, as far as there are any. ``absent`` is the value where there is no row;
-    None = missing.
+    when a row was known, as far as there are any. Else records of ``topic`` tell it, each ``by``
+    region, category, both or neither. ``absent`` is the value where there is no row; None =
+    missing.
     """
 
     name: Name
-    table: Path
+    table: Path | None = None
+    topic: TopicName | None = None
+    by: tuple[Literal["region", "category"], ...] = ()
     kind: CovariateKind = "known"
     absent: float | None = Field(default=None, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _told_somewhere(self) -> Self:
+        if (self.table is None) == (self.topic is None):
+            raise ValueError("name a table or a topic that tells it: one of them")
+        if self.by and self.topic is None:
+            raise ValueError("by is for a topic: a table says by its columns what its rows are of")
+        if self.kind == "static" and self.topic is not None:
+            raise ValueError('kind = "static" needs a table: records of a topic are of a time')
+        return self

@@ -131,6 +131,7 @@ class Settings(Frozen):
             ("sources", [s.topic for s in self.sources]),
             ("series", [s.name for s in self.series]),
             ("covariates", [c.name for c in self.covariates]),
+            ("topics", [s.topic for s in self.sources] + [*self.covariate_topics]),
         ):
             if twice := {name for name in names if names.count(name) > 1}:
                 raise ValueError(f"{what}: {', '.join(sorted(twice))} stands twice; rename one")
@@ -158,6 +159,11 @@ class Settings(Frozen):
         """Return the sources that carry ``stream``."""
         return tuple(source for source in self.sources if source.stream is stream)
 
+    @property
+    def covariate_topics(self) -> tuple[str, ...]:
+        """The topics that tell covariates, sorted."""
+        return tuple(sorted({of.topic for of in self.covariates if of.topic is not None}))
+
     def fingerprint(self) -> str:
         """Return a hash of the settings that give cuts and checkpoints their meaning.
 
@@ -170,7 +176,9 @@ class Settings(Frozen):
             include={"shop", "bins", "regions", "sources", "series", "forecast", "limits"},
         )
         if self.covariates:
-            meaning["covariates"] = [[of.name, of.kind, of.absent] for of in self.covariates]
+            meaning["covariates"] = [
+                [of.name, of.kind, of.absent, of.topic, of.by] for of in self.covariates
+            ]
         meaning["regions"].pop("table")
         meaning["limits"].pop("max_ahead")
         if self.shop.holidays is None:

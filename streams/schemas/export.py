@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from tidecast.streams.schemas import records
+from tidecast.streams.schemas.covariates import CovariateRecord
 from tidecast.streams.schemas.events import ClickEvent, LogisticsEvent, OrderEvent
 
 __all__ = ["CHANNELS", "Channel", "asyncapi", "exported_files", "json_schemas"]
@@ -45,9 +46,11 @@ CHANNELS = (
     _source("clicks", "Events of a source with stream = click.", ClickEvent),
     _source("orders", "Events of a source with stream = order.", OrderEvent),
     _source("logistics", "Events of a source with stream = logistics.", LogisticsEvent),
+    _source("covariates", "What is told of covariates that name a topic.", CovariateRecord),
     _written(
         "cuts",
         "What each source partition adds to each bin, and the decisions: the forecaster's input.",
+        records.AnnouncementRecord,
         records.CutRecord,
         records.IdleRecord,
         records.JoinRecord,
@@ -76,7 +79,7 @@ CHANNELS = (
 
 PARAMETERS = {
     "prefix": {"description": "kafka.topic_prefix of the settings", "default": "tidecast"},
-    "topic": {"description": "topic of the source in the settings"},
+    "topic": {"description": "topic of the source, or of the covariate, in the settings"},
 }
 
 

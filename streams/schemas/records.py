@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter
 
 __all__ = [
+    "AnnouncedRow",
+    "AnnouncementRecord",
     "BinRecord",
     "CheckpointManifest",
     "CutRecord",
@@ -116,7 +118,35 @@ class RefitRecord(Record):
     )
 
 
-AnyInput = CutRecord | IdleRecord | JoinRecord | PartitionListRecord | RefitRecord
+class AnnouncedRow(BaseModel):
+    """What a record of a covariate's topic says of the bins from ``first`` to ``last``."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    offset: int = Field(ge=0)
+    name: str
+    first: int
+    last: int
+    region: str | None = None
+    category: str | None = None
+    value: float | None = Field(allow_inf_nan=False, description="null is a missing value")
+    known_at: int | None = Field(description="microseconds UTC; null = when it was read")
+
+
+class AnnouncementRecord(Record):
+    """A decision: from here on the forecaster knows a covariates' topic up to ``upto`` (cuts)."""
+
+    type: Literal["announcement"] = "announcement"
+    settings: str
+    topic: str
+    partition: int = Field(ge=0)
+    upto: int = Field(ge=0)
+    rows: list[AnnouncedRow]
+
+
+AnyInput = (
+    AnnouncementRecord | CutRecord | IdleRecord | JoinRecord | PartitionListRecord | RefitRecord
+)
 InputRecord = Annotated[AnyInput, Field(discriminator="type")]
 """Whatever stands in the forecaster's input log."""
 

@@ -36,6 +36,8 @@ __all__ = ["Asked", "Plan", "plan_logs", "plan_table"]
 LEVELS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Quantile levels: close enough for CRPS, and those of the intervals of 80 and 90 %."""
 
+KINDS: dict[Kind, str] = {"known": "known ahead", "past": "past", "static": "static"}
+
 LEARNT_ONLY = 0.1
 """Share of the bins that is not scored, unless it is said how many are."""
 
@@ -155,7 +157,7 @@ def plan_table(path: Path, asked: Asked) -> Plan:
     )
     slabs = TableSlabs(table, places)
     told = f"columns: {columns.describe()}"
-    told += "".join(f"; {kind}: {name}" for name, kind in asked.covariates.items())
+    told += "".join(f"; {KINDS[kind]}: {name}" for name, kind in asked.covariates.items())
     notes = (told, *_of_table(table, places))
     known = read_known(frame, columns, asked.covariates, grid)
     return replace(_plan(slabs, plain, asked, notes), known=known)

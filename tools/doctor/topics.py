@@ -143,8 +143,8 @@ def _words(rights: frozenset[str]) -> list[str]:
 def _needs(settings: Settings) -> Mapping[str, frozenset[str]]:
     """Return what the workers together do with each topic."""
     names = topic_names(settings.kafka.topic_prefix)
-    sources = {source.topic: READ for source in settings.sources}
-    return sources | {
+    told = (*(source.topic for source in settings.sources), *settings.covariate_topics)
+    return dict.fromkeys(told, READ) | {
         names.cuts: READ | WRITE,
         names.windows: READ | WRITE,
         names.deep_forecasts: READ,

@@ -17,11 +17,16 @@ def errors(*by_expert: float, blend: float | None = None) -> np.ndarray:
     return np.array(said, np.float32)[:, None, None] * np.ones((1, 1, 4), np.float32)
 
 
+def learn(blend: Blend, said: np.ndarray, sizes: np.ndarray = SIZES, lead: int = 1) -> None:
+    """Let ``blend`` learn the errors of one lead, (1 + expert, series, cell)."""
+    blend.learn(said[None], SCALE, sizes, np.array([lead]))
+
+
 def taught(*by_expert: float, bins: int = 100) -> Blend:
     """Return a blend after bins in which experts missed by so much, each on its own."""
     blend, rng = Blend(len(by_expert), 1, 1), np.random.default_rng(0)
     for _ in range(bins):
-        blend.learn(drawn(rng, *by_expert), SCALE, SIZES, lead=1)
+        learn(blend, drawn(rng, *by_expert))
     return blend
 
 
@@ -37,8 +42,8 @@ def test_experts_begin_with_equal_weights() -> None:
 def test_the_better_expert_gains_weight_first_at_the_lead_that_was_scored() -> None:
     blend = Blend(2, 1, 3)
     for _ in range(100):
-        blend.learn(errors(1.0, 1.5), SCALE, SIZES, lead=2)
-        blend.learn(errors(1.5, 1.0), SCALE, SIZES, lead=3)
+        learn(blend, errors(1.0, 1.5), SIZES, lead=2)
+        learn(blend, errors(1.5, 1.0), SIZES, lead=3)
     weights = blend.weights()
     assert weights[0, 0, 0, 1] > 0.8
     assert weights[1, 0, 0, 2] > 0.8
@@ -48,7 +53,7 @@ def test_the_better_expert_gains_weight_first_at_the_lead_that_was_scored() -> N
 def test_a_lead_without_experience_follows_the_others() -> None:
     blend = Blend(2, 1, 2)
     for _ in range(30):
-        blend.learn(errors(1.0, 1.5), SCALE, SIZES, lead=1)
+        learn(blend, errors(1.0, 1.5))
     assert blend.weights()[0, 0, 0, 1] > 0.8
 
 
@@ -57,7 +62,7 @@ def test_each_size_of_cell_has_weights_of_its_own() -> None:
     said = errors(1.0, 2.0)
     said[1, 0, 2:], said[2, 0, 2:] = 2.0, 1.0
     for _ in range(200):
-        blend.learn(said, SCALE, sizes, lead=1)
+        learn(blend, said, sizes, lead=1)
     weights = blend.weights()
     assert weights[0, 0, 0, 0] > 0.8
     assert weights[1, 0, 3, 0] > 0.8
@@ -66,7 +71,7 @@ def test_each_size_of_cell_has_weights_of_its_own() -> None:
 def test_experts_whose_errors_cancel_share_the_weight() -> None:
     blend = Blend(3, 1, 1)
     for sign in [1.0, -1.0] * 100:
-        blend.learn(errors(1.2 * sign, -1.2 * sign, 1.0 * sign), SCALE, SIZES, lead=1)
+        learn(blend, errors(1.2 * sign, -1.2 * sign, 1.0 * sign))
     weights = blend.weights()[:, 0, 0, 0]
     assert weights[1] > 0.4
     assert abs(weights @ [1.2, -1.2, 1.0]) < 0.3
@@ -79,14 +84,14 @@ def test_weights_are_those_of_least_squares_when_experience_is_long() -> None:
 
 def test_equal_experts_keep_equal_weights() -> None:
     blend = Blend(2, 1, 1)
-    blend.learn(errors(1.0, -1.0), SCALE, SIZES, lead=1)
+    learn(blend, errors(1.0, -1.0))
     assert np.allclose(blend.weights(), 0.5)
 
 
 def test_the_past_is_forgotten() -> None:
     blend = Blend(2, 1, 1)
     for pair in [(1.0, 2.0)] * 400 + [(2.0, 1.0)] * 400:
-        blend.learn(errors(*pair), SCALE, SIZES, lead=1)
+        learn(blend, errors(*pair))
     assert blend.weights()[1, 0, 0, 0] > 0.9
 
 
@@ -95,15 +100,15 @@ def test_one_burst_does_not_decide() -> None:
     before = blend.weights()[0, 0, 0, 0]
     burst = errors(1.0, 1.0)
     burst[:, 0, 0] = [1e12, 1e12, 1.0]  # one cell
-    blend.learn(burst, SCALE, SIZES, lead=1)
+    learn(blend, burst)
     assert blend.weights()[0, 0, 0, 0] > before - 0.5
     assert np.isfinite(blend.weights()).all()
 
 
 def test_who_slept_is_given_the_error_of_the_blend() -> None:
     asleep, same = Blend(3, 1, 1), Blend(3, 1, 1)
-    asleep.learn(errors(1.0, np.nan, 2.0, blend=1.5), SCALE, SIZES, lead=1)
-    same.learn(errors(1.0, 1.5, 2.0, blend=1.5), SCALE, SIZES, lead=1)
+    learn(asleep, errors(1.0, np.nan, 2.0, blend=1.5))
+    learn(same, errors(1.0, 1.5, 2.0, blend=1.5))
     assert np.array_equal(asleep.weights(), same.weights())
 
 
@@ -113,27 +118,27 @@ def test_who_slept_long_comes_back_with_a_weight() -> None:
         said = drawn(rng, 1.0, 1.0, 1.0)
         said[3] = np.nan
         said[0] = said[1:3].mean(axis=0)
-        blend.learn(said, SCALE, SIZES, lead=1)
+        learn(blend, said)
     assert blend.weights()[2, 0, 0, 0] > 0.2
 
 
 def test_nothing_known_changes_nothing() -> None:
     blend = taught(1.0, 2.0)
     before = blend.weights().tolist()
-    blend.learn(errors(1.0, 2.0) * np.float32(np.nan), SCALE, SIZES, lead=1)
+    learn(blend, errors(1.0, 2.0) * np.float32(np.nan))
     assert blend.weights().tolist() == before
 
 
 def test_a_perfect_expert_among_poor_ones_is_no_division_by_zero() -> None:
     blend = Blend(2, 1, 1)
     for _ in range(30):
-        blend.learn(errors(0.0, 1.0), SCALE, SIZES, lead=1)
+        learn(blend, errors(0.0, 1.0))
     assert blend.weights()[0, 0, 0, 0] > 0.98
 
 
 def test_all_perfect_experts_are_equal() -> None:
     blend = Blend(2, 1, 1)
-    blend.learn(errors(0.0, 0.0), SCALE, SIZES, lead=1)
+    learn(blend, errors(0.0, 0.0))
     assert np.allclose(blend.weights(), 0.5)
 
 
@@ -149,7 +154,7 @@ def test_the_blend_is_hardly_worse_than_the_best_expert_and_better_than_independ
         weights = of_cells(blend.weights(), SIZES)[..., 0]
         said[0] = (said[1:] * weights).sum(axis=0)
         squares += (said[:, 0] ** 2).sum(axis=-1)
-        blend.learn(said, SCALE, SIZES, lead=1)
+        learn(blend, said)
     assert squares[0] < 0.98 * squares[1:].min()
 
 
@@ -157,7 +162,7 @@ def test_a_restored_blend_goes_on_as_the_one_before() -> None:
     blend, other = taught(1.0, 2.0), Blend(2, 1, 1)
     other.restore(blend.snapshot())
     for each in (blend, other):
-        each.learn(errors(2.0, 1.0), SCALE, SIZES, lead=1)
+        learn(each, errors(2.0, 1.0))
     assert blend.weights().tobytes() == other.weights().tobytes()
 
 

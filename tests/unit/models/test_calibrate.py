@@ -20,6 +20,18 @@ def flat(value: float, n_cells: int = 1000) -> np.ndarray:
     return np.full((1, n_cells), value, np.float32)
 
 
+def learn(
+    calibrate: Calibrate,
+    actual: np.ndarray,
+    mean: np.ndarray,
+    scale: np.ndarray,
+    said: np.ndarray,
+    lead: int,
+) -> None:
+    """Let ``calibrate`` learn one lead, of arrays without an axis of leads."""
+    calibrate.learn(actual, mean[None], scale[None], said[None], np.array([lead]))
+
+
 def test_before_any_residual_the_spread_is_normal() -> None:
     shapes = Calibrate(1, 2, LEVELS).shapes()
     expected = NormalDist().inv_cdf(0.95)
@@ -31,7 +43,7 @@ def test_shapes_become_those_of_the_residuals_of_their_lead() -> None:
     for _ in range(50):
         residuals = 2.0 * RANDOM.exponential(size=(1, 1000)).astype(np.float32)
         said = calibrate.shapes()[:, 1]
-        calibrate.learn(100.0 + residuals, flat(100.0), flat(2.0), said, lead=2)
+        learn(calibrate, 100.0 + residuals, flat(100.0), flat(2.0), said, lead=2)
     shapes = calibrate.shapes()[0, :, -1]  # cells of large means
     assert np.allclose(shapes[1], -np.log(1 - np.array(LEVELS)), rtol=0.1)
     assert abs(shapes[0, 1]) < 0.01
@@ -40,13 +52,13 @@ def test_shapes_become_those_of_the_residuals_of_their_lead() -> None:
 def test_missing_residuals_teach_nothing() -> None:
     calibrate = Calibrate(1, 1, LEVELS)
     before = calibrate.shapes().tobytes()
-    calibrate.learn(flat(np.nan), flat(1.0), flat(1.0), NORMAL, lead=1)
+    learn(calibrate, flat(np.nan), flat(1.0), flat(1.0), NORMAL, lead=1)
     assert calibrate.shapes().tobytes() == before
 
 
 def test_enormous_residuals_are_survived() -> None:
     calibrate = Calibrate(1, 1, LEVELS)
-    calibrate.learn(flat(1e30), flat(1.0), flat(1e-6), NORMAL, lead=1)
+    learn(calibrate, flat(1e30), flat(1.0), flat(1e-6), NORMAL, lead=1)
     assert np.isfinite(calibrate.shapes()).all()
 
 
@@ -65,8 +77,9 @@ def test_cells_that_never_trade_teach_no_shape_and_are_forecast_as_nothing() -> 
     for _ in range(50):
         some = rng.normal(size=(1, 20)).astype(np.float32)
         ones, nothing = np.ones((1, 20), np.float32), np.zeros((1, 500), np.float32)
-        trading.learn(1.0 + some, ones, ones, NORMAL, lead=1)
-        idle.learn(
+        learn(trading, 1.0 + some, ones, ones, NORMAL, lead=1)
+        learn(
+            idle,
             np.concatenate([1.0 + some, nothing], axis=1),
             np.concatenate([ones, nothing], axis=1),
             np.ones((1, 520), np.float32),
@@ -87,7 +100,7 @@ def share_covered(spread_of_bin: np.ndarray, lead: int = 1) -> np.ndarray:
         issued = said.pop(0)
         inside = (residuals > issued[0, -1, 0]) & (residuals <= issued[0, -1, -1])
         shares.append(inside.mean())
-        calibrate.learn(mean + residuals, flat(mean), flat(scale), issued, lead)
+        learn(calibrate, mean + residuals, flat(mean), flat(scale), issued, lead)
         said.append(calibrate.shapes()[:, lead - 1])
     return np.array(shares)
 
@@ -110,14 +123,14 @@ def test_the_longer_the_lead_the_smaller_the_step() -> None:
     calibrate = Calibrate(1, 4, LEVELS)
     before = calibrate.snapshot()["shift"]
     for lead in (1, 4):
-        calibrate.learn(flat(150.0), flat(100.0), flat(1.0), NORMAL, lead)
+        learn(calibrate, flat(150.0), flat(100.0), flat(1.0), NORMAL, lead)
     moved = (calibrate.snapshot()["shift"] - before)[0, :, -1, -1]
     assert moved[0] == 2 * moved[3] > 0.0
 
 
 def test_one_burst_shifts_by_no_more_than_a_step() -> None:
     calibrate = Calibrate(1, 1, LEVELS)
-    calibrate.learn(flat(1e30), flat(100.0), flat(1.0), NORMAL, lead=1)
+    learn(calibrate, flat(1e30), flat(100.0), flat(1.0), NORMAL, lead=1)
     assert np.abs(calibrate.snapshot()["shift"]).max() <= 1.0
 
 

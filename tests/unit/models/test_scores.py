@@ -19,10 +19,15 @@ PROFILE = ForecastProfile(
 ACTUAL = np.array([[3.0, 0.0, np.nan]])
 
 
+def fill(sheet: ScoreSheet, lead: int, means: np.ndarray, quantiles: np.ndarray) -> None:
+    """Score one lead, of arrays without an axis of leads."""
+    sheet.fill(np.array([lead]), ACTUAL, means[None], quantiles[None])
+
+
 def sheet_of(mean: list[float], quantiles: list[list[float]]) -> ScoreSheet:
     sheet = ScoreSheet(7, PROFILE)
     means = np.array([[mean], [mean]], np.float32)  # (1 + expert, series, cell)
-    sheet.fill(2, ACTUAL, means, np.array([quantiles], np.float32))
+    fill(sheet, 2, means, np.array([quantiles], np.float32))
     return sheet
 
 
@@ -30,7 +35,7 @@ def test_a_perfect_forecaster_scores_nothing_at_every_lead() -> None:
     sheet = ScoreSheet(7, PROFILE)
     means = np.nan_to_num(np.stack([ACTUAL, ACTUAL]).astype(np.float32))
     for lead in (1, 2, 3):
-        sheet.fill(lead, ACTUAL, means, np.repeat(means[0][..., None], 4, axis=-1))
+        fill(sheet, lead, means, np.repeat(means[0][..., None], 4, axis=-1))
     scores = sheet.scores
     assert (scores.abs_error == 0).all()
     assert (scores.squared_error == 0).all()

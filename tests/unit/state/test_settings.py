@@ -352,6 +352,32 @@ def test_a_relative_path_that_leads_out_of_the_folder_is_refused(
         load_settings(path, {})
 
 
+@pytest.mark.parametrize(
+    ("of", "says"),
+    [
+        ({}, "name a table or a topic"),
+        ({"table": "t.csv", "topic": "t"}, "name a table or a topic"),
+        ({"table": "t.csv", "by": ["region"]}, "by is for a topic"),
+        ({"topic": "t", "kind": "static"}, 'kind = "static" needs a table'),
+        ({"topic": "t", "by": ["store"]}, "covariates"),
+        ({"topic": "no such topic"}, "covariates.*topic"),
+        ({"topic": "clicks"}, "topics: clicks stands twice"),
+    ],
+)
+def test_a_covariate_is_told_by_a_table_or_by_a_topic(of: dict[str, Any], says: str) -> None:
+    with pytest.raises(SettingsError, match=says):
+        parse_settings(TABLES | {"covariates": [{"name": "promotion", **of}]})
+
+
+def test_the_topics_of_covariates_change_the_fingerprint() -> None:
+    told = [
+        parse_settings(TABLES | {"covariates": [{"name": "price", "topic": topic, "by": by}]})
+        for topic, by in (("prices", []), ("prices", ["region"]), ("other", []))
+    ]
+    assert len({settings.fingerprint() for settings in told}) == 3
+    assert told[0].covariate_topics == ("prices",)
+
+
 def test_regions_may_keep_holidays_of_their_own() -> None:
     settings = parse_settings(tables_with("regions.holidays", {"north": "DE-BY"}))
     assert settings.regions.holidays == {"north": "DE-BY"}

@@ -41,6 +41,13 @@ def test_partitions_are_for_sources_and_one_log_feeds_the_forecaster() -> None:
     assert partitions["eu.shop.cuts"] == partitions["eu.shop.windows"] == 1
 
 
+def test_a_topic_of_covariates_has_one_partition_however_many_it_tells() -> None:
+    of = [{"name": name, "topic": "told"} for name in ("promotion", "price")]
+    settings = parse_settings(SETTINGS.model_dump(exclude_unset=True) | {"covariates": of})
+    plans = plan_topics(settings, 4)
+    assert [plan.partitions for plan in plans if plan.name == "told"] == [1]
+
+
 def test_no_topic_is_compacted_or_deletes_by_time() -> None:
     for plan in plan_topics(SETTINGS, 4):
         assert plan.config["cleanup.policy"] == "delete"

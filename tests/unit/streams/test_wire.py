@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,17 @@ from tidecast.models.forecaster import Forecast
 from tidecast.models.scores import Scores
 from tidecast.state.bins import BinGrid
 from tidecast.state.cells import Cell, CellIndex
-from tidecast.state.cuts import BinSums, Cut, Idle, InputMessage, Join, PartitionList, Refit
+from tidecast.state.cuts import (
+    Announced,
+    Announcement,
+    BinSums,
+    Cut,
+    Idle,
+    InputMessage,
+    Join,
+    PartitionList,
+    Refit,
+)
 from tidecast.state.errors import ContractError
 from tidecast.state.partition import Rejected
 from tidecast.state.slabs import LateBins, Slab
@@ -86,6 +97,19 @@ def test_a_list_of_partitions_survives_the_way() -> None:
 
 def test_a_join_survives_the_way() -> None:
     assert parse_input(encode_input(Join("clicks", 4), OURS), OURS) == Join("clicks", 4)
+
+
+def test_an_announcement_survives_the_way() -> None:
+    rows = (
+        Announced(3, "promotion", 5, 9, "north", None, 1.5, None),
+        Announced(4, "price", -1, -1, None, "toys", 0.0, 7),
+    )
+    announcement = Announcement("told", 0, 6, rows)
+    assert parse_input(encode_input(announcement, OURS), OURS) == announcement
+    missing = Announcement("told", 0, 6, (rows[0]._replace(value=math.nan),))
+    found = parse_input(encode_input(missing, OURS), OURS)
+    assert isinstance(found, Announcement)
+    assert math.isnan(found.rows[0].value)
 
 
 @pytest.mark.parametrize("artifacts", [(b"tree\nnum_leaves=2\n", b""), None])
