@@ -16,6 +16,7 @@ from tidecast.models.online.holt_winters import HoltWintersExpert
 from tidecast.models.online.last_value import LastValue
 from tidecast.models.online.linear import LinearExpert
 from tidecast.models.online.pooled import PooledExpert
+from tidecast.models.online.sampled import ForestExpert, NearestExpert, TreeExpert
 from tidecast.models.online.seasonal_naive import SeasonalNaive
 from tidecast.models.online.snarimax import SnarimaxExpert
 from tidecast.models.online.starima import StarimaExpert
@@ -81,6 +82,9 @@ EXPERTS: dict[str, Callable[[ForecastProfile], Expert]] = {
         SnarimaxExpert,
         StarimaExpert,
         GeographicExpert,
+        TreeExpert,
+        ForestExpert,
+        NearestExpert,
     )
 }
 """Every expert by its name."""

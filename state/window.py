@@ -51,12 +51,15 @@ class Window:
         slab: Values = self.values[self.context_length - 1 - bins_back]
         return slab
 
-    def lags(self, bins_back: NDArray[np.integer]) -> Values:
-        """Return several slabs as `lag` does, and NaN for bins after the newest: a copy."""
+    def lags(self, bins_back: NDArray[np.integer], cells: slice = slice(None)) -> Values:
+        """Return slabs as `lag` does, and NaN for bins after the newest: (*lags, cell, series).
+
+        It is a copy, of some ``cells`` only.
+        """
         newest = self.context_length - 1
-        slabs: Values = self.values[newest - np.clip(bins_back, 0, newest)]
+        slabs: Values = self.values[:, cells][newest - np.clip(bins_back, 0, newest)]
         slabs[(bins_back < 0) | (bins_back > newest)] = np.nan
-        return slabs  # (lag, cell, series)
+        return slabs
 
     def at(self, bin_: int) -> Values:
         """Return the slab of ``bin_``, (cell, series); NaN where the window does not reach."""

@@ -10,7 +10,8 @@ from tidecast.models.covariates import Calendar
 
 __all__ = ["HourlyLeastSquares"]
 
-Rows = NDArray[np.float64]  # (series, row)
+Rows = NDArray[np.float64]  # (series, lead, row)
+Features = NDArray[np.float64]  # (series, lead, feature, row)
 
 NEAR_HOURS = (1.0, 0.3, 0.1)
 """What rows of the same hour, the next and the one after count for."""
@@ -45,18 +46,27 @@ class HourlyLeastSquares:
         self._products = np.zeros(shape)
         self._rows = np.zeros(shape[:-1])
 
-    def learn(self, lead: int, bin_: int, features: NDArray[np.float64], y: Rows, w: Rows) -> None:
-        """Add the rows of one bin: features (series, row, feature), targets, weights >= 0."""
-        slot = self._slot(bin_)
-        rows = (w > 0).sum(axis=-1)  # (series,)
+    def learn(self, leads: slice, bin_: int, features: Features, y: Rows, w: Rows) -> int:
+        """Add the rows of one bin, targets and weights >= 0; return how many models begin anew.
+
+        Those are the ones whose sums are not finite any more.
+        """
+        place = np.s_[:, leads, self._slot(bin_)]
+        rows = (w > 0).sum(axis=-1)  # (series, lead)
         kept = np.clip(1.0 - rows / MEMORY_ROWS, 1.0 - 1.0 / FEWEST_VISITS, LARGEST_KEPT)
-        kept = np.where(rows > 0, kept ** (1.0 / self._calendar.bins_per_slot), 1.0)[:, None]
-        weighted = (features * w[:, :, None]).transpose(0, 2, 1)  # (series, feature, row)
-        place = np.s_[:, lead - 1, slot]
-        squares = kept[..., None] * self._squares[place] + weighted @ features
-        products = kept * self._products[place] + (weighted @ y[:, :, None])[..., 0]
+        kept = np.where(rows > 0, kept ** (1.0 / self._calendar.bins_per_slot), 1.0)[..., None]
+        weighted = features * w[:, :, None]
+        squares = kept[..., None] * self._squares[place] + weighted @ features.swapaxes(-1, -2)
+        products = kept * self._products[place] + (weighted @ y[..., None])[..., 0]
         self._squares[place], self._products[place] = squares, products
-        self._rows[place] = kept[:, 0] * self._rows[place] + rows
+        self._rows[place] = kept[..., 0] * self._rows[place] + rows
+        return self._reset(leads, ~np.isfinite(squares.sum(axis=(2, 3)) + products.sum(axis=2)))
+
+    def _reset(self, leads: slice, insane: NDArray[np.bool_]) -> int:
+        """Forget the series and leads that are ``insane``, (series, lead); return how many."""
+        for array in (self._squares, self._products, self._rows):
+            array[:, leads][insane] = 0.0
+        return int(insane.sum())
 
     def coefficients(self, origin: int) -> NDArray[np.float64]:
         """Return those for the bins after ``origin``: (series, lead, feature), finite."""
@@ -74,14 +84,6 @@ class HourlyLeastSquares:
         squares += ridge[..., None] * np.eye(n_features)
         solved = np.linalg.solve(squares, (unit * products)[..., None])[..., 0]
         return np.where(rows >= FEWEST_ROWS, unit * solved, 0.0)
-
-    def reset_insane(self) -> int:
-        """Forget the series and leads whose sums are not finite; return how many."""
-        sums = self._squares.sum(axis=(2, 3, 4)) + self._products.sum(axis=(2, 3))
-        insane = ~np.isfinite(sums)
-        for array in (self._squares, self._products, self._rows):
-            array[insane] = 0.0
-        return int(insane.sum())
 
     def _slot(self, bin_: int) -> int:
         if self._calendar.n_slots == 7:

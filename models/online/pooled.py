@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, nested, scoped
+from tidecast.models.arrays import Arrays, nested, runs, scoped
 from tidecast.models.covariates import Calendar, Covariates
 from tidecast.models.online.adapted import CLIP, weight_level
 from tidecast.models.online.least_squares import HourlyLeastSquares
@@ -15,7 +15,6 @@ from tidecast.models.parts import (
     Parts,
     added,
     grouped,
-    over_leads,
     scaled,
     usual_parts,
     within,
@@ -26,6 +25,8 @@ from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 
 __all__ = ["PooledExpert"]
+
+Cells = NDArray[np.float32]  # (lead, cell, series)
 
 MOST_ROWS = 2000
 """Cells learnt from in a bin; of more, another part in every bin."""
@@ -61,13 +62,13 @@ class PooledExpert:
     def learn(self, window: Window, slab: Slab, covariates: Covariates) -> None:
         """Add the rows of the bin to every lead's model, and solve those of the bins ahead."""
         self._features.learn(slab.bin, slab.values, covariates)
-        look = self._features.look(window, covariates)
+        look = self._features.look(window, covariates, range(1, self._horizon + 1))
         stride = max(1, -(-len(slab.values) // MOST_ROWS))
         part = slice((slab.bin + slab.bin // 24) % stride, None, stride)
-        self._spread.learn(slab.values - self._mean(look, 1, 1, covariates.usual_now, slab.bin))
-        for lead in range(1, self._horizon + 1):
-            self._learn_lead(lead, look, slab, covariates, part)
-        self.resets += self._models.reset_insane()
+        said = self._mean(look, np.array([1]), slice(1), covariates.usual_now[None], slab.bin - 1)
+        self._spread.learn(slab.values - said[0])
+        for leads in runs(self._horizon, len(slab.values)):
+            self.resets += self._learn_some(leads, look, slab, covariates, part)
         self._said[slab.bin % self._horizon] = self._models.coefficients(slab.bin)
         self._said_at[slab.bin % self._horizon] = slab.bin
 
@@ -75,72 +76,88 @@ class PooledExpert:
         self, window: Window, covariates: Covariates
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return mean and scale, each (series, cell, lead); scale > 0."""
-        look = self._features.look(window, covariates)
+        look = self._features.look(window, covariates, range(1))
         mean = np.empty((*covariates.level.T.shape, self._horizon), np.float32)
-        for lead, usual in enumerate(covariates.usual_ahead, 1):
-            mean[:, :, lead - 1] = self._mean(look, 0, lead, usual, covariates.bin + lead).T
+        for leads in runs(self._horizon, len(covariates.level)):
+            usual = covariates.usual_ahead[leads]
+            said = self._mean(look, np.zeros(len(usual), np.int64), leads, usual, covariates.bin)
+            mean[:, :, leads] = said.transpose(2, 1, 0)
         return np.maximum(mean, 0.0), self._spread.over_leads(covariates.scale, self._horizon)
 
     def _mean(
-        self, look: FeatureLook, origin: int, lead: int, usual: NDArray[np.float32], target: int
-    ) -> NDArray[np.float32]:
-        """Return what is said, from ``origin`` bins ago, of the bin ``target``: (cell, series)."""
-        expected = usual + self._ratio_trust.of(lead) * look.shift(origin, usual)
-        matrix = look.matrix(origin, lead, expected, slice(None))
-        departure = self._departure(matrix, lead, target)
-        mean: NDArray[np.float32] = expected + self._trust.of(lead) * departure
+        self,
+        look: FeatureLook,
+        origins: NDArray[np.int64],
+        leads: slice,
+        usual: NDArray[np.float32],
+        origin_bins: NDArray[np.int64] | int,
+    ) -> Cells:
+        """Return what is said at some leads, from ``origins`` counted back from the newest bin."""
+        expected = usual + self._ratio_trust.of(leads)[:, None] * look.shift(origins, usual)
+        matrix = look.matrix(origins, _numbers(leads), expected, slice(None))
+        departure = self._departure(matrix, leads, origin_bins)
+        mean: Cells = expected + self._trust.of(leads)[:, None] * departure
         return mean
 
     def _departure(
-        self, matrix: NDArray[np.float32], lead: int, target: int
-    ) -> NDArray[np.float32]:
-        """Return the departures that the model of the time says of a bin: (cell, series)."""
-        terms = self._coefficients(lead, target)
-        return np.asarray((matrix * terms[:, None]).sum(axis=0))
+        self, matrix: NDArray[np.float32], leads: slice, origin_bins: NDArray[np.int64] | int
+    ) -> Cells:
+        """Return the departures that the models of the time say, of features (feature, ...)."""
+        bins = np.broadcast_to(origin_bins, matrix.shape[1])
+        return np.asarray((matrix * self._coefficients(leads, bins)[:, :, None]).sum(axis=0))
 
-    def _coefficients(self, lead: int, target: int) -> NDArray[np.float32]:
-        """Return the model of the time, (feature, series); 0 where there was none."""
-        place = (target - lead) % self._horizon
-        terms = self._said[place, :, lead - 1].T.astype(np.float32)
-        return terms if self._said_at[place] == target - lead else np.zeros_like(terms)
+    def _coefficients(self, leads: slice, bins: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the models of origins, (feature, lead, series); 0 where there was none."""
+        places = bins % self._horizon
+        terms = self._said[places, :, _numbers(leads) - 1]  # (lead, series, feature)
+        terms[self._said_at[places] != bins] = 0.0
+        return terms.transpose(2, 0, 1).astype(np.float32)
 
-    def _learn_lead(
-        self, lead: int, look: FeatureLook, slab: Slab, covariates: Covariates, part: slice
-    ) -> None:
-        """Learn the pair (origin so many bins ago, this bin) from a part of the cells."""
-        usual = covariates.usual_now
-        shift = look.shift(lead, usual)
-        expected = usual + self._ratio_trust.of(lead) * shift
-        matrix = look.matrix(lead, lead, expected, part)
-        departure = slab.values[part] - expected[part]
+    def _learn_some(
+        self, leads: slice, look: FeatureLook, slab: Slab, covariates: Covariates, part: slice
+    ) -> int:
+        """Learn pairs (origin so many bins ago, this bin) from a part of the cells.
+
+        Return how many models begin anew.
+        """
+        numbers, usual = _numbers(leads), covariates.usual_now
+        shift = look.shift(numbers, usual)
+        expected = usual + self._ratio_trust.of(leads)[:, None] * shift
+        matrix = look.matrix(numbers, numbers, expected, part)
+        expected, shift, usual = expected[:, part], shift[:, part], usual[part]
+        departure = slab.values[part] - expected
         weight = np.where(np.isfinite(departure), 1.0 / weight_level(covariates.level)[part], 0.0)
         reach = CLIP * self._features.week.deviation[part]
         came = np.clip(np.nan_to_num(departure), -reach, reach)
-        said = self._departure(matrix, lead, slab.bin)
-        self._trust.learn(lead, said, came, usual[part], weight)
-        away = came + expected[part] - usual[part]
-        self._ratio_trust.learn(lead, shift[part], away, usual[part], weight)
-        rows = matrix.astype(np.float64).transpose(2, 1, 0)  # (series, row, feature)
-        self._models.learn(lead, slab.bin, rows, came.T, weight.T)
+        said = self._departure(matrix, leads, slab.bin - numbers)
+        self._trust.learn(leads, said, came, usual, weight)
+        self._ratio_trust.learn(leads, shift, came + expected - usual, usual, weight)
+        rows = np.ascontiguousarray(matrix.transpose(3, 1, 0, 2), np.float64)
+        came, weight = came.transpose(2, 0, 1), weight.transpose(2, 0, 1)
+        return self._models.learn(leads, slab.bin, rows, came, weight)
 
     def explain(self, window: Window, covariates: Covariates, cell: int) -> Parts:
         """See `Expert.explain`: the adapted week, and the terms of the departure from it."""
         if cell >= self._features.n_cells:  # nothing was learnt yet
             return usual_parts(covariates, cell)
-        look = self._features.look(window, covariates)
-        leads = range(1, self._horizon + 1)
-        parts = [self._explain_lead(look, lead, covariates, cell) for lead in leads]
-        return within(over_leads(parts), 0.0, np.inf)
+        look = self._features.look(window, covariates, range(1))
+        leads = runs(self._horizon, len(covariates.level))
+        parts = [self._explain_some(look, some, covariates, cell) for some in leads]
+        joined = {name: np.concatenate([of[name] for of in parts]).T for name in parts[0]}
+        return within(joined, 0.0, np.inf)
 
-    def _explain_lead(
-        self, look: FeatureLook, lead: int, covariates: Covariates, cell: int
+    def _explain_some(
+        self, look: FeatureLook, leads: slice, covariates: Covariates, cell: int
     ) -> Parts:
-        """Return the parts of one lead, (series,) each."""
-        usual, level = covariates.usual_ahead[lead - 1], covariates.level[cell]
-        shift = self._ratio_trust.of(lead) * look.shift(0, usual)
-        week = {"level": level, "season": usual[cell] - level, "recent": shift[cell]}
-        matrix = look.matrix(0, lead, usual + shift, slice(cell, cell + 1))[:, 0]
-        trusted = self._trust.of(lead) * self._coefficients(lead, covariates.bin + lead)
+        """Return the parts of some leads, (lead, series) each."""
+        ahead, level = covariates.usual_ahead[leads], covariates.level[cell]
+        origins = np.zeros(len(ahead), np.int64)
+        shift = self._ratio_trust.of(leads)[:, None] * look.shift(origins, ahead)
+        week = {"level": level, "season": ahead[:, cell] - level, "recent": shift[:, cell]}
+        one = slice(cell, cell + 1)
+        matrix = look.matrix(origins, _numbers(leads), ahead + shift, one)[:, :, 0]
+        trusted = self._trust.of(leads) * self._coefficients(leads, covariates.bin + origins)
+        trusted = trusted.astype(np.float64)  # (feature, lead, series)
         # the first feature is what is expected of the target: its term is so much more of the week
         departure = grouped(matrix[1:] * trusted[1:], self._features.parts[1:])
         return added(scaled(week, 1.0 + trusted[0]), departure)
@@ -166,3 +183,8 @@ class PooledExpert:
             "trust": self._trust,
             "spread": self._spread,
         }
+
+
+def _numbers(leads: slice) -> NDArray[np.int64]:
+    """Return leads, from 1, of their places on an axis."""
+    return np.arange(leads.start or 0, leads.stop) + 1

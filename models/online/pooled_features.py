@@ -16,7 +16,8 @@ from tidecast.state.window import Window
 __all__ = ["PooledFeatures"]
 
 Values = NDArray[np.float32]
-Cells = NDArray[np.float32]  # (cell, series)
+Cells = NDArray[np.float32]  # (lead, cell, series)
+Bins = NDArray[np.int64]  # (lead,)
 
 RECENT = 3
 N_SEASONS = 7
@@ -33,6 +34,8 @@ SINCE_ORIGIN = (
     *(f"departure_{lag}" for lag in range(RECENT)),
     *("drift", "neighbours"),
 )
+SINCE = (*((DEPARTURE, lag) for lag in range(RECENT)), (DRIFT, 0), (NEAR, 0))
+"""What is kept that is a feature as it is, and of how many bins before the origin."""
 
 
 class PooledFeatures:
@@ -75,23 +78,26 @@ class PooledFeatures:
             window.append(bin_, added)
         self._told.append(bin_, covariates.told.T)
 
-    def look(self, window: Window, covariates: Covariates) -> FeatureLook:
-        """Return the features as they are at the end of the newest bin."""
-        return FeatureLook(self, window, covariates)
+    def look(self, window: Window, covariates: Covariates, origins: range) -> FeatureLook:
+        """Return the features as they are at the end of the newest bin, for late ``origins``.
 
-    def kept(self, lag: int) -> Values:
-        """Return what is kept of the bin ``lag`` before the newest: (kept, cell, series), finite.
-
-        The first axis is that of ``KEPT``.
+        Those are counted in bins back from the newest.
         """
-        return np.nan_to_num(np.stack([window.lag(lag) for window in self._kept.values()]))
+        return FeatureLook(self, window, covariates, origins)
 
-    def told(self, lag: int) -> Values:
-        """Return what covariates told at the end of the bin ``lag`` before the newest.
+    def kept(self, lags: Bins) -> Values:
+        """Return what is kept of the bins that many before the newest, finite.
 
-        It is (covariate, cell), finite.
+        It is (kept, lag, cell, series), and its first axis that of ``KEPT``.
         """
-        return np.nan_to_num(self._told.lag(lag).T)
+        return np.nan_to_num(np.stack([window.lags(lags) for window in self._kept.values()]))
+
+    def told(self, lags: Bins, cells: slice) -> Values:
+        """Return what covariates told at the end of the bins that many before the newest.
+
+        It is (covariate, lag, cell), finite.
+        """
+        return np.nan_to_num(self._told.lags(lags, cells).transpose(2, 0, 1))
 
     @property
     def n_cells(self) -> int:
@@ -123,9 +129,11 @@ class PooledFeatures:
 
 
 class FeatureLook:
-    """One look at the features: of any late origin, lead and choice of cells, for one bin only."""
+    """One look at the features: of late origins, any leads and choice of cells, for one bin."""
 
-    def __init__(self, of: PooledFeatures, window: Window, covariates: Covariates) -> None:
+    def __init__(
+        self, of: PooledFeatures, window: Window, covariates: Covariates, origins: range
+    ) -> None:
         self._of = of
         self._window = window
         self._level = np.abs(covariates.level).astype(np.float32)  # (cell, series)
@@ -133,88 +141,75 @@ class FeatureLook:
         mean = self._level.mean(axis=0) if len(self._level) else np.zeros(self._level.shape[1:])
         self._one = np.broadcast_to(mean, self._level.shape)
         self._root = np.sqrt(self._level * self._one)
-        self._seasonal: dict[int, Cells] = {}
-        self._kept: dict[int, Values] = {}
-        self._since: dict[int, Values] = {}
-        self._total: dict[int, Values] = {}
+        self._first = origins.start
+        self._kept = of.kept(np.arange(origins.start, origins.stop + RECENT - 1))
 
-    def shift(self, origin: int, usual: NDArray[np.float32]) -> Cells:
-        """Return what the ratio, at an origin so many bins ago, adds to a usual: (cell, series)."""
-        shift: Cells = usual * self._at(origin)[RATIO]
+    def shift(self, origins: Bins, usual: NDArray[np.float32]) -> Cells:
+        """Return what the ratio, at each origin, adds to a usual, which may be broadcast."""
+        shift: Cells = usual * self._at(RATIO, origins)
         return shift
 
-    def matrix(self, origin: int, lead: int, expected: Cells, cells: slice) -> Values:
-        """Return the features of ``cells`` for a pair (origin, lead): (feature, cell, series).
+    def matrix(self, origins: Bins, leads: Bins, expected: Cells, cells: slice) -> Values:
+        """Return the features of ``cells`` for pairs (origin, lead): (feature, lead, cell, series).
 
-        ``origin`` counts bins back from the newest; ``expected``, of all cells, is what
-        is expected of the target.
+        ``expected``, (lead, cell, series) and of all cells, is what is expected of the targets.
         """
-        target = expected[cells]
-        matrix = np.zeros((len(self._of.names), *target.shape), np.float32)
+        target = expected[:, cells]
+        matrix = np.empty((len(self._of.names), *target.shape), np.float32)
         matrix[0] = target
-        matrix[1] = target * self._at(origin)[RECENTLY, cells]
+        matrix[1] = target * self._at(RECENTLY, origins)[:, cells]
         for lag in range(RECENT):
-            matrix[2 + lag] = self._at(origin + lag)[EXPECTED, cells] - target
+            matrix[2 + lag] = self._at(EXPECTED, origins + lag)[:, cells] - target
         place = 2 + RECENT
-        for total in self._totals(origin, lead, expected):
-            matrix[place] = target * total
+        for total in self._totals(origins, leads, expected):
+            matrix[place] = target * total[:, None]
             place += 1
-        for lag in self._of.lags:
-            if lag >= lead:  # else it lies after the origin
-                np.subtract(self._lag(lag + origin - lead)[cells], target, out=matrix[place])
-            place += 1
-        seasonal = matrix[2 + RECENT : place]
+        end = place + len(self._of.lags)
+        known = self._before(self._of.lags, origins, leads, cells)
+        np.subtract(known, target, out=matrix[place:end])
+        seasonal = matrix[2 + RECENT : end]
         seasonal[np.isnan(seasonal)] = 0.0
-        end = place + len(SINCE_ORIGIN)
-        matrix[place:end] = self._since_origin(origin)[:, cells]
-        matrix[end:] = self._of.told(origin)[:, cells, None] * target
+        for own in (self._level, self._root, self._one):
+            matrix[end] = own[cells]
+            end += 1
+        for name, lag in SINCE:
+            matrix[end] = self._at(name, origins + lag)[:, cells]
+            end += 1
+        matrix[end:] = self._of.told(origins, cells)[..., None] * target
         return matrix
 
-    def _at(self, origin: int) -> Values:
-        """Return what was kept of the bin of an origin: (kept, cell, series), finite."""
-        if origin not in self._kept:
-            self._kept[origin] = self._of.kept(origin)
-        return self._kept[origin]
+    def _at(self, name: int, origins: Bins) -> Cells:
+        """Return what was kept of the bins of origins, finite."""
+        kept: Cells = self._kept[name, origins - self._first]
+        return kept
 
-    def _lag(self, lag: int) -> Cells:
-        """Return an earlier bin's values, no larger than is sane, NaN = missing."""
-        if lag not in self._seasonal:
-            self._seasonal[lag] = np.minimum(self._window.lag(lag), self._ceiling)
-        return self._seasonal[lag]
+    def _before(
+        self, lags: list[int], origins: Bins, leads: Bins, cells: slice = slice(None)
+    ) -> Values:
+        """Return the values so many bins before each target, no larger than is sane.
 
-    def _since_origin(self, origin: int) -> Values:
-        """Return the features that do not depend on the target: (feature, cell, series)."""
-        if origin not in self._since:
-            kept = self._at(origin)
-            lags = [self._at(origin + lag)[DEPARTURE] for lag in range(RECENT)]
-            fixed = [self._level, self._root, self._one]
-            self._since[origin] = np.stack([*fixed, *lags, kept[DRIFT], kept[NEAR]])
-        return self._since[origin]
+        They are (lag, lead, cell, series), NaN where missing or after the origin.
+        """
+        ahead = np.array(lags)[:, None] - leads
+        back = np.where(ahead >= 0, ahead + origins, -1)
+        return np.minimum(self._window.lags(back, cells), self._ceiling[cells])
 
-    def _totals(self, origin: int, lead: int, expected: Cells) -> list[Values | float]:
-        """Return how the series' totals went against what is expected, less 1: each (series,)."""
-        if origin not in self._total:
-            kept = self._at(origin)
-            self._total[origin] = _share(kept[DEPARTURE], kept[EXPECTED])
-        totals: list[Values | float] = [self._total[origin]]
-        for lag in self._of.wholes:
-            if lag < lead:
-                totals.append(0.0)
-                continue
-            away = self._lag(lag + origin - lead) - expected
-            away[np.isnan(away)] = 0.0
-            totals.append(_share(away, expected))
-        return totals
+    def _totals(self, origins: Bins, leads: Bins, expected: Cells) -> list[Values]:
+        """Return how totals went against what is expected, less 1: each (lead, series)."""
+        known = self._before(self._of.wholes, origins, leads)
+        away = [np.where(np.isnan(part), np.float32(0.0), part) for part in known - expected]
+        departed = _share(self._at(DEPARTURE, origins), self._at(EXPECTED, origins))
+        return [departed, *(_share(part, expected) for part in away)]
 
 
 def _share(part: Cells, whole: Cells) -> Values:
-    """Return the quotient of the sums over cells, within reason: (series,)."""
+    """Return the quotient of the sums over cells, within reason: (lead, series)."""
     share = _total(part) / np.fmax(_total(whole), np.float32(1e-9))
     clipped: Values = np.clip(share, LEAST_TOTAL, LARGEST_TOTAL).astype(np.float32)
     return clipped
 
 
 def _total(values: Cells) -> Values:
-    """Return the sums over cells, (series,): of the same bits however many series there are."""
-    total: Values = np.ascontiguousarray(values.T).sum(axis=-1)
+    """Return sums over cells, (lead, series): of the same bits however many series there are."""
+    total: Values = np.ascontiguousarray(values.swapaxes(1, 2)).sum(axis=-1)
     return total

@@ -15,7 +15,7 @@ KEPT = 0.99
 PRIOR = 0.003
 """What a trust of 1 counts for at first, in squares of the usual."""
 
-Cells = NDArray[np.floating]  # (cell, series)
+Cells = NDArray[np.floating]  # (lead, cell, series)
 
 
 class Trust:
@@ -28,17 +28,20 @@ class Trust:
         self._kept = KEPT ** (1.0 / bins_per_slot)
         self._sums = np.zeros((3, n_series, horizon))  # said x came, said x said, usual x usual
 
-    def of(self, lead: int) -> NDArray[np.float32]:
-        """Return the factors of a lead: (series,)."""
-        agreed, said, usual = self._sums[:, :, lead - 1]
+    def of(self, leads: slice) -> NDArray[np.float32]:
+        """Return the factors of some leads: (lead, series)."""
+        agreed, said, usual = self._sums[:, :, leads]
         prior = PRIOR * usual + 1e-9
-        return np.asarray(np.clip((agreed + prior) / (said + prior), 0.0, 1.0), np.float32)
+        return np.asarray(np.clip((agreed + prior) / (said + prior), 0.0, 1.0), np.float32).T
 
-    def learn(self, lead: int, said: Cells, came: Cells, usual: Cells, weight: Cells) -> None:
-        """Hold what was ``said`` of a bin, so many bins before, against what ``came``."""
+    def learn(self, leads: slice, said: Cells, came: Cells, usual: Cells, weight: Cells) -> None:
+        """Hold what was ``said`` of a bin, so many bins before, against what ``came``.
+
+        All but ``weight`` may be broadcast.
+        """
         pairs = ((said, came), (said, said), (usual, usual))
-        sums = np.stack([(weight * one * other).sum(axis=0) for one, other in pairs])
-        self._sums[:, :, lead - 1] = self._kept * self._sums[:, :, lead - 1] + sums
+        sums = np.stack([(weight * one * other).sum(axis=1).T for one, other in pairs])
+        self._sums[:, :, leads] = self._kept * self._sums[:, :, leads] + sums
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""

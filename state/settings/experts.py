@@ -18,5 +18,6 @@ DEFAULT_EXPERTS = (
 EXPERT_NAMES = (
     *DEFAULT_EXPERTS,
     *("croston", "last_value", "snarimax", "starima", "geographic"),
+    *("hoeffding_tree", "forest", "knn"),
 )
 """All there are; `tidecast.models.experts` has one of each name."""

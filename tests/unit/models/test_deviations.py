@@ -35,7 +35,18 @@ def test_what_is_missing_deviates_by_nothing_and_moves_no_mean() -> None:
 
 def test_a_unit_that_grows_tells_by_how_much() -> None:
     deviations = learnt(*[0.0] * 50, 1.0)
-    assert np.allclose(deviations.widen(np.array([[10.0, 100.0]])), 0.1, atol=0.01)
+    assert np.allclose(deviations.widen(np.array([[1.5, 100.0]])), 0.66, atol=0.02)
+
+
+def test_an_absurd_value_sets_neither_unit_nor_mean() -> None:
+    plain, odd = learnt(*[1.0, -1.0] * 50), learnt(*[1.0, -1.0] * 50, -9999.0)
+    asked = np.array([[0.5, 100.5]])
+    assert (odd.of(asked) > 0.4 * plain.of(asked)).all()
+
+
+def test_a_unit_that_is_too_small_grows_within_a_few_bins() -> None:
+    grown = learnt(*[0.0] * 50, 1.0, *[64.0] * 7)
+    assert grown.of(np.array([[32.0, 132.0]]))[0, 0] < 0.6
 
 
 def test_new_cells_deviate_by_nothing() -> None:

@@ -23,9 +23,9 @@ from tidecast.state.slabs import Slab
 
 CELLS = [Cell(f"region {n}", "all") for n in range(6)]
 POSITIONS = {cell.region: (50.0 + n, 5.0) for n, cell in enumerate(CELLS)}
-HOURS = ForecastProfile(
-    ("demand", "traffic"), BinGrid(HOUR), 5, (0.1, 0.5, 0.9), (6, 24), tuple(EXPERTS)
-)
+WITHOUT_TERMS = {"hoeffding_tree", "forest", "knn"}
+ASKED = tuple(name for name in EXPERTS if name not in WITHOUT_TERMS)
+HOURS = ForecastProfile(("demand", "traffic"), BinGrid(HOUR), 5, (0.1, 0.5, 0.9), (6, 24), ASKED)
 DAYS = replace(HOURS, series=("demand",), grid=BinGrid("day"), season_lengths=(7,))
 FIRST_DAY = date(2023, 9, 1).toordinal() - date(1970, 1, 1).toordinal()
 Values = NDArray[np.float64]
@@ -60,7 +60,7 @@ def hourly() -> tuple[Forecaster, Forecast]:
     """A forecaster of which every expert is awake."""
     model = Forecaster(HOURS)
     forecast = run(model, rhythm(180))
-    assert set(forecast.weights) == set(EXPERTS)
+    assert set(forecast.weights) == set(ASKED)
     return model, forecast
 
 
@@ -83,7 +83,7 @@ def test_hardly_anything_is_left_over(hourly: tuple[Forecaster, Forecast]) -> No
 
 def test_experts_are_told_with_their_shares(hourly: tuple[Forecaster, Forecast]) -> None:
     told = explain(hourly[0])
-    mixed = sum(told.weights[name] * told.said[name] for name in EXPERTS)
+    mixed = sum(told.weights[name] * told.said[name] for name in ASKED)
     assert np.allclose(sum(told.weights.values()), 1.0)
     assert np.allclose(mixed, told.mean, rtol=1e-5)
 

@@ -21,6 +21,7 @@ from tidecast.state.window import Window
 MONDAY = 480_024 - 480_024 % 24 + 24 * 2  # a bin number whose local hour is 0
 SEASON = 6
 Values = NDArray[np.float64]
+Singles = NDArray[np.float32]
 
 
 def around(usual: float, n_cells: int = 2) -> Covariates:
@@ -80,9 +81,18 @@ def hourly(grid: BinGrid | None = None) -> HourlyLeastSquares:
     return HourlyLeastSquares(1, 1, 2, Calendar(grid or BinGrid(HOUR)))
 
 
+def learn_rows(
+    models: HourlyLeastSquares, bin_: int, features: Values, targets: Values, weights: Values
+) -> int:
+    """Learn features (1, row, feature), targets and weights (1, row), of the only lead."""
+    rows = features.transpose(0, 2, 1)[:, None]
+    return models.learn(slice(1), bin_, rows, targets[:, None], weights[:, None])
+
+
 def learn(models: HourlyLeastSquares, bin_: int, truth: list[float], n_rows: int = 4000) -> None:
     features = rows(n_rows, seed=bin_)
-    models.learn(1, bin_, features, features @ np.array(truth), np.ones((1, n_rows)))
+    targets = features @ np.array(truth)
+    assert learn_rows(models, bin_, features, targets, np.ones((1, n_rows))) == 0
 
 
 def test_coefficients_are_those_of_least_squares() -> None:
@@ -119,26 +129,26 @@ def test_rows_without_weight_teach_nothing() -> None:
     models = hourly()
     learn(models, MONDAY, [2.0, -1.0])
     before = {name: array.tobytes() for name, array in models.snapshot().items()}
-    models.learn(1, MONDAY, rows(9), np.full((1, 9), 1e9), np.zeros((1, 9)))
+    learn_rows(models, MONDAY, rows(9), np.full((1, 9), 1e9), np.zeros((1, 9)))
     assert {name: array.tobytes() for name, array in models.snapshot().items()} == before
 
 
 def test_sums_that_are_not_finite_are_thrown_away() -> None:
     models = hourly()
-    models.learn(1, MONDAY, np.full((1, 9, 2), np.nan), np.ones((1, 9)), np.ones((1, 9)))
-    assert models.reset_insane() == 1
+    ones = np.ones((1, 9))
+    assert learn_rows(models, MONDAY, np.full((1, 9, 2), np.nan), ones, ones) == 1
     assert np.isfinite(models.coefficients(MONDAY)).all()
-    assert models.reset_insane() == 0
+    assert learn_rows(models, MONDAY, rows(9), ones, ones) == 0
 
 
 def test_trust_falls_to_the_share_of_departures_that_came_true() -> None:
     trust = Trust(n_series=1, horizon=2, bins_per_slot=1)
-    assert trust.of(1).tolist() == [1.0]
-    said, usual, weight = np.full((5, 1), 4.0), np.full((5, 1), 10.0), np.ones((5, 1))
+    assert trust.of(slice(2)).tolist() == [[1.0], [1.0]]
+    said, usual, weight = np.full((1, 5, 1), 4.0), np.full((5, 1), 10.0), np.ones((1, 5, 1))
     for _ in range(50):
-        trust.learn(1, said, 0.25 * said, usual, weight)
-    assert abs(trust.of(1)[0] - 0.25) < 0.02
-    assert trust.of(2).tolist() == [1.0]
+        trust.learn(slice(1), said, 0.25 * said, usual, weight)
+    assert abs(trust.of(slice(1)).item() - 0.25) < 0.02
+    assert trust.of(slice(1, 2)).tolist() == [[1.0]]
 
 
 def profile(horizon: int = 3) -> ForecastProfile:
@@ -175,6 +185,39 @@ def shocks(n_bins: int, n_cells: int, kept: float = 0.8) -> Values:
     return values
 
 
+def matrix(run: Run, covariates: Covariates, origin: int, lead: int, expected: Singles) -> Singles:
+    """Return the features of one pair: (feature, cell, series)."""
+    look = run.features.look(run.window, covariates, range(origin, origin + 1))
+    pair = np.array([origin]), np.array([lead])
+    return look.matrix(*pair, expected[None], slice(None))[:, 0]
+
+
+def test_features_of_many_pairs_are_those_of_each() -> None:
+    run, leads = Run(shocks(60, 5)), np.array([2, 3])
+    expected = np.random.default_rng(3).normal(100.0, 5.0, (2, 5, 1)).astype(np.float32)
+    for origins, backs in ((range(1), np.zeros(2, np.int64)), (range(1, 4), leads)):
+        look = run.features.look(run.window, run.covariates, origins)
+        found = look.matrix(backs, leads, expected, slice(1, None, 2))
+        for place, (origin, lead) in enumerate(zip(backs.tolist(), leads.tolist(), strict=True)):
+            one = matrix(run, run.covariates, origin, lead, expected[place])
+            assert found[:, place].tobytes() == one[:, 1::2].tobytes()
+
+
+def test_models_of_many_leads_learn_as_each_alone() -> None:
+    random, calendar = np.random.default_rng(4), Calendar(BinGrid(HOUR))
+    together, alone = (HourlyLeastSquares(2, 3, 4, calendar) for _ in range(2))
+    for bin_ in range(MONDAY, MONDAY + 30):
+        rows, y, w = (random.random((2, 3, *shape)) for shape in ((4, 20), (20,), (20,)))
+        w[:, 1, :5] = 0.0
+        together.learn(slice(3), bin_, rows, y, w)
+        for lead in range(3):
+            own = slice(lead, lead + 1)
+            alone.learn(own, bin_, rows[:, own], y[:, own], w[:, own])
+    found, expected = together.coefficients(bin_), alone.coefficients(bin_)
+    assert np.allclose(found, expected, rtol=1e-9)
+    assert found.any()
+
+
 def test_features_of_a_pair_read_nothing_after_their_origin() -> None:
     values = shocks(60, 3)
     later = values.copy()
@@ -182,10 +225,8 @@ def test_features_of_a_pair_read_nothing_after_their_origin() -> None:
     one, other = Run(values[:-1]), Run(later)
     expected = np.full((3, 1), 100.0, np.float32)
     for lead in range(2, 4):
-        then = one.features.look(one.window, one.covariates)
-        now = other.features.look(other.window, one.covariates)
-        before = then.matrix(lead - 1, lead, expected, slice(None))
-        after = now.matrix(lead, lead, expected, slice(None))
+        before = matrix(one, one.covariates, lead - 1, lead, expected)
+        after = matrix(other, one.covariates, lead, lead, expected)
         assert before.tobytes() == after.tobytes()
 
 
@@ -195,10 +236,7 @@ def test_features_read_the_values_at_their_origin() -> None:
     other[-2] += 5.0
     one, two = Run(values), Run(other)
     expected = np.full((3, 1), 100.0, np.float32)
-    matrices = [
-        run.features.look(run.window, one.covariates).matrix(1, 1, expected, slice(None))
-        for run in (one, two)
-    ]
+    matrices = [matrix(run, one.covariates, 1, 1, expected) for run in (one, two)]
     place = one.features.names.index("departure_0")
     assert np.allclose((matrices[1] - matrices[0])[place], 5.0, atol=0.5)
 
