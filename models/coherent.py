@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tidecast.models.aggregates import Hierarchy
 from tidecast.models.arrays import Arrays, finite, grown, nested, scoped
 from tidecast.models.effects import TELLING
+from tidecast.models.explain import Explanation
 from tidecast.models.forecaster import Forecast, Forecaster, Opinion, Part, Totals
 from tidecast.models.outlook import Moves
 from tidecast.models.periodic.refits import Refits
@@ -82,10 +83,33 @@ class CoherentForecaster:
             self.totals.amend(Slab(slab.bin, sums, revision=slab.revision))
         return self.cells.correct(slab)
 
+    def explain(self, cell: Cell, cells: Sequence[Cell], positions: Positions) -> Explanation:
+        """Return what the last forecast of a cell, or of a node, is made of.
+
+        A node is named with `ALL` for what it is summed over; see `Forecaster.explain`.
+
+        Raises
+        ------
+        LookupError
+            When there is no such cell or node, or nothing was forecast of it.
+        """
+        if cell in cells:
+            return self.cells.explain(cells.index(cell), cells, positions)
+        self._hierarchy.see(cells)
+        nodes = self._hierarchy.nodes
+        if cell in nodes:
+            return self.totals.explain(nodes.index(cell), nodes, positions)
+        raise LookupError(f"there is no cell {cell}")
+
     @property
     def refits(self) -> Refits:
         """The refits of the experts of cells; those of sums have none."""
         return self.cells.refits
+
+    @property
+    def n_cells(self) -> int:
+        """Cells that were forecast so far."""
+        return self.cells.n_cells
 
     @property
     def actions(self) -> Mapping[str, NDArray[np.int64]]:

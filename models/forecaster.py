@@ -16,6 +16,7 @@ from tidecast.models.counts import Counts
 from tidecast.models.covariates import Calendar, Covariates
 from tidecast.models.dispersion import Dispersion
 from tidecast.models.experts import make_experts
+from tidecast.models.explain import Explanation, Issued, explained
 from tidecast.models.outlook import Moves
 from tidecast.models.pending import Due, Pending
 from tidecast.models.periodic.refits import Refits
@@ -194,6 +195,11 @@ class Forecaster:
         return Refits(self.experts, self._refits_at_once)
 
     @property
+    def n_cells(self) -> int:
+        """Cells that were forecast so far."""
+        return self._window.n_cells
+
+    @property
     def actions(self) -> Mapping[str, NDArray[np.int64]]:
         """What the guards did so far: see `tidecast.models.actions`; each (series,)."""
         return self._surroundings.actions
@@ -203,6 +209,37 @@ class Forecaster:
         """How often each expert threw away state that was no longer sane, or began anew."""
         own = zip(self.experts, self._watch.resets.tolist(), strict=True)
         return {expert.name: expert.resets + anew for expert, anew in own}
+
+    def explain(
+        self, number: int, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]
+    ) -> Explanation:
+        """Return what the last forecast of a cell, by its number, is made of.
+
+        ``cells`` and ``positions`` are those of the last `step`. Nothing is changed by it, and a
+        restored forecaster says the same.
+
+        Raises
+        ------
+        LookupError
+            When nothing was forecast of the cell.
+        """
+        origin = -1 if self._window.last_bin is None else self._window.last_bin
+        means = self._said_from(origin, number)
+        covariates = self._surroundings.known_after(origin, cells, positions)
+        weights = of_cells(self._blend.weights(), size_of(covariates.level.T))[:, :, number]
+        ceiling = self._surroundings.ceiling[number]
+        about = self.profile.series, origin
+        issued = Issued(*about, means, weights, covariates.level[number], ceiling)
+        experts = {e.name: e.explain(self._window, covariates, number) for e in self.experts}
+        return explained(issued, experts, self._surroundings.explain_factor(origin, number))
+
+    def _said_from(self, origin: int, number: int) -> Values:
+        """Return what was said of a cell at an origin, (1 + expert, series, lead)."""
+        leads = range(1, self.profile.horizon + 1)
+        dues = [d for lead in leads for d in self.said_of(origin + lead) if d.lead == lead]
+        if not dues or number >= dues[0].means.shape[-1]:
+            raise LookupError(f"nothing was forecast of cell {number}")
+        return np.stack([due.means[:, :, number] for due in dues], axis=-1)
 
     def said_of(self, bin_: int) -> tuple[Due, ...]:
         """Return what was forecast of ``bin_`` so far, a lead each; ask before it closes."""

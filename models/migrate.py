@@ -55,6 +55,7 @@ LAYOUTS: Mapping[str, Layout] = {
     "surroundings/outlook/effects/*": Layout(0),
     "surroundings/outlook/factors/values": Layout(2, np.nan),
     "surroundings/actions/counts": Layout(1),
+    "surroundings/usual_now": Layout(1),
     "blend/products": Layout(0),
     "blend/seen": Layout(0),
     "dispersion/*": Layout(1),

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from tidecast.models.arrays import Arrays, grown, nested, scoped
 from tidecast.models.covariates import Calendar
 from tidecast.models.deviations import Deviations
-from tidecast.models.effects import TELLING, Effects
+from tidecast.models.effects import LARGEST, TELLING, Effects
 from tidecast.models.feed import Feed
 from tidecast.models.holiday_terms import HolidayTerms
+from tidecast.models.parts import Parts, grouped, over_leads, within
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.usual import UsualWeek
 from tidecast.state.cells import Cell
@@ -82,10 +83,7 @@ class Outlook:
             return
         n_cells, bins = len(slab.values), range(slab.bin, slab.bin + 1)
         level, reach = grown(level, n_cells), grown(reach, n_cells, fill=np.inf)
-        if self._columns_of != (self._known.covariates, n_cells):
-            self._columns_of = self._known.covariates, n_cells
-            self._columns = self._known.columns(cells)
-            self._holidays.meet(cells)
+        self.meet(cells)
         known = self._known_of(bins, slab.bin)[:, 0]
         fixed = np.ones(len(self._holidays.prior))
         self._effects.rescale(np.concatenate([fixed, self._deviations.widen(known)]))
@@ -107,6 +105,13 @@ class Outlook:
         if self._factors.last_bin is None:
             return np.ones((1, 1), np.float32)
         return self._factors.lag(0)
+
+    def meet(self, cells: Sequence[Cell]) -> None:
+        """Find out what is known of ``cells``, if there is more than before, or are more."""
+        if self._columns_of != (self._known.covariates, len(cells)):
+            self._columns_of = self._known.covariates, len(cells)
+            self._columns = self._known.columns(cells)
+            self._holidays.meet(cells)
 
     def without(self, bin_: int, values: Cells) -> Cells:
         """Return the values of a bin as they would have come without what moved it.
@@ -135,6 +140,19 @@ class Outlook:
             for lead, bin_ in enumerate(bins)
         ]
         return np.stack(factors).astype(np.float32)
+
+    def explain(self, origin: int, usual: UsualWeek, level: Cells, cell: int) -> Parts:
+        """Return what moves the factors of a cell, as `ahead` gives them, from 1."""
+        if not self.names:
+            return {}
+        bins = range(origin + 1, origin + 1 + self._horizon)
+        known = self._known_of(bins, origin)
+        parts = ["calendar"] * len(self._holidays.prior) + ["covariate"] * len(known)
+        leads = []
+        for lead, bin_ in enumerate(bins):
+            terms = self._terms(bin_, known[:, lead], usual, level)[:, cell]
+            leads.append(grouped(self._effects.moves(terms), parts))
+        return within(over_leads(leads), -1.0, LARGEST - 1.0)
 
     def _known_of(self, bins: range, origin: int) -> NDArray[np.float64]:
         """Return the covariates of bins as known at an origin: (covariate, bin, cell)."""

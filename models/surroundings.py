@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from tidecast.models.guard import Guard
 from tidecast.models.kin import LARGEST, Kin
 from tidecast.models.neighbours import cell_neighbours
 from tidecast.models.outlook import Moves, Outlook
+from tidecast.models.parts import Parts
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.told import Told
 from tidecast.models.usual import UsualWeek
@@ -40,6 +42,7 @@ class Surroundings:
         self._actions = Actions(profile.n_series)
         self._known_places = (-1, -1)  # cells and positions that the neighbours are of
         self._neighbours = cell_neighbours((), {})
+        self._usual_now = np.zeros((0, profile.n_series), np.float32)
 
     @property
     def level(self) -> NDArray[np.float64]:
@@ -76,11 +79,7 @@ class Surroundings:
         what ``moves`` the values. Of the values that
         are learnt from, NaN are missing or suspended.
         """
-        if self._known_places != (len(cells), len(positions)):
-            self._known_places = (len(cells), len(positions))
-            self._neighbours = cell_neighbours(cells, positions)
-            self._usual.relate(Kin.of(cells, positions))
-            self._guard.grow(len(cells))
+        self._place(cells, positions)
         if moves is None:
             demand = Slab(slab.bin, finite(slab.demand))
             believed = self.level, self.ceiling
@@ -90,24 +89,50 @@ class Surroundings:
         admitted = self._admit(slab)
         self._usual.note(slab.bin, np.isfinite(admitted))
         level = self.level
-        usual_now = self._usual.of(range(slab.bin, slab.bin + 1), level)[0]
+        self._usual_now = self._usual.of(range(slab.bin, slab.bin + 1), level)[0]
         self._usual.learn(slab.bin, admitted, level)
-        ahead = range(slab.bin + 1, slab.bin + 1 + self._horizon)
-        covariates = Covariates(
-            bin=slab.bin,
+        told = self._told.at(slab.bin, cells)
+        return Slab(slab.bin, admitted), replace(self._covariates(slab.bin, moves), told=told)
+
+    def _place(self, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]) -> None:
+        """Find neighbours and kin of cells anew, if there are more, or more is known of where."""
+        if self._known_places != (len(cells), len(positions)):
+            self._known_places = (len(cells), len(positions))
+            self._neighbours = cell_neighbours(cells, positions)
+            self._usual.relate(Kin.of(cells, positions))
+            self._guard.grow(len(cells))
+
+    def _covariates(self, bin_: int, moves: Moves | None = None) -> Covariates:
+        """Return what is known after a bin, the last one that was observed."""
+        ahead, level = range(bin_ + 1, bin_ + 1 + self._horizon), self.level
+        return Covariates(
+            bin=bin_,
             calendar=self._calendar,
             neighbours=self._neighbours,
             level=level,
             scale=self._guard.scale,
-            usual_now=usual_now,
+            usual_now=self._usual_now,
             usual_ahead=self._usual.of(ahead, level),
             factor_now=self._outlook.now,
             factor_ahead=(
-                self._outlook.ahead(slab.bin, self._usual, level) if moves is None else moves.ahead
+                self._outlook.ahead(bin_, self._usual, level) if moves is None else moves.ahead
             ),
-            told=self._told.at(slab.bin, cells),
         )
-        return Slab(slab.bin, admitted), covariates
+
+    def known_after(
+        self, bin_: int, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]
+    ) -> Covariates:
+        """Return again what `observe` did of the last bin, also when restored since.
+
+        Without what covariates told of the bin: who wanted to know it has learnt it then.
+        """
+        self._place(cells, positions)
+        self._outlook.meet(cells)
+        return self._covariates(bin_)
+
+    def explain_factor(self, bin_: int, cell: int) -> Parts:
+        """Return what moves ``factor_ahead`` of a cell from 1, as `known_after` gave it."""
+        return self._outlook.explain(bin_, self._usual, self.level, cell)
 
     def _admit(self, slab: Slab) -> NDArray[np.float64]:
         """Return the values that may be learnt from, (cell, series), NaN = none.
@@ -144,12 +169,14 @@ class Surroundings:
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
-        return nested({name: part.snapshot() for name, part in self._parts().items()})
+        parts = {name: part.snapshot() for name, part in self._parts().items()}
+        return {**nested(parts), "usual_now": self._usual_now}
 
     def restore(self, arrays: Arrays) -> None:
         """Become the surroundings that ``snapshot`` was taken of."""
         for name, part in self._parts().items():
             part.restore(scoped(arrays, name))
+        self._usual_now = arrays["usual_now"].copy()
 
     def _parts(self) -> dict[str, Guard | Feed | UsualWeek | Outlook | Told | Actions]:
         return {

@@ -10,6 +10,7 @@ from river.time_series import HoltWinters
 
 from tidecast.models.arrays import Arrays, grown
 from tidecast.models.covariates import Covariates
+from tidecast.models.parts import Parts
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.spread import Spread
 from tidecast.state.slabs import Slab
@@ -133,6 +134,26 @@ class HoltWintersExpert:
             level[insane], trend[insane], seasons[:, insane] = 0.0, 0.0, 0.0
             self._age[insane] = 0
             self._put(level, trend, seasons)
+
+    def explain(self, window: Window, covariates: Covariates, cell: int) -> Parts:
+        """See `Expert.explain`: the components; those of a cell that has not started are 0."""
+        n_cells = len(covariates.level)
+        is_started = grown(self._started, n_cells)[cell]
+        level, trend, seasons = (np.where(is_started, c, 0.0) for c in self._of(cell, n_cells))
+        level = np.where(is_started, level, covariates.level[cell])
+        leads = np.arange(self._horizon)
+        season = seasons[leads % self._season] if self._season else 0.0 * leads[:, None] * trend
+        return {
+            "level": np.repeat(level[:, None], self._horizon, axis=1),
+            "trend": trend[:, None] * (leads + 1.0),
+            "season": season.T,
+        }
+
+    def _of(self, cell: int, n_cells: int) -> tuple[Cells, Cells, Cells]:
+        """Return the components of a cell: (series,), (series,), (season, series)."""
+        level, trend, seasons = self._components()
+        level, trend = grown(level, n_cells), grown(trend, n_cells)
+        return level[cell], trend[cell], grown(seasons, n_cells, axis=1)[:, cell]
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays, grown
 from tidecast.models.covariates import Covariates
+from tidecast.models.parts import Parts
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.spread import Spread
 from tidecast.state.slabs import Slab
@@ -59,6 +60,12 @@ class SeasonalNaive:
             back = season * max(1, -(-bins_ahead // season)) - bins_ahead
             value = np.where(np.isfinite(value), value, window.lag(back))
         return value
+
+    def explain(self, window: Window, covariates: Covariates, cell: int) -> Parts:
+        """See `Expert.explain`: the level, and how far a season ago, or the last value, was off."""
+        mean = self.forecast(window, covariates)[0][:, cell].astype(np.float64)
+        level = np.broadcast_to(covariates.level[cell][:, None], mean.shape)
+        return {"level": level, "season": mean - level}
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays, grown, nested, scoped
 from tidecast.models.covariates import Covariates
+from tidecast.models.parts import Parts
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.spread import Spread
 from tidecast.state.slabs import Slab
@@ -78,6 +79,12 @@ class TSB:
 
     def _grow(self, n_cells: int) -> None:
         self._state = {name: grown(array, n_cells) for name, array in self._state.items()}
+
+    def explain(self, window: Window, covariates: Covariates, cell: int) -> Parts:
+        """See `Expert.explain`: chance x size is the level, the rhythm makes the season of it."""
+        level = grown(self._mean, len(covariates.level))[cell][:, None]
+        rhythm = _rhythm(covariates.usual_ahead, covariates.level).T  # (series, lead)
+        return {"level": np.broadcast_to(level, rhythm.shape), "season": level * (rhythm - 1.0)}
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
