@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays, grown, nested, scoped
 from tidecast.models.covariates import Calendar
-from tidecast.models.usual import UsualWeek
+from tidecast.models.slots import SlotMeans
 
 __all__ = ["Counts"]
 
@@ -50,7 +50,8 @@ class Counts:
     """
 
     def __init__(self, calendar: Calendar, n_series: int) -> None:
-        self._week = UsualWeek(calendar, n_series)  # of 1 / n
+        self._calendar = calendar
+        self._week = SlotMeans(calendar, n_series)  # of 1 / n
         self._parts = np.zeros((2, 0, n_series))  # of 1 / n: sum and weight
         self._sizes = np.zeros((len(RATIOS), 0, n_series))  # of errors, sums
         self._seen = np.zeros((0, n_series))
@@ -111,7 +112,10 @@ class Counts:
         """
         if not self.ratio.any():
             return np.ones((len(self.ratio), 1, 1), np.float32)
-        return self._root(self._week.of(bins, self._usual(n_cells))).transpose(2, 1, 0)
+        usual = self._usual(n_cells).astype(np.float32)
+        slots = [self._calendar.slot(bin_) for bin_ in bins]
+        parts = {slot: self._week.mean(slot, usual) for slot in dict.fromkeys(slots)}
+        return self._root(np.stack([parts[slot] for slot in slots])).transpose(2, 1, 0)
 
     def _root(self, part: Cells) -> Spread:
         return np.sqrt(1.0 + self.ratio * part).astype(np.float32)

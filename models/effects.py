@@ -11,7 +11,7 @@ from tidecast.models.arrays import Arrays, grown
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.settings.base import DAY
 
-__all__ = ["Effects"]
+__all__ = ["LARGEST", "Effects"]
 
 Cells = NDArray[np.float64]  # (cell, series)
 Terms = NDArray[np.float64]  # (term, cell, series)
@@ -73,6 +73,10 @@ class Effects:
             return np.ones(terms.shape[1:])
         moved = np.einsum("kcs,sk->cs", terms, self._effects)
         return np.asarray(np.clip(1.0 + moved, 0.0, LARGEST))
+
+    def moves(self, terms: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what each of the ``terms`` of a cell, (term, series), adds to the factor 1."""
+        return np.asarray(terms * self._effects.T)
 
     def learn(self, values: Cells, usual: Cells, terms: Terms) -> None:
         """Take in a bin: values, NaN = missing, what was usual of it, and its terms.

@@ -14,6 +14,7 @@ from tidecast.models.online.croston import Croston
 from tidecast.models.online.geographic import GeographicExpert
 from tidecast.models.online.holt_winters import HoltWintersExpert
 from tidecast.models.online.last_value import LastValue
+from tidecast.models.online.leading import LeadingExpert
 from tidecast.models.online.linear import LinearExpert
 from tidecast.models.online.pooled import PooledExpert
 from tidecast.models.online.sampled import ForestExpert, NearestExpert, TreeExpert
@@ -22,6 +23,7 @@ from tidecast.models.online.snarimax import SnarimaxExpert
 from tidecast.models.online.starima import StarimaExpert
 from tidecast.models.online.time_of_week import TimeOfWeek
 from tidecast.models.online.tsb import TSB
+from tidecast.models.parts import Parts
 from tidecast.models.periodic.trees import TreesExpert
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.errors import SettingsError
@@ -37,7 +39,8 @@ class Expert(Protocol):
     Laws, which `tests/contract/test_experts.py` holds every expert to: inputs are not changed; a
     forecast is finite whatever came before (no cells, only NaN, huge values), or NaN for a whole
     series while the expert sleeps; new cells are welcome at any bin; memory does not grow with
-    bins; a restored expert goes on as the one the snapshot was taken of, to the byte.
+    bins; a restored expert goes on as the one the snapshot was taken of, to the byte; parts add up
+    to the mean, but for the last digits of a float32, and asking for them changes nothing.
     """
 
     name: str
@@ -51,6 +54,12 @@ class Expert(Protocol):
         self, window: Window, covariates: Covariates
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return mean and scale, each (series, cell, lead); scale > 0."""
+
+    def explain(self, window: Window, covariates: Covariates, cell: int) -> Parts:
+        """Return what the forecast of a cell is made of: its parts, which add up to the mean.
+
+        Asked after ``forecast``, of the same things. NaN for a series while the expert sleeps.
+        """
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
@@ -69,6 +78,7 @@ EXPERTS: dict[str, Callable[[ForecastProfile], Expert]] = {
         PooledExpert,
         TSB,
         TreesExpert,
+        LeadingExpert,
         Croston,
         LastValue,
         SnarimaxExpert,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tidecast.models.coherent import CoherentForecaster
+from tidecast.models.explain import Explanation
 from tidecast.models.forecaster import Forecast, Forecaster
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import Scores
@@ -71,6 +72,22 @@ class ForecastFold:
             return Closed(slab, cells, self.forecaster.correct(slab, cells))
         scores, forecast = self.forecaster.step(slab, cells, self._positions.of(cells))
         return Closed(slab, cells, scores, forecast)
+
+    @property
+    def known_cells(self) -> Sequence[Cell]:
+        """The cells that were forecast so far, in their order."""
+        return self.slabs.cells.cells[: self.forecaster.n_cells]
+
+    def explain(self, cell: Cell) -> Explanation:
+        """Return what the last forecast of a cell, or of a sum of cells, is made of.
+
+        Raises
+        ------
+        LookupError
+            When nothing was forecast of it; see `CoherentForecaster.explain`.
+        """
+        cells = self.known_cells
+        return self.forecaster.explain(cell, cells, self._positions.of(cells))
 
     @property
     def is_waiting(self) -> bool:

@@ -16,6 +16,8 @@ from tidecast.models.counts import Counts
 from tidecast.models.covariates import Calendar, Covariates
 from tidecast.models.dispersion import Dispersion
 from tidecast.models.experts import make_experts
+from tidecast.models.explain import Explanation, Issued, explained
+from tidecast.models.outlook import Moves
 from tidecast.models.pending import Due, Pending
 from tidecast.models.periodic.refits import Refits
 from tidecast.models.profile import ForecastProfile
@@ -76,14 +78,14 @@ class Opinion:
     """What the blend thinks before anything is given out.
 
     ``means`` are (expert, series, cell, lead), ``mean`` and ``scale``, the blend's, without the
-    axis of experts; ``weights`` as in `Forecast`. ``factor`` is that of what is known ahead.
+    axis of experts; ``weights`` as in `Forecast`. ``moves`` is what is known ahead.
     """
 
     origin_bin: int
     means: Values
     mean: Values
     scale: Values
-    factor: Values
+    moves: Moves
     weights: dict[str, Values]
 
 
@@ -138,12 +140,19 @@ class Forecaster:
         return scores, self.issue(opinion, opinion.mean)
 
     def advance(
-        self, slab: Slab, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]
+        self,
+        slab: Slab,
+        cells: Sequence[Cell],
+        positions: Mapping[str, tuple[float, float]],
+        moves: Moves | None = None,
     ) -> Opinion:
-        """Learn as `step` does; return what is thought of the next bins, for `issue`."""
+        """Learn as `step` does; return what is thought of the next bins, for `issue`.
+
+        ``moves`` is told to those who do not know it by themselves.
+        """
         self.refits.make()
         before = self._surroundings.scale, self._surroundings.level
-        admitted, covariates = self._surroundings.observe(slab, cells, positions)
+        admitted, covariates = self._surroundings.observe(slab, cells, positions, moves)
         heard = np.where(np.isfinite(admitted.values), finite(slab.values), np.nan)
         self._weigh(slab, heard, *before)
         if slab.counts is not None:
@@ -186,6 +195,11 @@ class Forecaster:
         return Refits(self.experts, self._refits_at_once)
 
     @property
+    def n_cells(self) -> int:
+        """Cells that were forecast so far."""
+        return self._window.n_cells
+
+    @property
     def actions(self) -> Mapping[str, NDArray[np.int64]]:
         """What the guards did so far: see `tidecast.models.actions`; each (series,)."""
         return self._surroundings.actions
@@ -195,6 +209,37 @@ class Forecaster:
         """How often each expert threw away state that was no longer sane, or began anew."""
         own = zip(self.experts, self._watch.resets.tolist(), strict=True)
         return {expert.name: expert.resets + anew for expert, anew in own}
+
+    def explain(
+        self, number: int, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]
+    ) -> Explanation:
+        """Return what the last forecast of a cell, by its number, is made of.
+
+        ``cells`` and ``positions`` are those of the last `step`. Nothing is changed by it, and a
+        restored forecaster says the same.
+
+        Raises
+        ------
+        LookupError
+            When nothing was forecast of the cell.
+        """
+        origin = -1 if self._window.last_bin is None else self._window.last_bin
+        means = self._said_from(origin, number)
+        covariates = self._surroundings.known_after(origin, cells, positions)
+        weights = of_cells(self._blend.weights(), size_of(covariates.level.T))[:, :, number]
+        ceiling = self._surroundings.ceiling[number]
+        about = self.profile.series, origin
+        issued = Issued(*about, means, weights, covariates.level[number], ceiling)
+        experts = {e.name: e.explain(self._window, covariates, number) for e in self.experts}
+        return explained(issued, experts, self._surroundings.explain_factor(origin, number))
+
+    def _said_from(self, origin: int, number: int) -> Values:
+        """Return what was said of a cell at an origin, (1 + expert, series, lead)."""
+        leads = range(1, self.profile.horizon + 1)
+        dues = [d for lead in leads for d in self.said_of(origin + lead) if d.lead == lead]
+        if not dues or number >= dues[0].means.shape[-1]:
+            raise LookupError(f"nothing was forecast of cell {number}")
+        return np.stack([due.means[:, :, number] for due in dues], axis=-1)
 
     def said_of(self, bin_: int) -> tuple[Due, ...]:
         """Return what was forecast of ``bin_`` so far, a lead each; ask before it closes."""
@@ -257,13 +302,18 @@ class Forecaster:
         means, scales = self._ask(covariates)
         factor = covariates.factor_ahead.transpose(2, 1, 0)
         means = means * factor  # (expert, series, cell, lead)
-        weights = of_cells(self._blend.weights(), size_of(covariates.level.T))
-        awake = [bool(np.isfinite(mean).any()) for mean in means]
+        of_series: NDArray[np.bool_] = np.any(np.isfinite(means), axis=(2, 3))  # (expert, series)
+        weights = of_cells(self._blend.weights(of_series), size_of(covariates.level.T))
         mean, scale = self._combine(means, scales, weights, covariates)
-        shares = _shares(weights, covariates.level.T, np.array(awake))
+        awake: NDArray[np.bool_] = np.any(of_series, axis=1)
+        shares = _shares(weights, covariates.level.T, awake)
         spoke = {e.name: w for e, w, a in zip(self.experts, shares, awake, strict=True) if a}
-        factor = np.broadcast_to(factor, mean.shape)
-        return Opinion(covariates.bin, means, mean, scale, factor, spoke)
+        n_series, n_cells, n_leads = mean.shape
+        moves = Moves(
+            np.broadcast_to(covariates.factor_now, (n_cells, n_series)),
+            np.broadcast_to(covariates.factor_ahead, (n_leads, n_cells, n_series)),
+        )
+        return Opinion(covariates.bin, means, mean, scale, moves, spoke)
 
     def _combine(
         self, means: Values, scales: Values, weights: Values, covariates: Covariates

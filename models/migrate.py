@@ -27,9 +27,9 @@ __all__ = ["migrated_arrays", "migrated_coherent", "migrated_fold"]
 
 
 class Layout(NamedTuple):
-    """The axis of series (None: there is none), and what a series starts with."""
+    """The axes of series (None: there is none), and what a series starts with."""
 
-    axis: int | None
+    axis: int | tuple[int, ...] | None
     fill: float = 0.0
 
 
@@ -42,6 +42,10 @@ LAYOUTS: Mapping[str, Layout] = {
     "surroundings/guard/*": Layout(1),
     "surroundings/feed/zero_at": Layout(1, -1),
     "surroundings/feed/*": Layout(0),
+    "surroundings/usual/kin/all": Layout(2),
+    "surroundings/usual/kin/*": Layout(3),
+    "surroundings/usual/phase": Layout(1),
+    "surroundings/usual/seen": Layout(1),
     "surroundings/usual/*": Layout(2),
     "surroundings/outlook/deviations/*": WHOLE,
     "surroundings/told/*": WHOLE,
@@ -51,6 +55,7 @@ LAYOUTS: Mapping[str, Layout] = {
     "surroundings/outlook/effects/*": Layout(0),
     "surroundings/outlook/factors/values": Layout(2, np.nan),
     "surroundings/actions/counts": Layout(1),
+    "surroundings/usual_now": Layout(1),
     "blend/products": Layout(0),
     "blend/seen": Layout(0),
     "dispersion/*": Layout(1),
@@ -62,7 +67,7 @@ LAYOUTS: Mapping[str, Layout] = {
     "pending/*/scale": Layout(0, 1.0),
     "expert-*/mean": Layout(1),  # of the spread
     "expert-*/seen": Layout(1),
-    "expert-seasonal_naive/last": Layout(1, np.nan),
+    "expert-seasonal_naive/last": Layout(1),
     "expert-holt_winters/level": Layout(1),
     "expert-holt_winters/trend": Layout(1),
     "expert-holt_winters/seasons": Layout(2),
@@ -87,6 +92,15 @@ LAYOUTS: Mapping[str, Layout] = {
     "expert-geographic/space/error": Layout(1),
     "expert-geographic/coefficients/all/*": Layout(0),
     "expert-geographic/coefficients/*": Layout(1),
+    "expert-leading/rows/week/*": Layout(1),
+    "expert-leading/rows/*/values": Layout(2, np.nan),
+    "expert-leading/squares/shared": Layout((0, 1, 3)),
+    "expert-leading/squares/half": Layout((0, 1)),
+    "expert-leading/squares/own": Layout(0),
+    "expert-leading/choice/bins": Layout(0),
+    "expert-leading/choice/*": Layout((0, 2)),
+    "expert-leading/spread/*": Layout(1),
+    "expert-leading/learnt": WHOLE,
     "expert-trees/artifact": Layout(0),
     "expert-trees/next": Layout(0, np.nan),
     "expert-trees/schedule/*": WHOLE,
@@ -187,8 +201,10 @@ def migrated_arrays(change: Change, arrays: Arrays) -> Arrays:
 
 
 def _moved(change: Change, name: str, array: NDArray[Any]) -> NDArray[Any]:
-    axis, fill = _layout(name)
-    return array if axis is None else moved(array, change.series, axis, fill)
+    axes, fill = _layout(name)
+    for axis in () if axes is None else (axes,) if isinstance(axes, int) else axes:
+        array = moved(array, change.series, axis, fill)
+    return array
 
 
 def _layout(name: str) -> Layout:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +11,10 @@ from numpy.typing import NDArray
 from tidecast.models.arrays import Arrays, grown, nested, scoped
 from tidecast.models.covariates import Calendar
 from tidecast.models.deviations import Deviations
-from tidecast.models.effects import TELLING, Effects
+from tidecast.models.effects import LARGEST, TELLING, Effects
 from tidecast.models.feed import Feed
 from tidecast.models.holiday_terms import HolidayTerms
+from tidecast.models.parts import Parts, grouped, over_leads, within
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.usual import UsualWeek
 from tidecast.state.cells import Cell
@@ -20,12 +22,23 @@ from tidecast.state.covariates import CovariateTable
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 
-__all__ = ["Outlook"]
+__all__ = ["Moves", "Outlook"]
 
 Cells = NDArray[np.float64]  # (cell, series)
 
 OF_COVARIATE = 4.0
 """Precision of a covariate's effect before any is known: nothing, give or take a half."""
+
+
+@dataclass(frozen=True)
+class Moves:
+    """What moves values, as is known ahead: factors of a bin, and of those ahead.
+
+    ``now`` is (cell, series), ``ahead`` (lead, cell, series).
+    """
+
+    now: NDArray[np.float32]
+    ahead: NDArray[np.float32]
 
 
 class Outlook:
@@ -48,7 +61,8 @@ class Outlook:
         self._columns_of: object = None  # covariates and how many cells
         self._deviations = Deviations(len(self._known.names), profile.grid.nominal_width)
         self._effects = Effects(profile, prior)
-        self._factors = Window(profile.context_length if self.names else 1, profile.n_series)
+        n_bins = profile.context_length if self.names or profile.is_of_sums else 1
+        self._factors = Window(n_bins, profile.n_series)
 
     def learn(
         self,
@@ -69,10 +83,7 @@ class Outlook:
             return
         n_cells, bins = len(slab.values), range(slab.bin, slab.bin + 1)
         level, reach = grown(level, n_cells), grown(reach, n_cells, fill=np.inf)
-        if self._columns_of != (self._known.covariates, n_cells):
-            self._columns_of = self._known.covariates, n_cells
-            self._columns = self._known.columns(cells)
-            self._holidays.meet(cells)
+        self.meet(cells)
         known = self._known_of(bins, slab.bin)[:, 0]
         fixed = np.ones(len(self._holidays.prior))
         self._effects.rescale(np.concatenate([fixed, self._deviations.widen(known)]))
@@ -84,15 +95,33 @@ class Outlook:
         self._factors.append(slab.bin, self._effects.factors(terms))
         self._deviations.learn(known)
 
+    def hear(self, bin_: int, factors: NDArray[np.float32]) -> None:
+        """Take the factors of a bin, (cell, series), from somebody who knows; learn nothing."""
+        self._factors.append(bin_, factors)
+
+    @property
+    def now(self) -> NDArray[np.float32]:
+        """The factors of the last bin, (cell, series), or broadcast to it."""
+        if self._factors.last_bin is None:
+            return np.ones((1, 1), np.float32)
+        return self._factors.lag(0)
+
+    def meet(self, cells: Sequence[Cell]) -> None:
+        """Find out what is known of ``cells``, if there is more than before, or are more."""
+        if self._columns_of != (self._known.covariates, len(cells)):
+            self._columns_of = self._known.covariates, len(cells)
+            self._columns = self._known.columns(cells)
+            self._holidays.meet(cells)
+
     def without(self, bin_: int, values: Cells) -> Cells:
         """Return the values of a bin as they would have come without what moved it.
 
         NaN where hardly anything was to be expected: that tells nothing.
         """
-        back = 0 if self._factors.last_bin is None else self._factors.last_bin - bin_
-        if not self.names or back < 0:
+        last = self._factors.last_bin
+        if last is None or last < bin_:
             return values
-        factors = grown(self._factors.lag(back), len(values), fill=np.nan)[: len(values)]
+        factors = grown(self._factors.lag(last - bin_), len(values), fill=np.nan)[: len(values)]
         factors = factors.astype(np.float64)
         factors[np.isnan(factors)] = 1.0
         return np.where(factors < TELLING, np.nan, values / np.fmax(factors, TELLING))
@@ -111,6 +140,19 @@ class Outlook:
             for lead, bin_ in enumerate(bins)
         ]
         return np.stack(factors).astype(np.float32)
+
+    def explain(self, origin: int, usual: UsualWeek, level: Cells, cell: int) -> Parts:
+        """Return what moves the factors of a cell, as `ahead` gives them, from 1."""
+        if not self.names:
+            return {}
+        bins = range(origin + 1, origin + 1 + self._horizon)
+        known = self._known_of(bins, origin)
+        parts = ["calendar"] * len(self._holidays.prior) + ["covariate"] * len(known)
+        leads = []
+        for lead, bin_ in enumerate(bins):
+            terms = self._terms(bin_, known[:, lead], usual, level)[:, cell]
+            leads.append(grouped(self._effects.moves(terms), parts))
+        return within(over_leads(leads), -1.0, LARGEST - 1.0)
 
     def _known_of(self, bins: range, origin: int) -> NDArray[np.float64]:
         """Return the covariates of bins as known at an origin: (covariate, bin, cell)."""

@@ -36,6 +36,9 @@ COMMANDS = {
         "tidecast.tools.backtest.command", "command", "Tell what forecasts would be worth."
     ),
     "deep": Entry("tidecast.tools.deep", "deep", "Train deep networks, and judge them."),
+    "explain": Entry(
+        "tidecast.tools.explain.command", "command", "Tell what a forecast is made of."
+    ),
     "verify": Entry(
         "tidecast.tools.verify", "verify", "Recount a log, and print every cell that differs."
     ),

@@ -15,6 +15,7 @@ from tidecast.models.evaluate.evaluator import Evaluator, Span
 from tidecast.models.evaluate.metrics import Score, scores_of
 from tidecast.models.evaluate.said import Said, quantiles_of_blend, stacked
 from tidecast.models.forecaster import Forecaster
+from tidecast.models.parts import Parts
 from tidecast.models.pending import Due
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import BLEND
@@ -55,6 +56,10 @@ class Echo:
         """See `Expert.forecast`."""
         means, scales = self._heard.said
         return means[self._place], scales[self._place]
+
+    def explain(self, window: Window, covariates: Covariates, cell: int) -> Parts:
+        """See `Expert.explain`."""
+        return self._heard.experts[self._place].explain(window, covariates, cell)
 
     def snapshot(self) -> Arrays:
         """Return nothing: there is no state."""

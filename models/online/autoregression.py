@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from tidecast.models.arrays import Arrays, nested, scoped
 from tidecast.models.covariates import Covariates
 from tidecast.models.online.space_time import Cells, Near, SpaceTime, Terms
-from tidecast.models.online.standard import LONGEST_SEASON, departures, means_of
+from tidecast.models.online.standard import CLIP, LONGEST_SEASON, departures, means_of
+from tidecast.models.online.unrolled import unrolled
+from tidecast.models.parts import Parts, added, scaled, usual_parts, within
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.spread import Spread
 from tidecast.state.slabs import Slab
@@ -24,6 +26,9 @@ class Coefficients(Protocol):
 
     def expect(self, terms: Terms) -> Cells:
         """Return the departures, (cell, series), that terms lead to."""
+
+    def of_cell(self, cell: int) -> NDArray[np.float64]:
+        """Return the coefficients of a cell, (series, term)."""
 
     def learn(self, terms: Terms, came: Cells, near: Near) -> int:
         """Learn that these ``terms`` led to what ``came``, NaN = unknown; return new resets."""
@@ -86,6 +91,24 @@ class Autoregression:
     def _grow(self, n_cells: int) -> None:
         self._space.grow(n_cells)
         self._coefficients.grow(n_cells)
+
+    def explain(self, window: Window, covariates: Covariates, cell: int) -> Parts:
+        """See `Expert.explain`: the usual week, and the terms of the departure from it."""
+        usual, near = usual_parts(covariates, cell), covariates.neighbours
+        if cell >= self._space.n_cells:  # nothing was learnt yet
+            return usual
+        met: list[Cells] = []  # the terms of the cell at each lead, (term, series)
+
+        def expect(terms: Terms) -> Cells:
+            met.append(terms[:, cell])
+            return self._coefficients.expect(terms)
+
+        self._space.ahead(self._horizon, near, expect)
+        weights = self._coefficients.of_cell(cell).T  # (term, series)
+        lags, parts = self._space.lags, self._space.parts
+        departure = unrolled(weights, np.stack(met), lags, parts)
+        scale = covariates.scale[cell][:, None]
+        return added(usual, scaled(within(departure, -CLIP, CLIP), scale))
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays, grown, nested, scoped
 from tidecast.models.covariates import Covariates
+from tidecast.models.parts import Parts
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.spread import Spread
 from tidecast.state.slabs import Slab
@@ -72,6 +73,11 @@ class Croston:
 
     def _grow(self, n_cells: int) -> None:
         self._state = {name: grown(array, n_cells) for name, array in self._state.items()}
+
+    def explain(self, window: Window, covariates: Covariates, cell: int) -> Parts:
+        """See `Expert.explain`: a level only."""
+        level = grown(self._mean, len(covariates.level))[cell]
+        return {"level": np.repeat(level[:, None], self._horizon, axis=1)}
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""

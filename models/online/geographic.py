@@ -62,6 +62,10 @@ class LocalCoefficients:
         """Return the departures, (cell, series), that terms lead to."""
         return np.asarray(np.einsum("cst,tcs->cs", self._solved, terms))
 
+    def of_cell(self, cell: int) -> NDArray[np.float64]:
+        """Return the coefficients of a cell, (series, term)."""
+        return np.asarray(self._solved[cell])
+
     def learn(self, terms: Terms, came: Cells, near: Near) -> int:
         """Learn that these ``terms`` led to what ``came``, NaN = unknown; nothing can diverge."""
         self._all.learn(terms, came, near)

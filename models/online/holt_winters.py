@@ -10,6 +10,7 @@ from river.time_series import HoltWinters
 
 from tidecast.models.arrays import Arrays, grown
 from tidecast.models.covariates import Covariates
+from tidecast.models.parts import Parts
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.spread import Spread
 from tidecast.state.slabs import Slab
@@ -36,7 +37,7 @@ class HoltWintersExpert:
     (cell, series) is a model for each of them: the same numbers as one River object per cell, a
     thousand times faster. River's own start is left out (it divides by the mean of the first
     season): a cell starts when it is one season old, from that season's mean and departures from
-    it. Until then it answers with the cell's level. A bin without a value leaves a cell's
+    it. Until then it answers with what is usual. A bin without a value leaves a cell's
     components as they are. A cell whose components are not finite starts again.
     """
 
@@ -72,7 +73,7 @@ class HoltWintersExpert:
         """Return mean and scale, each (series, cell, lead); scale > 0."""
         self._grow(len(covariates.level))
         ahead = np.stack(self._model.forecast(self._horizon))  # (lead, cell, series)
-        mean = np.where(self._started, ahead, covariates.level).astype(np.float32)
+        mean = np.where(self._started, ahead, covariates.usual_ahead).astype(np.float32)
         return mean.transpose(2, 1, 0), self._spread.over_leads(covariates.scale, self._horizon)
 
     @property
@@ -133,6 +134,26 @@ class HoltWintersExpert:
             level[insane], trend[insane], seasons[:, insane] = 0.0, 0.0, 0.0
             self._age[insane] = 0
             self._put(level, trend, seasons)
+
+    def explain(self, window: Window, covariates: Covariates, cell: int) -> Parts:
+        """See `Expert.explain`: the components; those of a cell that has not started are 0."""
+        n_cells = len(covariates.level)
+        is_started = grown(self._started, n_cells)[cell]
+        level, trend, seasons = (np.where(is_started, c, 0.0) for c in self._of(cell, n_cells))
+        level = np.where(is_started, level, covariates.level[cell])
+        leads = np.arange(self._horizon)
+        season = seasons[leads % self._season] if self._season else 0.0 * leads[:, None] * trend
+        return {
+            "level": np.repeat(level[:, None], self._horizon, axis=1),
+            "trend": trend[:, None] * (leads + 1.0),
+            "season": season.T,
+        }
+
+    def _of(self, cell: int, n_cells: int) -> tuple[Cells, Cells, Cells]:
+        """Return the components of a cell: (series,), (series,), (season, series)."""
+        level, trend, seasons = self._components()
+        level, trend = grown(level, n_cells), grown(trend, n_cells)
+        return level[cell], trend[cell], grown(seasons, n_cells, axis=1)[:, cell]
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""

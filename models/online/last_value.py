@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays, grown, nested, scoped
 from tidecast.models.covariates import Covariates
+from tidecast.models.parts import Parts
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.spread import Spread
 from tidecast.state.slabs import Slab
@@ -70,6 +71,16 @@ class LastValue:
         self._last = grown(self._last, n_cells, fill=np.nan)
         self._drift, self._bins = grown(self._drift, n_cells), grown(self._bins, n_cells)
         self._waited = grown(self._waited, n_cells)
+
+    def explain(self, window: Window, covariates: Covariates, cell: int) -> Parts:
+        """See `Expert.explain`: the level, how far the last value was off, and the drift since."""
+        n_cells, level = len(covariates.level), covariates.level[cell]
+        last = grown(self._last, n_cells, fill=np.nan)[cell]
+        drift, waited = (grown(a, n_cells)[cell] for a in (self._drift, self._waited))
+        away = np.where(np.isfinite(last), last - level, 0.0)
+        level, away = (np.repeat(a[:, None], self._horizon, axis=1) for a in (level, away))
+        ahead = waited[:, None] + np.arange(1.0, self._horizon + 1.0)
+        return {"level": level, "trend": drift[:, None] * ahead, "recent": away}
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""

@@ -8,7 +8,16 @@ from numpy.typing import NDArray
 from tidecast.models.arrays import Arrays, nested, runs, scoped
 from tidecast.models.covariates import Covariates
 from tidecast.models.online.features import CLIP, FEATURES, FeatureTable
-from tidecast.models.online.regression import LinearModels
+from tidecast.models.online.regression import UNIT, LinearModels
+from tidecast.models.parts import (
+    Parts,
+    added,
+    grouped,
+    of_features,
+    scaled,
+    usual_parts,
+    within,
+)
 from tidecast.models.profile import RECENT, ForecastProfile
 from tidecast.models.spread import Spread
 from tidecast.state.slabs import Slab
@@ -75,6 +84,23 @@ class LinearExpert:
     def _predict(self, features: NDArray[np.float64], leads: slice) -> NDArray[np.float64]:
         """Return what the models of ``leads`` say, clipped: (lead, series, cell)."""
         return np.clip(self._models.predict(features, leads), -CLIP, CLIP)
+
+    def explain(self, window: Window, covariates: Covariates, cell: int) -> Parts:
+        """See `Expert.explain`: the usual week, and the terms of the departure from it."""
+        usual = usual_parts(covariates, cell)
+        if cell >= self._departures.n_cells:  # nothing was learnt yet
+            return usual
+        departure = within(self._departure_of(covariates, cell), -CLIP, CLIP)
+        return added(usual, scaled(departure, covariates.scale[cell][:, None]))
+
+    def _departure_of(self, covariates: Covariates, cell: int) -> Parts:
+        """Return the parts of a cell's departure, in scales, before it is clipped."""
+        table, ahead = self._table(covariates, origins=range(1)), covariates.usual_ahead
+        leads = runs(self._horizon, len(covariates.level))
+        met = np.concatenate([table.matrix(n, ahead[n])[..., cell] for n in leads], axis=1)
+        rows = np.concatenate([met, np.ones((1, *met.shape[1:]))])  # (term, lead, series)
+        terms = UNIT * rows * self._models.weights.transpose(2, 1, 0)
+        return grouped(terms.swapaxes(1, 2), of_features((*FEATURES, "intercept")))
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays: weights (series, lead, feature), the intercept last."""

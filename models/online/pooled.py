@@ -11,6 +11,14 @@ from tidecast.models.online.adapted import CLIP, weight_level
 from tidecast.models.online.least_squares import HourlyLeastSquares
 from tidecast.models.online.pooled_features import FeatureLook, PooledFeatures
 from tidecast.models.online.trust import Trust
+from tidecast.models.parts import (
+    Parts,
+    added,
+    grouped,
+    scaled,
+    usual_parts,
+    within,
+)
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.spread import Spread
 from tidecast.state.slabs import Slab
@@ -96,11 +104,14 @@ class PooledExpert:
     ) -> Cells:
         """Return the departures that the models of the time say, of features (feature, ...)."""
         bins = np.broadcast_to(origin_bins, matrix.shape[1])
+        return np.asarray((matrix * self._coefficients(leads, bins)[:, :, None]).sum(axis=0))
+
+    def _coefficients(self, leads: slice, bins: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the models of origins, (feature, lead, series); 0 where there was none."""
         places = bins % self._horizon
         terms = self._said[places, :, _numbers(leads) - 1]  # (lead, series, feature)
         terms[self._said_at[places] != bins] = 0.0
-        terms = terms.transpose(2, 0, 1)[:, :, None].astype(np.float32)
-        return np.asarray((matrix * terms).sum(axis=0))
+        return terms.transpose(2, 0, 1).astype(np.float32)
 
     def _learn_some(
         self, leads: slice, look: FeatureLook, slab: Slab, covariates: Covariates, part: slice
@@ -124,6 +135,32 @@ class PooledExpert:
         rows = np.ascontiguousarray(matrix.transpose(3, 1, 0, 2), np.float64)
         came, weight = came.transpose(2, 0, 1), weight.transpose(2, 0, 1)
         return self._models.learn(leads, slab.bin, rows, came, weight)
+
+    def explain(self, window: Window, covariates: Covariates, cell: int) -> Parts:
+        """See `Expert.explain`: the adapted week, and the terms of the departure from it."""
+        if cell >= self._features.n_cells:  # nothing was learnt yet
+            return usual_parts(covariates, cell)
+        look = self._features.look(window, covariates, range(1))
+        leads = runs(self._horizon, len(covariates.level))
+        parts = [self._explain_some(look, some, covariates, cell) for some in leads]
+        joined = {name: np.concatenate([of[name] for of in parts]).T for name in parts[0]}
+        return within(joined, 0.0, np.inf)
+
+    def _explain_some(
+        self, look: FeatureLook, leads: slice, covariates: Covariates, cell: int
+    ) -> Parts:
+        """Return the parts of some leads, (lead, series) each."""
+        ahead, level = covariates.usual_ahead[leads], covariates.level[cell]
+        origins = np.zeros(len(ahead), np.int64)
+        shift = self._ratio_trust.of(leads)[:, None] * look.shift(origins, ahead)
+        week = {"level": level, "season": ahead[:, cell] - level, "recent": shift[:, cell]}
+        one = slice(cell, cell + 1)
+        matrix = look.matrix(origins, _numbers(leads), ahead + shift, one)[:, :, 0]
+        trusted = self._trust.of(leads) * self._coefficients(leads, covariates.bin + origins)
+        trusted = trusted.astype(np.float64)  # (feature, lead, series)
+        # the first feature is what is expected of the target: its term is so much more of the week
+        departure = grouped(matrix[1:] * trusted[1:], self._features.parts[1:])
+        return added(scaled(week, 1.0 + trusted[0]), departure)
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""

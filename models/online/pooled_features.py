@@ -9,6 +9,7 @@ from tidecast.models.arrays import Arrays, nested, scoped
 from tidecast.models.covariates import Covariates
 from tidecast.models.neighbours import over_neighbours
 from tidecast.models.online.adapted import AdaptedWeek
+from tidecast.models.parts import of_features
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.window import Window
 
@@ -42,7 +43,8 @@ class PooledFeatures:
 
     All are in the series' own unit. The features of a pair (origin, lead) read no value after the
     origin, and are 0 where something is missing: lags of a season are differences from what is
-    expected of the target. ``names`` are in the order of the features.
+    expected of the target. ``names`` are in the order of the features, and so are the ``parts`` of
+    a forecast that these speak of.
     """
 
     def __init__(self, profile: ForecastProfile) -> None:
@@ -57,13 +59,14 @@ class PooledFeatures:
         self._kept = {name: Window(n_bins, profile.n_series) for name in KEPT}
         told = (*profile.past, *profile.static)
         self._told = Window(n_bins, len(told))
-        self.names = (
+        names = (
             *("usual", "recently", *(f"expected_{lag}" for lag in range(RECENT))),
             *("total", *(f"total_{lag}" for lag in self._wholes)),
             *(f"season_{lag}" for lag in self._lags),
             *SINCE_ORIGIN,
-            *told,
         )
+        self.names = (*names, *told)
+        self.parts = (*of_features(names), *["covariate"] * len(told))
 
     def learn(self, bin_: int, values: NDArray[np.float64], covariates: Covariates) -> None:
         """Take in the values of a bin, (cell, series), fit to learn from; NaN = none."""
@@ -95,6 +98,11 @@ class PooledFeatures:
         It is (covariate, lag, cell), finite.
         """
         return np.nan_to_num(self._told.lags(lags, cells).transpose(2, 0, 1))
+
+    @property
+    def n_cells(self) -> int:
+        """Cells taken in so far."""
+        return self._kept["expected"].n_cells
 
     @property
     def lags(self) -> list[int]:

@@ -17,6 +17,7 @@ from tidecast.models.covariates import Covariates
 from tidecast.models.online.features import FeatureTable
 from tidecast.models.online.river_rows import ReplayedRegressor
 from tidecast.models.online.standard import CLIP, LONGEST_SEASON, departures, means_of
+from tidecast.models.parts import Parts, scaled, usual_parts
 from tidecast.models.profile import RECENT, ForecastProfile
 from tidecast.models.spread import Spread
 from tidecast.state.slabs import Slab
@@ -121,6 +122,16 @@ class SampledExpert:
         mean[awake] = means_of(said * _share(sample.usual_ahead, sample), sample)
         scale[awake] = self._spread.over_leads(sample.scale, self._horizon)
         return mean, scale
+
+    def explain(self, window: Window, covariates: Covariates, cell: int) -> Parts:
+        """See `Expert.explain`: the usual week; what River adds to it has no parts."""
+        usual = usual_parts(covariates, cell)
+        if cell >= self._n_cells:  # it sleeps there
+            return scaled(usual, np.nan)
+        if cell >= self._departures.n_cells:  # nothing was learnt yet
+            return usual
+        mean = self.forecast(window, covariates)[0][:, cell]
+        return {**usual, "rest": mean - usual["level"] - usual["season"]}
 
     def _sample(self, slab: Slab, covariates: Covariates) -> tuple[Slab, Covariates]:
         """Return the same of the cells that it is asked for."""

@@ -10,7 +10,9 @@ from river.time_series import SNARIMAX
 
 from tidecast.models.arrays import Arrays, grown, nested, scoped
 from tidecast.models.covariates import Covariates
-from tidecast.models.online.standard import LONGEST_SEASON, departures, means_of
+from tidecast.models.online.standard import CLIP, LONGEST_SEASON, departures, means_of
+from tidecast.models.online.unrolled import unrolled
+from tidecast.models.parts import Parts, added, scaled, usual_parts, within
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.spread import Spread
 from tidecast.state.slabs import Slab
@@ -135,6 +137,24 @@ class SnarimaxExpert:
         if insane.any():
             self.resets += int(insane.sum())
             self._put(*(np.where(insane, 0.0, part) for part in (weights, lags, errors)))
+
+    def explain(self, window: Window, covariates: Covariates, cell: int) -> Parts:
+        """See `Expert.explain`: the usual week, and the terms of the departure from it."""
+        usual = usual_parts(covariates, cell)
+        if cell >= len(self._model.y_diff[0]):  # nothing was learnt yet
+            return usual
+        weights, past, errors = (part[:, cell] for part in self._parts())  # (n, series) each
+        ahead = [said[cell] for said in self._model.forecast(self._horizon)]
+        path = np.concatenate([past[::-1], ahead])  # oldest first
+        lags = [int(name.split("-")[1]) for name in self._names[:-ERRORS]]
+        values = np.zeros((self._horizon, *weights.shape))
+        for lead, terms in enumerate(values):
+            terms[:-ERRORS] = path[len(past) + lead - np.array(lags)]
+        values[0, -ERRORS:] = errors  # those of the bins ahead are 0
+        parts = ["season" if name.startswith("s") else "recent" for name in self._names]
+        departure = scaled(unrolled(weights, values, [*lags, *[0] * ERRORS], parts), UNIT)
+        scale = covariates.scale[cell][:, None]
+        return added(usual, scaled(within(departure, -CLIP, CLIP), scale))
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays: ``weights``, ``lags``, ``errors``, each (n, cell, series)."""

@@ -42,6 +42,24 @@ class SpaceTime:
         lags = (f"lag_{lag}" for lag in range(1, LAGS + 1))
         self.names = (*lags, "near_1", "near_2", "far_1", *seasonal, "error", "near_error")
 
+    @property
+    def n_cells(self) -> int:
+        """Cells taken in so far."""
+        return len(self._error)
+
+    @property
+    def lags(self) -> tuple[int, ...]:
+        """By how many bins each term looks back at the cell itself; 0 = at something else."""
+        own = {"season": self._season, **{f"lag_{lag}": lag for lag in range(1, LAGS + 1)}}
+        return tuple(own.get(name, 0) for name in self.names)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The part of a forecast that each term makes of what came."""
+        others = dict.fromkeys(("near_1", "near_2", "far_1", "near_season", "near_error"))
+        own = {"season": "season"}
+        return tuple("neighbours" if n in others else own.get(n, "recent") for n in self.names)
+
     def terms(self, near: Near) -> Terms:
         """Return the terms of the next bin."""
         return self._terms(self._past, self._error, near)

@@ -60,6 +60,10 @@ class PooledCoefficients:
         """Return the departures, (cell, series), that terms lead to."""
         return np.asarray(np.einsum("st,tcs->cs", self._solved, terms))
 
+    def of_cell(self, cell: int) -> NDArray[np.float64]:
+        """Return the coefficients of a cell, (series, term): all cells share them."""
+        return self._solved
+
     def learn(self, terms: Terms, came: Cells, near: Near) -> int:
         """Learn that these ``terms`` led to what ``came``, NaN = unknown; nothing can diverge."""
         known = np.isfinite(came)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays
 from tidecast.models.covariates import Covariates
+from tidecast.models.parts import Parts, usual_parts
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.spread import Spread
 from tidecast.state.slabs import Slab
@@ -35,6 +36,10 @@ class TimeOfWeek:
         """Return mean and scale, each (series, cell, lead); scale > 0."""
         mean = covariates.usual_ahead.transpose(2, 1, 0)  # (series, cell, lead)
         return mean, self._spread.over_leads(covariates.scale, self._horizon)
+
+    def explain(self, window: Window, covariates: Covariates, cell: int) -> Parts:
+        """See `Expert.explain`."""
+        return usual_parts(covariates, cell)
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""

@@ -132,6 +132,18 @@ class Artifact:
         said = self._booster.predict(features, num_threads=1)
         return np.clip(np.asarray(said, np.float32), -CLIP, CLIP)
 
+    def explain(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return what each feature adds to a departure before it is clipped, and what all share.
+
+        They are (row, feature + 1), in units: SHAP values of the trees, whose sum is the departure.
+
+        References
+        ----------
+        Lundberg, Erion and Lee (2018), Consistent individualized feature attribution for tree
+        ensembles.
+        """
+        return np.asarray(self._booster.predict(features, pred_contrib=True, num_threads=1))
+
 
 def _checked(text: str) -> list[Tree]:
     """Return the trees of a model text.

@@ -9,9 +9,18 @@ from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays, grown, nested, scoped
 from tidecast.models.covariates import Covariates
+from tidecast.models.parts import (
+    Parts,
+    added,
+    grouped,
+    of_features,
+    scaled,
+    usual_parts,
+    within,
+)
 from tidecast.models.periodic.artifact import Artifact
 from tidecast.models.periodic.examples import Examples, TrainingRows
-from tidecast.models.periodic.features import FeatureRows, departures_kept
+from tidecast.models.periodic.features import CLIP, FEATURES, FeatureRows, departures_kept
 from tidecast.models.periodic.schedule import RefitSchedule
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.spread import Spread
@@ -118,6 +127,20 @@ class TreesExpert:
                 departure = trees.predict(table).reshape(usual[series].shape)
                 means[series] = usual[series] + rows.unit[series] * departure
         return np.maximum(means, np.float32(0.0))
+
+    def explain(self, window: Window, covariates: Covariates, cell: int) -> Parts:
+        """See `Expert.explain`: the usual week, and what features add to it, by SHAP values."""
+        usual = usual_parts(covariates, cell)
+        if cell >= self._departures.n_cells:  # nothing was learnt yet
+            return scaled(usual, np.nan)
+        rows = FeatureRows(window, self._departures, covariates, self._profile)
+        terms = np.full((len(FEATURES) + 1, *usual["level"].shape), np.nan)
+        for series, trees in enumerate(self._trees):
+            if trees is not None:
+                terms[:, series] = trees.explain(rows.table[series, :, cell]).T
+        departure = grouped(terms, of_features((*FEATURES, "intercept")))
+        units = within(departure, -CLIP, CLIP)
+        return within(added(usual, scaled(units, rows.unit[:, cell, None])), 0.0, np.inf)
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays; artifacts as the bytes of their texts, (series, byte)."""

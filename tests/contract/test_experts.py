@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tidecast.models.covariates import Covariates
 from tidecast.models.experts import EXPERTS, Expert, make_experts
+from tidecast.models.parts import PARTS, Parts
 from tidecast.models.periodic.refits import Refits
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.surroundings import Surroundings
@@ -232,6 +233,63 @@ def test_a_season_is_kept_in_step_over_skipped_bins(name: str) -> None:
     expected = [season[(FIRST_BIN + 244 + lead) % 6] for lead in range(1, HORIZON + 1)]
     assert is_sound(mean)
     assert not np.abs(mean - expected).mean() >= 10.0
+
+
+def whole(parts: Parts) -> Values:
+    return np.asarray(sum(parts.values()))
+
+
+def size(parts: Parts) -> Values:
+    return np.asarray(sum(np.abs(part) for part in parts.values()))
+
+
+@every_expert
+@pytest.mark.parametrize("case", [*HARD, "rhythm"])
+def test_parts_add_up_to_the_mean_of_every_cell(name: str, case: str) -> None:
+    world = World(name)
+    for bin_, values in enumerate(HARD.get(case) or rhythm(200, 6), FIRST_BIN):
+        Refits((world.expert,), at_once=True).make()
+        slab, covariates = world.observe(bin_, values)
+        world.expert.learn(world.window, slab, covariates)
+        mean, _ = world.expert.forecast(world.window, covariates)
+        if (bin_ - FIRST_BIN) % 13 and bin_ < FIRST_BIN + 190:
+            continue
+        for cell in range(len(values)):
+            parts = world.expert.explain(world.window, covariates, cell)
+            assert set(parts) <= set(PARTS)
+            assert all(part.shape == mean[:, cell].shape for part in parts.values())
+            away = np.abs(whole(parts) - mean[:, cell])
+            asleep = np.isnan(mean[:, cell])
+            assert (np.isnan(away) == asleep).all()
+            assert (away[~asleep] <= 1e-5 * size(parts)[~asleep]).all()
+
+
+@every_expert
+def test_explaining_changes_nothing(name: str) -> None:
+    world = World(name)
+    *_, _ = world.run(rhythm(60, 4))
+    slab, covariates = world.observe(FIRST_BIN + 60, rhythm(61, 5)[-1])
+    world.expert.learn(world.window, slab, covariates)
+    mean, _ = world.expert.forecast(world.window, covariates)
+    before = {key: array.copy() for key, array in world.expert.snapshot().items()}
+    for cell in range(5):
+        world.expert.explain(world.window, covariates, cell)
+    after = world.expert.snapshot()
+    assert {k: a.tobytes() for k, a in after.items()} == {k: a.tobytes() for k, a in before.items()}
+    again, _ = world.expert.forecast(world.window, covariates)
+    assert again.tobytes() == mean.tobytes()
+
+
+@every_expert
+def test_an_expert_that_has_just_begun_anew_can_be_asked_what_it_would_say(name: str) -> None:
+    world = World(name)
+    *_, _ = world.run(rhythm(30, 4))
+    _, covariates = world.observe(FIRST_BIN + 30, rhythm(31, 4)[-1])
+    fresh = make_experts(world.profile)[0]
+    before = {key: array.tobytes() for key, array in fresh.snapshot().items()}
+    parts = fresh.explain(world.window, covariates, 3)
+    assert is_sound(whole(parts).astype(np.float32))
+    assert {key: array.tobytes() for key, array in fresh.snapshot().items()} == before
 
 
 def test_seasonal_naive_looks_whole_seasons_back_for_leads_beyond_a_season() -> None:

@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 
 from tidecast.models.evaluate.backtest import Backtest
+from tidecast.state.cells import Cell
 from tidecast.streams.backtest.table import Absent, Aggregate
 from tidecast.streams.logs import parse_log_specs
 from tidecast.tools.backtest.page import Page
@@ -20,6 +21,9 @@ from tidecast.tools.backtest.resume import Resume
 from tidecast.tools.backtest.run import run_backtest
 from tidecast.tools.backtest.show import Findings
 from tidecast.tools.context import SettingsFile, command_line, pass_settings_file
+from tidecast.tools.explain.command import show
+from tidecast.tools.explain.find import find_cell
+from tidecast.tools.explain.told import Told
 from tidecast.tools.report.ink import require_matplotlib
 
 __all__ = ["command"]
@@ -106,6 +110,7 @@ def _seasons(_: click.Context, __: click.Parameter, text: str | None) -> tuple[i
 @click.option(
     "--peer-seed", type=click.IntRange(0), default=0, show_default=True, help="Of the sample."
 )
+@click.option("--explain", metavar="NAME", help="Tell what the last forecast of a cell is made of.")
 @click.option("--json", "json_file", type=FILE, help="Write every figure to a file.")
 @click.option("--html", "html_file", type=FILE, help="Write a page of pictures to a file.")
 @click.option(
@@ -118,6 +123,7 @@ def command(
     settings_file: SettingsFile,
     /,
     files: Sequence[str],
+    explain: str | None,
     json_file: Path | None,
     html_file: Path | None,
     resume: Path | None,
@@ -133,6 +139,7 @@ def command(
     plan = _plan(settings_file, files, Asked(**options))
     for note in plan.notes:
         click.echo(note, err=True)
+    cell = None if explain is None else find_cell(explain, plan.slabs.cells)
     beside = start_peers(plan.peers, plan.profile, plan.span) if plan.peers else None
     backtest = Backtest(plan.profile, plan.span, beside, plan.leave_one_out, plan.known)
     keeper = Resume(resume, plan.fingerprint()) if resume else None
@@ -145,8 +152,11 @@ def command(
     seconds = round(time.monotonic() - begun, 1)
     run = {**plan.describe(), "seconds": seconds, **_guards(backtest)}
     peers = PeerReport(beside, plan.slabs.cells) if beside else None
-    findings = Findings(backtest, run, peers)
+    told = None if cell is None else _told(backtest, plan, cell)
+    findings = Findings(backtest, run, peers, told)
     findings.show(Console())
+    if told is not None:
+        show(told, told.explanation.series)
     for note in peers.notes() if peers else ():
         click.echo(note, err=True)
     if json_file is not None:
@@ -154,9 +164,16 @@ def command(
         click.echo(f"wrote {json_file}")
     if html_file is not None:
         title = f"Backtest of {', '.join(Path(file).name for file in files)}"
-        page = Page(plan, backtest, findings.scores, {"command": command_line()}, peers)
+        page = Page(plan, backtest, findings.scores, {"command": command_line()}, peers, told)
         page.write(html_file, title)
         click.echo(f"wrote {html_file}")
+
+
+def _told(backtest: Backtest, plan: Plan, cell: Cell) -> Told:
+    """Return what the last forecast of a cell is made of."""
+    cells = backtest.cells
+    explanation = backtest.forecaster.explain(cell, cells, plan.slabs.positions(cells))
+    return Told(cell, explanation, plan.profile.grid)
 
 
 def _guards(backtest: Backtest) -> dict[str, Any]:

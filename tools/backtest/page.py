@@ -26,6 +26,8 @@ from tidecast.tools.backtest.answers import (
 )
 from tidecast.tools.backtest.peers import PeerReport
 from tidecast.tools.backtest.plan import Plan
+from tidecast.tools.explain.picture import draw_parts
+from tidecast.tools.explain.told import Told
 from tidecast.tools.report.forecasts import draw_forecasts
 from tidecast.tools.report.ink import house_style, to_svg
 from tidecast.tools.report.page import Picture, Section, Table, render
@@ -57,8 +59,8 @@ class Page:
     """Draws what a run found.
 
     ``scores`` are its figures; ``origin`` tells how it came about, such as by which command;
-    ``peers`` are those that ran beside. Only what the backtest kept is drawn: sums, weights by day,
-    and the fans of a few cells.
+    ``peers`` are those that ran beside; ``told`` explains the last forecast of a cell. Only what
+    the backtest kept is drawn: sums, weights by day, and the fans of a few cells.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Page:
         scores: Sequence[Score],
         origin: Mapping[str, str],
         peers: PeerReport | None = None,
+        told: Told | None = None,
     ) -> None:
         self._plan = plan
         self._backtest = backtest
@@ -75,6 +78,7 @@ class Page:
         self._scores = scores
         self._origin = origin
         self._peers = peers
+        self._told = told
         self._profile = plan.profile
         self._unit = bin_words(plan.profile.grid.width)[1]
         self._styles = expert_styles([BLEND, *plan.profile.experts])
@@ -92,6 +96,7 @@ class Page:
         with house_style():
             drawn = [
                 *(self._fans(number, name) for number, name in series),
+                *(self._parts(name) for _, name in series),
                 self._accuracy(errors),
                 *(self._experts(name) for _, name in series),
                 *(self._beside(name) for _, name in series),
@@ -143,6 +148,17 @@ class Page:
         drawing = draw_forecasts(panels, shortened(_words(name), UNIT), self._profile.grid.zone)
         svg = to_svg(drawing, f"fans-{number}", f"Forecasts of {name} as fans, and what happened")
         return Section(f"{_words(name)}: forecast fans", [Picture(svg, FANS)])
+
+    def _parts(self, name: str) -> Section:
+        told = self._told
+        if told is None or name not in told.explanation.series:
+            return Section("", [])
+        place = told.explanation.series.index(name)
+        drawing = draw_parts(told, name, self._unit)
+        svg = to_svg(drawing, f"parts-{place}", f"Parts of the forecast of {name}")
+        heading = f"{_words(name)}: what the forecast of {told.name} is made of"
+        caption = f"Forecast at {told.origin}. {PARTS}"
+        return Section(heading, [Picture(svg, caption)], Table(*told.rows(name)))
 
     def _accuracy(self, errors: Sequence[Accuracy]) -> Section:
         known = [answer for answer in errors if answer.n.any()]
@@ -257,6 +273,10 @@ FANS = (
     "ends. Line and bands: the mean and the central intervals; dots: what happened. Shown "
     "are the last bins of the run. The cells were chosen when the first fan opened, by what was "
     "known then. The sum has no bands: means add up, quantiles do not."
+)
+PARTS = (
+    "Every bar is one lead: what adds to the mean is stacked upwards, what takes from it "
+    "downwards; the line is the mean, the sum of all."
 )
 ACCURACY = (
     "WAPE over all cells, the sum of absolute errors of the median over the sum of actuals, of "

@@ -17,6 +17,7 @@ from tidecast.models.evaluate.levels import LEVELS
 from tidecast.models.evaluate.metrics import Score, scores_of
 from tidecast.models.scores import BLEND
 from tidecast.tools.backtest.peers import PeerReport
+from tidecast.tools.explain.told import Told
 
 __all__ = ["Findings"]
 
@@ -30,12 +31,17 @@ class Findings:
     """The figures of a run, kept by (series, level, expert, lead, metric)."""
 
     def __init__(
-        self, backtest: Backtest, run: dict[str, Any], peers: PeerReport | None = None
+        self,
+        backtest: Backtest,
+        run: dict[str, Any],
+        peers: PeerReport | None = None,
+        told: Told | None = None,
     ) -> None:
         self._evaluator = evaluator = backtest.evaluator
         self._left_out = backtest.left_out
         self._run = run
         self._peers = peers
+        self._told = told
         left_out = self._left_out.scores() if self._left_out else ()
         self.scores: tuple[Score, ...] = (
             *scores_of(evaluator),
@@ -58,6 +64,8 @@ class Findings:
             if not self._peers.is_sample:
                 theirs = [s for s in self._peers.scores if s.expert in self._peers.names]
                 found["scores"] += [asdict(score) for score in theirs]
+        if self._told is not None:
+            found["explanation"] = self._told.to_json(self._told.explanation.series)
         path.write_text(json.dumps(found, allow_nan=False) + "\n", encoding="utf-8")
 
     def show(self, console: Console) -> None:

@@ -13,6 +13,7 @@ from river.time_series import SNARIMAX
 from tidecast.models.arrays import Arrays
 from tidecast.models.covariates import Covariates
 from tidecast.models.experts import Expert
+from tidecast.models.parts import Parts
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 
@@ -48,6 +49,10 @@ class TimedExpert:
         said = self._expert.forecast(window, covariates)
         self.seconds += process_time() - start
         return said
+
+    def explain(self, window: Window, covariates: Covariates, cell: int) -> Parts:
+        """See `Expert.explain`."""
+        return self._expert.explain(window, covariates, cell)
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""

@@ -118,3 +118,14 @@ def test_one_burst_moves_forecasts_no_further_than_a_leaf_can() -> None:
     struck = said(TreesExpert(PROFILE), TreeWorld(PROFILE), burst)[-1]
     assert np.isfinite(struck).all()
     assert (struck < 20.0 * (1.0 + calm)).all()
+
+
+def test_shap_values_add_up_to_what_the_trees_say() -> None:
+    expert, world = TreesExpert(PROFILE), TreeWorld(PROFILE)
+    said(expert, world, pulses(320))
+    slab, covariates = world.observe(pulses(321)[-1])
+    expert.learn(world.window, slab, covariates)
+    mean, _ = expert.forecast(world.window, covariates)
+    parts = expert.explain(world.window, covariates, 2)
+    assert np.allclose(sum(parts.values()), mean[:, 2], rtol=1e-5)
+    assert np.abs(parts["recent"]).max() > 0.5  # the mood of the last bins, which no season tells

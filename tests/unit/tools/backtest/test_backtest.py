@@ -287,6 +287,28 @@ def test_options_of_tables_need_a_frequency(
     assert "--value is for a TABLE, which needs --freq" in capsys.readouterr().err
 
 
+def test_the_last_forecast_of_a_cell_is_explained_also_when_the_run_was_finished_before(
+    sales: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = []
+    for file in (tmp_path / "one.json", tmp_path / "other.json"):
+        options = ("--explain", "north/toys", "--resume", str(tmp_path / "kept"))
+        assert backtest(sales, *options, "--json", str(file)) == 0
+        found.append(json.loads(file.read_text())["explanation"])
+    assert found[0] == found[1]
+    assert found[0]["origin"] == iso(START + 24 * 6 * HOUR)
+    value = found[0]["series"]["value"]
+    assert np.allclose(np.sum(list(value["parts"].values()), axis=0), value["mean"])
+    assert "value of north/toys, forecast at 2024-02-03 00:00 (UTC); " in capsys.readouterr().out
+
+
+def test_a_cell_that_is_not_there_is_not_explained(
+    sales: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert backtest(sales, "--explain", "nord/toys") == 2
+    assert "there is no cell 'nord/toys'" in capsys.readouterr().err
+
+
 def test_columns_may_be_known_ahead_past_or_static(sales: Path, tmp_path: Path) -> None:
     path, size = tmp_path / "more.parquet", pl.col("region").str.len_chars().alias("size")
     spent = (pl.col("value") * 2).alias("spent")

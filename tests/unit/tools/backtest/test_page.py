@@ -86,6 +86,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     file = folder / "page.html"
     places = ["--regions", str(folder / "places.csv")]
     command = ["backtest", str(sales(folder)), *OPTIONS, *places, "--html", str(file)]
+    command += ["--explain", f"{EVIL}/toys"]
     assert run(command) == 0
     return file.read_text(encoding="utf-8")
 
@@ -98,6 +99,7 @@ def document(page: str) -> Document:
 def test_it_has_a_section_for_each_of_the_pictures(document: Document) -> None:
     assert document.texts["h2"] == [
         f"{SERIES}: forecast fans",
+        f"{SERIES}: what the forecast of {EVIL}/toys is made of",
         "Accuracy by lead",
         f"{SERIES}: figures over all leads",
         "Coverage by day",
@@ -105,7 +107,7 @@ def test_it_has_a_section_for_each_of_the_pictures(document: Document) -> None:
         f"{SERIES}: worst cells",
         f"{SERIES}: regions",
     ]
-    assert len(document.labels) == 7
+    assert len(document.labels) == 8
     assert all(document.labels)
 
 
@@ -140,6 +142,12 @@ def test_fans_are_of_telling_cells_and_of_their_sum(document: Document) -> None:
     notes = [text for text in texts if "largest cell" in text or "sparsest cell" in text]
     assert len(notes) == 2
     assert any(text.startswith(EVIL) for text in texts)
+
+
+def test_the_parts_of_a_forecast_are_drawn_and_told(document: Document) -> None:
+    assert {"level", "season", "mean"} <= set(document.texts["text"])
+    rows = document.texts["th"]
+    assert rows[rows.index("lead") :][:4] == ["lead", "until", "mean", "level"]
 
 
 def test_the_map_names_regions_that_have_a_place_and_their_error(document: Document) -> None:

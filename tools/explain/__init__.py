@@ -1,0 +1,1 @@
+"""The command ``tidecast explain``, and what a backtest says of one forecast."""
