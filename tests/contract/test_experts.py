@@ -41,8 +41,8 @@ def profile(*experts: str) -> ForecastProfile:
 class World:
     """What stands around an expert in a forecaster: window and surroundings."""
 
-    def __init__(self, name: str) -> None:
-        self.profile = profile(name)
+    def __init__(self, name: str, given: ForecastProfile | None = None) -> None:
+        self.profile = given or profile(name)
         self.window = Window(self.profile.context_length, self.profile.n_series)
         self.surroundings = Surroundings(self.profile)
         self.expert: Expert = make_experts(self.profile)[0]
@@ -293,13 +293,11 @@ def test_an_expert_that_has_just_begun_anew_can_be_asked_what_it_would_say(name:
 
 
 def test_seasonal_naive_looks_whole_seasons_back_for_leads_beyond_a_season() -> None:
-    world = World("seasonal_naive")
-    for bin_ in range(FIRST_BIN, FIRST_BIN + 10):
-        mean, _ = world.forecast(bin_, np.full((1, 2), float(bin_ % 3)))
     short = ForecastProfile(("one",), BinGrid(HOUR), 7, (0.5,), (3,), ("seasonal_naive",))
-    world.profile, world.expert = short, make_experts(short)[0]
-    mean, _ = world.forecast(FIRST_BIN + 10, np.full((1, 2), float((FIRST_BIN + 10) % 3)))
-    assert mean[0, 0].tolist() == [float((FIRST_BIN + 10 + lead) % 3) for lead in range(1, 8)]
+    *_, (mean, _) = World("seasonal_naive", short).run(
+        np.full((1, 1), float(bin_ % 3)) for bin_ in range(11)
+    )
+    assert mean[0, 0].tolist() == [float((10 + lead) % 3) for lead in range(1, 8)]
 
 
 def test_every_expert_may_be_named_in_the_settings() -> None:

@@ -21,8 +21,12 @@ CELLS = [Cell("here", "all")]
 
 
 def said(name: str, values: Sequence[float], bins: Sequence[int] = ()) -> list[list[float]]:
-    """Return what an expert says, lead by lead, after each of ``values`` of one cell."""
-    profile = ForecastProfile(("demand",), BinGrid("day"), 3, (0.5,), (7,), (name,))
+    """Return what an expert says, lead by lead, after each of ``values`` of one cell.
+
+    It has no kin, and is young for two bins.
+    """
+    day, seasons = BinGrid("day"), (2,)
+    profile = ForecastProfile(("demand",), day, 3, (0.5,), seasons, (name,), has_kin=False)
     window, surroundings = Window(profile.context_length, 1), Surroundings(profile)
     expert, found = make_experts(profile)[0], []
     for bin_, value in zip(bins or range(100, 100 + len(values)), values, strict=True):
