@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from tidecast.models.aggregates import Hierarchy
 from tidecast.models.arrays import Arrays, finite, grown, nested, scoped
+from tidecast.models.effects import TELLING
 from tidecast.models.explain import Explanation
 from tidecast.models.forecaster import Forecast, Forecaster, Opinion, Part, Totals
+from tidecast.models.outlook import Moves
 from tidecast.models.periodic.refits import Refits
 from tidecast.models.reconcile import reconcile
 from tidecast.models.scores import Scores
@@ -38,8 +40,7 @@ class CoherentForecaster:
     of the means of their cells, rounded to single precision. Series that are means or ratios have
     no sums, and are left as they are.
 
-    Of covariates known ahead the engine of sums hears nothing: where one moves a cell, its sums
-    are not asked.
+    What is known ahead moves a sum as it moves its cells: these tell the engine of sums.
     """
 
     def __init__(self, cells: Forecaster, totals: Forecaster | None = None) -> None:
@@ -58,7 +59,8 @@ class CoherentForecaster:
 
         It is as `Forecaster.step`; scores are those of cells.
         """
-        sums = self._observed(slab, cells)
+        expected = self._expected(slab, cells)
+        sums = self._observed(slab, expected)
         scores = self.cells.score(slab)
         opinion = self.cells.advance(slab, cells, positions)
         if not sums.size:
@@ -66,7 +68,8 @@ class CoherentForecaster:
         for due in self.totals.said_of(slab.bin):
             self._worth.learn(slab.bin, due.lead, sums.T, due.scale)
         nodes = tuple(self._hierarchy.nodes)
-        of_totals = self.totals.advance(Slab(slab.bin, sums), nodes, positions)
+        moves = self._moves(opinion, expected)
+        of_totals = self.totals.advance(Slab(slab.bin, sums), nodes, positions, moves)
         mean = opinion.mean.copy()
         mean[self._summed] = self._agreed(opinion, of_totals)
         total = self.totals.issue(of_totals, self._added(mean[self._summed]))
@@ -75,7 +78,7 @@ class CoherentForecaster:
 
     def correct(self, slab: Slab, cells: Sequence[Cell]) -> Scores | None:
         """Replace the values of an earlier bin of all ``cells``; see `Forecaster.correct`."""
-        sums = self._observed(slab, cells)
+        sums = self._observed(slab, self._expected(slab, cells))
         if sums.size:
             self.totals.amend(Slab(slab.bin, sums, revision=slab.revision))
         return self.cells.correct(slab)
@@ -119,18 +122,21 @@ class CoherentForecaster:
         of_sums = self.totals.resets
         return {name: n + of_sums.get(name, 0) for name, n in self.cells.resets.items()}
 
-    def _observed(self, slab: Slab, cells: Sequence[Cell]) -> Table:
-        """Return the actuals of nodes, (node, series); missing cells count as was forecast."""
+    def _expected(self, slab: Slab, cells: Sequence[Cell]) -> Table:
+        """Return what was last forecast of a bin, (cell, series), 0 where nothing was."""
         self._hierarchy.see(cells)
-        values = finite(slab.demand)[:, self._summed]
-        expected = np.zeros((len(values), len(self._summed)))
+        expected = np.zeros((len(slab.values), len(self._summed)))
         for due in sorted(self.cells.said_of(slab.bin), key=lambda due: -due.lead):
             expected[: due.means.shape[2]] = due.means[0, self._summed].T  # the newest comes last
-        return self._hierarchy.observed(values, expected)
+        return expected
+
+    def _observed(self, slab: Slab, expected: Table) -> Table:
+        """Return the actuals of nodes, (node, series); missing cells count as was forecast."""
+        return self._hierarchy.observed(finite(slab.demand)[:, self._summed], expected)
 
     def _agreed(self, opinion: Opinion, of_totals: Opinion) -> Values:
         """Return the means of cells, (series, cell, lead), that agree with those of nodes."""
-        mean, own = opinion.mean[self._summed], self._asked(opinion, of_totals)
+        mean, own = opinion.mean[self._summed], of_totals.mean
         self._variance.learn(opinion.scale[self._summed, :, 0])
         worth = self._worth.of(own.shape[1])
         self._worth.say(opinion.origin_bin, self._added(mean), own)
@@ -139,12 +145,24 @@ class CoherentForecaster:
         agreed = reconcile(*of_cells, _columns(own), _columns(worth), self._hierarchy)
         return _columns(agreed).astype(np.float32)
 
-    def _asked(self, opinion: Opinion, of_totals: Opinion) -> Values:
-        """Return means of nodes, (series, node, lead), NaN where what is known ahead moves them."""
-        if self.cells.known is None:
-            return of_totals.mean
-        is_moved = (opinion.factor[self._summed] != 1.0).astype(np.float32)
-        return np.where(self._added(is_moved) > 0, np.float32(np.nan), of_totals.mean)
+    def _moves(self, opinion: Opinion, expected: Table) -> Moves:
+        """Return what moves nodes: what moves their cells, by what is forecast of each.
+
+        ``expected``, (cell, series), was forecast of the bin that the opinion begins at.
+        """
+        mean = opinion.mean[self._summed].transpose(1, 2, 0)  # (cell, lead, series)
+        ahead = opinion.moves.ahead[..., self._summed].swapaxes(0, 1)
+        return Moves(
+            self._moved(expected, opinion.moves.now[:, self._summed]),
+            self._moved(mean, ahead).swapaxes(0, 1),
+        )
+
+    def _moved(self, values: NDArray[np.floating], factors: Values) -> Values:
+        """Return the factor of nodes' sums, (node, ...), of ``values`` and theirs, (cell, ...)."""
+        whole = self._hierarchy.sums(values)
+        usual = self._hierarchy.sums(values / np.fmax(factors, TELLING))
+        moved = np.where(usual > 0.0, whole / np.where(usual > 0.0, usual, 1.0), 1.0)
+        return moved.astype(np.float32)
 
     def _added(self, mean: NDArray[np.floating]) -> Values:
         """Return the sums of nodes, (series, node, lead), of means of cells."""

@@ -67,8 +67,9 @@ class Covariates:
     ``scale`` (cell, series) are the robust running mean and spread of each cell, finite, with
     ``scale`` > 0. ``usual_now`` (cell, series) is what was usual of ``bin`` before its value was
     known, ``usual_ahead`` (lead, cell, series) what is usual of the bins ahead. All of these, and
-    the window, are without what is known ahead to move demand: by ``factor_ahead``, (lead, cell,
-    series) or broadcast to it, the forecaster multiplies what experts say. ``told``, (covariate,
+    the window, are without what is known ahead to move demand: by ``factor_now``, (cell, series)
+    or broadcast to it, ``bin`` was divided, and by ``factor_ahead``, (lead, cell, series) or
+    broadcast to it, the forecaster multiplies what experts say. ``told``, (covariate,
     cell), is what past and static covariates tell: see `tidecast.models.told`.
     """
 
@@ -79,6 +80,7 @@ class Covariates:
     scale: NDArray[np.float64]
     usual_now: NDArray[np.float32]
     usual_ahead: NDArray[np.float32]
+    factor_now: NDArray[np.float32] = field(default_factory=lambda: np.ones((1, 1), np.float32))
     factor_ahead: NDArray[np.float32] = field(
         default_factory=lambda: np.ones((1, 1, 1), np.float32)
     )

@@ -26,8 +26,16 @@ LARGEST_ERROR = 8.0
 LEAST_SHARE = 0.04
 """The least forecast that the scale is made of, as a share of the level of its cell."""
 
+YOUTH = 0.5
+"""Square of what the mean of a new cell may be off by, as a share of it; one over its age, in bins,
+is left of that, and nothing at the end of its youth."""
+
+END_OF_YOUTH = 60
+
 LEAST_SCALE = 0.1
 """The least scale, as a share of what experts say: of errors that have been nothing so far."""
+
+NAMES = ("squares", "means", "seen")
 
 
 class Dispersion:
@@ -39,7 +47,8 @@ class Dispersion:
     for counts, and (mean / scale)^2 is the number of events that are expected, whatever they count.
 
     Errors are those of lead 1, known in the next bin. A cell of few events leans on what is usual
-    among the cells of its series, of which none counts for much more than another.
+    among the cells of its series, of which none counts for much more than another. What is not
+    known yet of the size of a new cell makes its scale wider.
 
     References
     ----------
@@ -50,6 +59,7 @@ class Dispersion:
     def __init__(self, n_series: int) -> None:
         self._squares = np.zeros((0, n_series))
         self._means = np.zeros((0, n_series))
+        self._seen = np.zeros((0, n_series))
 
     def learn(self, errors: Values, mean: Values, scale: Values) -> None:
         """Add errors of lead 1, what was forecast and its scale, (cell, series); NaN = unknown."""
@@ -59,6 +69,7 @@ class Dispersion:
         known = np.isfinite(error)
         self._squares = np.where(known, KEPT_PER_BIN * squares + error**2, squares)
         self._means = np.where(known, KEPT_PER_BIN * means + np.fmax(mean, 0.0), means)
+        self._seen = grown(self._seen, n_cells) + known
 
     def scale(self, mean: Forecasts, said: Forecasts, level: Cells) -> Forecasts:
         """Return the scale of forecasts, (series, cell, lead).
@@ -68,7 +79,9 @@ class Dispersion:
         """
         dispersion = self._of_cells(mean.shape[1])[:, :, None].astype(np.float32)
         least = LEAST_SHARE * np.abs(level)[:, :, None].astype(np.float32)
-        scale = np.sqrt(dispersion * np.maximum(mean, least))
+        size = np.maximum(mean, least)
+        unknown = self._unknown(mean.shape[1])[:, :, None].astype(np.float32)
+        scale = np.sqrt(dispersion * size + unknown * size**2)
         return np.where(dispersion > 0, np.maximum(scale, LEAST_SCALE * said), said)
 
     def _of_cells(self, n_cells: int) -> Cells:
@@ -78,13 +91,19 @@ class Dispersion:
         lean = USUAL_WEIGHT * usual
         return _ratio(squares + lean * usual, means + lean)
 
+    def _unknown(self, n_cells: int) -> Cells:
+        """Return the variance of the size of cells, as a share of its square: (series, cell)."""
+        age = grown(self._seen, n_cells).T + 1.0
+        return YOUTH * np.fmax(1.0 / age - 1.0 / END_OF_YOUTH, 0.0)
+
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
-        return {"squares": self._squares.copy(), "means": self._means.copy()}
+        return {name: getattr(self, f"_{name}").copy() for name in NAMES}
 
     def restore(self, arrays: Arrays) -> None:
         """Become the dispersion that ``snapshot`` was taken of."""
-        self._squares, self._means = arrays["squares"].copy(), arrays["means"].copy()
+        for name in NAMES:
+            setattr(self, f"_{name}", arrays[name].copy())
 
 
 def _usual(squares: Cells, means: Cells) -> Cells:

@@ -16,6 +16,7 @@ from tidecast.models.covariates import Covariates
 from tidecast.models.dispersion import Dispersion
 from tidecast.models.experts import make_experts
 from tidecast.models.explain import Explanation, Issued, explained
+from tidecast.models.outlook import Moves
 from tidecast.models.pending import Due, Pending
 from tidecast.models.periodic.refits import Refits
 from tidecast.models.profile import ForecastProfile
@@ -76,14 +77,14 @@ class Opinion:
     """What the blend thinks before anything is given out.
 
     ``means`` are (expert, series, cell, lead), ``mean`` and ``scale``, the blend's, without the
-    axis of experts; ``weights`` as in `Forecast`. ``factor`` is that of what is known ahead.
+    axis of experts; ``weights`` as in `Forecast`. ``moves`` is what is known ahead.
     """
 
     origin_bin: int
     means: Values
     mean: Values
     scale: Values
-    factor: Values
+    moves: Moves
     weights: dict[str, Values]
 
 
@@ -137,12 +138,19 @@ class Forecaster:
         return scores, self.issue(opinion, opinion.mean)
 
     def advance(
-        self, slab: Slab, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]
+        self,
+        slab: Slab,
+        cells: Sequence[Cell],
+        positions: Mapping[str, tuple[float, float]],
+        moves: Moves | None = None,
     ) -> Opinion:
-        """Learn as `step` does; return what is thought of the next bins, for `issue`."""
+        """Learn as `step` does; return what is thought of the next bins, for `issue`.
+
+        ``moves`` is told to those who do not know it by themselves.
+        """
         self.refits.make()
         before = self._surroundings.scale, self._surroundings.level
-        admitted, covariates = self._surroundings.observe(slab, cells, positions)
+        admitted, covariates = self._surroundings.observe(slab, cells, positions, moves)
         heard = np.where(np.isfinite(admitted.values), finite(slab.values), np.nan)
         self._weigh(slab.bin, heard, *before)
         self._window.append(slab.bin, admitted.values)
@@ -283,8 +291,12 @@ class Forecaster:
         mean, scale = self._combine(means, scales, weights, covariates)
         shares = _shares(weights, covariates.level.T, np.array(awake))
         spoke = {e.name: w for e, w, a in zip(self.experts, shares, awake, strict=True) if a}
-        factor = np.broadcast_to(factor, mean.shape)
-        return Opinion(covariates.bin, means, mean, scale, factor, spoke)
+        n_series, n_cells, n_leads = mean.shape
+        moves = Moves(
+            np.broadcast_to(covariates.factor_now, (n_cells, n_series)),
+            np.broadcast_to(covariates.factor_ahead, (n_leads, n_cells, n_series)),
+        )
+        return Opinion(covariates.bin, means, mean, scale, moves, spoke)
 
     def _combine(
         self, means: Values, scales: Values, weights: Values, covariates: Covariates

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +22,23 @@ from tidecast.state.covariates import CovariateTable
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 
-__all__ = ["Outlook"]
+__all__ = ["Moves", "Outlook"]
 
 Cells = NDArray[np.float64]  # (cell, series)
 
 OF_COVARIATE = 4.0
 """Precision of a covariate's effect before any is known: nothing, give or take a half."""
+
+
+@dataclass(frozen=True)
+class Moves:
+    """What moves values, as is known ahead: factors of a bin, and of those ahead.
+
+    ``now`` is (cell, series), ``ahead`` (lead, cell, series).
+    """
+
+    now: NDArray[np.float32]
+    ahead: NDArray[np.float32]
 
 
 class Outlook:
@@ -49,7 +61,8 @@ class Outlook:
         self._columns_of: object = None  # covariates and how many cells
         self._deviations = Deviations(len(self._known.names), profile.grid.nominal_width)
         self._effects = Effects(profile, prior)
-        self._factors = Window(profile.context_length if self.names else 1, profile.n_series)
+        n_bins = profile.context_length if self.names or profile.is_of_sums else 1
+        self._factors = Window(n_bins, profile.n_series)
 
     def learn(
         self,
@@ -89,15 +102,26 @@ class Outlook:
             self._columns = self._known.columns(cells)
             self._holidays.meet(cells)
 
+    def hear(self, bin_: int, factors: NDArray[np.float32]) -> None:
+        """Take the factors of a bin, (cell, series), from somebody who knows; learn nothing."""
+        self._factors.append(bin_, factors)
+
+    @property
+    def now(self) -> NDArray[np.float32]:
+        """The factors of the last bin, (cell, series), or broadcast to it."""
+        if self._factors.last_bin is None:
+            return np.ones((1, 1), np.float32)
+        return self._factors.lag(0)
+
     def without(self, bin_: int, values: Cells) -> Cells:
         """Return the values of a bin as they would have come without what moved it.
 
         NaN where hardly anything was to be expected: that tells nothing.
         """
-        back = 0 if self._factors.last_bin is None else self._factors.last_bin - bin_
-        if not self.names or back < 0:
+        last = self._factors.last_bin
+        if last is None or last < bin_:
             return values
-        factors = grown(self._factors.lag(back), len(values), fill=np.nan)[: len(values)]
+        factors = grown(self._factors.lag(last - bin_), len(values), fill=np.nan)[: len(values)]
         factors = factors.astype(np.float64)
         factors[np.isnan(factors)] = 1.0
         return np.where(factors < TELLING, np.nan, values / np.fmax(factors, TELLING))

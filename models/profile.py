@@ -11,6 +11,9 @@ from tidecast.state.slabs import SlabRules
 
 __all__ = ["ForecastProfile"]
 
+OF_CELLS = ("linear", "trees")
+"""Experts that are not asked of sums: who adds nothing there, and who would be refitted."""
+
 
 @dataclass(frozen=True)
 class ForecastProfile:
@@ -21,7 +24,9 @@ class ForecastProfile:
     part of one, as `tidecast.state.holidays` knows it, and ``region_holidays`` are pairs of a
     region and the one whose holidays it keeps instead. ``past`` and ``static`` are names of
     covariates of these kinds. ``ratios`` are places of series that do not add up over cells: means
-    and ratios.
+    and ratios. Sums (``is_of_sums``) are told by their cells what is known ahead to
+    move them. Without ``has_kin`` cells know nothing of other cells' weeks: to measure what that
+    is worth.
     """
 
     series: tuple[str, ...]
@@ -36,6 +41,8 @@ class ForecastProfile:
     region_holidays: tuple[tuple[str, str], ...] = ()
     past: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
+    is_of_sums: bool = False
+    has_kin: bool = True
 
     @classmethod
     def of(cls, settings: Settings) -> ForecastProfile:
@@ -68,10 +75,11 @@ class ForecastProfile:
         return tuple(place for place in range(self.n_series) if place not in self.ratios)
 
     def of_totals(self) -> ForecastProfile:
-        """Return the profile by which sums over cells are forecast: by who is never refitted."""
+        """Return the profile by which sums over cells are forecast."""
         series = tuple(self.series[place] for place in self.summed)
-        experts = tuple(name for name in self.experts if name != "trees") or ("seasonal_naive",)
-        return replace(self, series=series, experts=experts, ratios=(), past=(), static=())
+        asked = tuple(name for name in self.experts if name not in OF_CELLS) or ("seasonal_naive",)
+        own = replace(self, series=series, experts=asked, ratios=(), past=(), static=())
+        return replace(own, holidays=None, region_holidays=(), is_of_sums=True)
 
     @property
     def context_length(self) -> int:

@@ -13,8 +13,9 @@ from tidecast.models.arrays import Arrays, finite, grown, nested, scoped
 from tidecast.models.covariates import Calendar, Covariates
 from tidecast.models.feed import Feed
 from tidecast.models.guard import Guard
+from tidecast.models.kin import LARGEST, Kin
 from tidecast.models.neighbours import cell_neighbours
-from tidecast.models.outlook import Outlook
+from tidecast.models.outlook import Moves, Outlook
 from tidecast.models.parts import Parts
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.told import Told
@@ -34,7 +35,7 @@ class Surroundings:
         self._horizon = profile.horizon
         self._guard = Guard(profile.n_series, memory=_memory(profile))
         self._feed = Feed(profile.n_series, season=_longest_season(profile))
-        self._usual = UsualWeek(self._calendar, profile.n_series)
+        self._usual = UsualWeek(self._calendar, profile.n_series, _memory(profile), profile.has_kin)
         known = known or CovariateTable()
         self._outlook = Outlook(profile, self._calendar, known.of_kind("known"))
         self._told = Told(profile, known)
@@ -45,8 +46,8 @@ class Surroundings:
 
     @property
     def level(self) -> NDArray[np.float64]:
-        """Running mean of each cell, (cell, series)."""
-        return self._guard.level
+        """Running mean of each cell, as of a whole week, (cell, series)."""
+        return self._usual.fair(self._guard.level)
 
     @property
     def scale(self) -> NDArray[np.float64]:
@@ -55,8 +56,10 @@ class Surroundings:
 
     @property
     def ceiling(self) -> NDArray[np.float64]:
-        """The largest forecast that is sane, (cell, series)."""
-        return np.fmax(self._guard.ceiling, 0.0)
+        """The largest forecast that is sane, (cell, series); a young cell may still show more."""
+        level = np.fmax(self.level, 0.0)
+        young = np.where(self._usual.is_young(len(level)), LARGEST * level, 0.0)
+        return np.fmax(self._guard.ceiling, young)
 
     @property
     def actions(self) -> Mapping[str, NDArray[np.int64]]:
@@ -64,33 +67,46 @@ class Surroundings:
         return self._actions.totals()
 
     def observe(
-        self, slab: Slab, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]
+        self,
+        slab: Slab,
+        cells: Sequence[Cell],
+        positions: Mapping[str, tuple[float, float]],
+        moves: Moves | None = None,
     ) -> tuple[Slab, Covariates]:
         """Take in a closed bin; return it fit to learn from, and what is known after it.
 
-        What was known ahead to move the bin is taken out of it: see `Outlook`. Of the values that
+        What was known ahead to move the bin is taken out of it: see `Outlook`, unless it is told
+        what ``moves`` the values. Of the values that
         are learnt from, NaN are missing or suspended.
         """
         self._place(cells, positions)
-        demand = Slab(slab.bin, finite(slab.demand))
-        believed = self._guard.level, self.ceiling
-        self._outlook.learn(demand, cells, self._usual, *believed, self._feed)
+        if moves is None:
+            demand = Slab(slab.bin, finite(slab.demand))
+            believed = self.level, self.ceiling
+            self._outlook.learn(demand, cells, self._usual, *believed, self._feed)
+        else:
+            self._outlook.hear(slab.bin, moves.now)
         admitted = self._admit(slab)
-        level = self._guard.level
+        self._usual.note(slab.bin, np.isfinite(admitted))
+        level = self.level
         self._usual_now = self._usual.of(range(slab.bin, slab.bin + 1), level)[0]
-        self._usual.learn(slab.bin, admitted)
-        covariates = replace(self._covariates(slab.bin), told=self._told.at(slab.bin, cells))
+        self._usual.learn(slab.bin, admitted, level)
+        ahead = self._outlook.ahead(slab.bin, self._usual, level) if moves is None else moves.ahead
+        told = self._told.at(slab.bin, cells)
+        covariates = replace(self._covariates(slab.bin), factor_ahead=ahead, told=told)
         return Slab(slab.bin, admitted), covariates
 
     def _place(self, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]) -> None:
-        """Find the neighbours of cells anew, if more is known of where they are."""
+        """Find neighbours and kin of cells anew, if more is known of where they are."""
         if self._known_places != (len(cells), len(positions)):
             self._known_places = (len(cells), len(positions))
             self._neighbours = cell_neighbours(cells, positions)
+            self._usual.relate(Kin.of(cells, positions))
+            self._guard.grow(len(cells))
 
     def _covariates(self, bin_: int) -> Covariates:
-        """Return what is known after a bin, the last one that was observed."""
-        ahead, level = range(bin_ + 1, bin_ + 1 + self._horizon), self._guard.level
+        """Return what is known after a bin, the last one observed, but what covariates tell."""
+        ahead, level = range(bin_ + 1, bin_ + 1 + self._horizon), self.level
         return Covariates(
             bin=bin_,
             calendar=self._calendar,
@@ -99,7 +115,7 @@ class Surroundings:
             scale=self._guard.scale,
             usual_now=self._usual_now,
             usual_ahead=self._usual.of(ahead, level),
-            factor_ahead=self._outlook.ahead(bin_, self._usual, level),
+            factor_now=self._outlook.now,
         )
 
     def known_after(
@@ -107,15 +123,15 @@ class Surroundings:
     ) -> Covariates:
         """Return again what `observe` did of the last bin, also when restored since.
 
-        Without what covariates told of the bin: who wanted to know it has learnt it then.
+        Without what covariates tell, of the bin and of those ahead: see `explain_factor`.
         """
         self._place(cells, positions)
         self._outlook.meet(cells)
         return self._covariates(bin_)
 
     def explain_factor(self, bin_: int, cell: int) -> Parts:
-        """Return what moves ``factor_ahead`` of a cell from 1, as `known_after` gave it."""
-        return self._outlook.explain(bin_, self._usual, self._guard.level, cell)
+        """Return what moved ``factor_ahead`` of a cell from 1, after the last bin, ``bin_``."""
+        return self._outlook.explain(bin_, self._usual, self.level, cell)
 
     def _admit(self, slab: Slab) -> NDArray[np.float64]:
         """Return the values that may be learnt from, (cell, series), NaN = none.
@@ -123,8 +139,7 @@ class Surroundings:
         Level and scale have learnt from them then.
         """
         guard = self._guard
-        guard.grow(len(slab.values))
-        usual = self._usual.of(range(slab.bin, slab.bin + 1), guard.level)[0].astype(np.float64)
+        usual = self._usual.of(range(slab.bin, slab.bin + 1), self.level)[0].astype(np.float64)
         values = self._outlook.without(slab.bin, finite(slab.values))
         values = _least(values, slab.censored, usual)
         known = np.isfinite(values)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, grown
+from tidecast.models.arrays import Arrays, grown, nested, scoped
 from tidecast.models.covariates import Calendar
+from tidecast.models.kin import Kin, KinWeek
 
 __all__ = ["UsualWeek"]
 
@@ -16,22 +17,64 @@ KEPT_PER_WEEK = 0.85
 PRIOR_WEIGHT = 1.0
 """Weight, in values, of the mean over all days for a slot that has few of its own."""
 
+NAMES = ("total", "weight", "phase", "seen")
+
 
 class UsualWeek:
     """What is usual of every cell in every slot of the local week, which is at least an hour.
 
-    A young slot leans on the same hour of the other days, and that on the cell's level.
+    A young slot leans on the same hour of the other days, and that on the cell's level in the shape
+    that the week has in its kin (`tidecast.models.kin`). Without kin all weeks are flat.
+
+    Parameters
+    ----------
+    memory
+        Bins over which the level of a cell forgets.
     """
 
-    def __init__(self, calendar: Calendar, n_series: int) -> None:
+    def __init__(
+        self, calendar: Calendar, n_series: int, memory: int, has_kin: bool = True
+    ) -> None:
         self._calendar = calendar
         self._per_day = calendar.n_slots // 7
         self._kept = np.float32(KEPT_PER_WEEK ** (1.0 / calendar.bins_per_slot))
         self._total = np.zeros((calendar.n_slots, 0, n_series), np.float32)
         self._weight = np.zeros((calendar.n_slots, 0, n_series), np.float32)
+        self._memory = memory
+        self._has_kin = has_kin
+        self._kin = KinWeek(calendar.n_slots, n_series)
+        self._phase = np.zeros((0, n_series))
+        self._seen = np.zeros((0, n_series))
 
-    def learn(self, bin_: int, values: NDArray[np.float64]) -> None:
-        """Move the mean of the slot that ``bin_`` lies in; values (cell, series), NaN = none."""
+    def relate(self, kin: Kin) -> None:
+        """Take the cells for such kin from now on; call it whenever there are new ones."""
+        self._kin.relate(kin)
+        self._phase, self._seen = (grown(a, len(kin.region)) for a in (self._phase, self._seen))
+
+    def is_young(self, n_cells: int) -> NDArray[np.bool_]:
+        """Tell which cells have fewer values than a level remembers, (cell, series)."""
+        return grown(self._seen, n_cells) < self._memory
+
+    def fair(self, level: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return levels, running means (cell, series), as they would be of a whole week.
+
+        A cell that has only been seen by night is larger than that, if its kin wake by day.
+        """
+        seen, phase = (grown(array, len(level)) for array in (self._seen, self._phase))
+        return level / np.where(seen > 0, phase, 1.0)
+
+    def note(self, bin_: int, known: NDArray[np.bool_]) -> None:
+        """Let a bin pass, of which the values of some cells are ``known``, (cell, series)."""
+        self._seen = self._seen + known
+        rate = np.maximum(1.0 / self._memory, 1.0 / np.fmax(self._seen, 1.0))
+        step = self._kin.shape(self._calendar.slot(bin_)) - self._phase
+        self._phase = self._phase + np.where(known, rate * step, 0.0)
+
+    def learn(self, bin_: int, values: NDArray[np.float64], level: NDArray[np.float64]) -> None:
+        """Move the mean of the slot that ``bin_`` lies in; values (cell, series), NaN = none.
+
+        ``level`` (cell, series) are fair levels.
+        """
         self._total = grown(self._total, len(values), axis=1)
         self._weight = grown(self._weight, len(values), axis=1)
         slot = self._calendar.slot(bin_)
@@ -39,9 +82,13 @@ class UsualWeek:
         kept = np.where(known, self._kept, np.float32(1.0))
         self._total[slot] = kept * self._total[slot] + np.where(known, values, 0.0)
         self._weight[slot] = kept * self._weight[slot] + known
+        if self._has_kin:
+            weight = self._weight[slot]
+            mean = self._total[slot] / np.fmax(weight, np.float32(1e-9))
+            self._kin.learn(slot, mean, weight, level.astype(np.float32))
 
     def of(self, bins: range, level: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Return what is usual of ``bins``, finite: (bin, cell, series); level (cell, series)."""
+        """Return what is usual of ``bins``, finite: (bin, cell, series); ``level`` is fair."""
         slots = [self._calendar.slot(bin_) for bin_ in bins]
         means = {slot: self._mean(slot, level) for slot in dict.fromkeys(slots)}
         return np.stack([means[slot] for slot in slots])
@@ -52,10 +99,10 @@ class UsualWeek:
         return self._mean(weekday * self._per_day + hour, level)
 
     def _mean(self, slot: int, level: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Return the mean of a slot, shrunk towards its hour and that to the level."""
+        """Return the mean of a slot, shrunk towards its hour and that to its kin's."""
         hours = slice(slot % self._per_day, None, self._per_day)
         known = self._total.shape[1]
-        mean = level.astype(np.float32)
+        mean = level.astype(np.float32) * self._kin.shape(slot)
         prior = np.float32(PRIOR_WEIGHT)
         for total, weight in (
             (self._total[hours].sum(axis=0), self._weight[hours].sum(axis=0)),
@@ -66,8 +113,11 @@ class UsualWeek:
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
-        return {"total": self._total.copy(), "weight": self._weight.copy()}
+        own = {name: getattr(self, f"_{name}").copy() for name in NAMES}
+        return {**own, **nested({"kin": self._kin.snapshot()})}
 
     def restore(self, arrays: Arrays) -> None:
         """Become the week that ``snapshot`` was taken of."""
-        self._total, self._weight = arrays["total"].copy(), arrays["weight"].copy()
+        for name in NAMES:
+            setattr(self, f"_{name}", arrays[name].copy())
+        self._kin.restore(scoped(arrays, "kin"))

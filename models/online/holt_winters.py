@@ -37,7 +37,7 @@ class HoltWintersExpert:
     (cell, series) is a model for each of them: the same numbers as one River object per cell, a
     thousand times faster. River's own start is left out (it divides by the mean of the first
     season): a cell starts when it is one season old, from that season's mean and departures from
-    it. Until then it answers with the cell's level. A bin without a value leaves a cell's
+    it. Until then it answers with what is usual. A bin without a value leaves a cell's
     components as they are. A cell whose components are not finite starts again.
     """
 
@@ -73,7 +73,7 @@ class HoltWintersExpert:
         """Return mean and scale, each (series, cell, lead); scale > 0."""
         self._grow(len(covariates.level))
         ahead = np.stack(self._model.forecast(self._horizon))  # (lead, cell, series)
-        mean = np.where(self._started, ahead, covariates.level).astype(np.float32)
+        mean = np.where(self._started, ahead, covariates.usual_ahead).astype(np.float32)
         return mean.transpose(2, 1, 0), self._spread.over_leads(covariates.scale, self._horizon)
 
     @property

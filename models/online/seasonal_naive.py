@@ -17,9 +17,10 @@ __all__ = ["SeasonalNaive"]
 
 
 class SeasonalNaive:
-    """The value one longest season before the target, else one shorter season, else the last.
+    """The value one longest season before the target, else one shorter season, else the usual.
 
-    A cell without any value yet gets its level, which is 0 then.
+    What the last value departed from the usual by is added to that, over the lead: less of it is
+    left farther ahead.
     """
 
     name = "seasonal_naive"
@@ -28,25 +29,27 @@ class SeasonalNaive:
         self.resets = 0
         self._horizon = profile.horizon
         self._seasons = profile.season_lengths[::-1]
-        self._last = np.full((0, profile.n_series), np.nan)
+        self._last = np.zeros((0, profile.n_series))  # departure of the last value from the usual
         self._spread = Spread(profile.n_series)
 
     def learn(self, window: Window, slab: Slab, covariates: Covariates) -> None:
-        """Remember the last value; measure the error of one bin ahead."""
-        last = grown(self._last, len(slab.values), fill=np.nan)
+        """Remember the last departure; measure the error of one bin ahead."""
+        last = grown(self._last, len(slab.values))
         seasonal = self._seasonal(window, bins_ahead=0)
-        self._spread.learn(slab.values - np.where(np.isfinite(seasonal), seasonal, last))
-        self._last = np.where(np.isfinite(slab.values), slab.values, last)
+        departure = slab.values - covariates.usual_now
+        missed = np.where(np.isfinite(seasonal), slab.values - seasonal, departure - last)
+        self._spread.learn(missed)
+        self._last = np.where(np.isfinite(departure), departure, last)
 
     def forecast(
         self, window: Window, covariates: Covariates
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return mean and scale, each (series, cell, lead); scale > 0."""
-        last = grown(self._last, len(covariates.level), fill=np.nan)
-        fallback = np.where(np.isfinite(last), last, covariates.level).astype(np.float32)
-        mean = np.empty((*fallback.T.shape, self._horizon), np.float32)
-        for lead in range(1, self._horizon + 1):
+        last = grown(self._last, len(covariates.level)).astype(np.float32)
+        mean = np.empty((*last.T.shape, self._horizon), np.float32)
+        for lead, usual in enumerate(covariates.usual_ahead, 1):
             seasonal = self._seasonal(window, bins_ahead=lead)
+            fallback = np.fmax(usual + last / np.float32(lead), np.float32(0.0))
             mean[:, :, lead - 1] = np.where(np.isfinite(seasonal), seasonal, fallback).T
         return mean, self._spread.over_leads(covariates.scale, self._horizon)
 

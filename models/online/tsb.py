@@ -28,7 +28,8 @@ class TSB:
     The chance of any demand moves in every bin, the size of a demand with each demand: so a cell
     where nothing is sold any more fades, which Croston's method cannot tell. A bin without a value
     moves nothing. The forecast is chance x size, times what all cells of the series together are
-    usually at the target, over their level: a sparse cell tells little of its own rhythm.
+    usually at the target, over their level: a sparse cell tells little of its own rhythm. A cell
+    younger than the shortest season, of which no mean tells the level, is forecast as is usual.
 
     References
     ----------
@@ -41,6 +42,7 @@ class TSB:
     def __init__(self, profile: ForecastProfile) -> None:
         self.resets = 0
         self._horizon = profile.horizon
+        self._young = profile.season_lengths[0] if profile.season_lengths else 0
         empty = np.zeros((0, profile.n_series))
         self._state = dict.fromkeys(("chance", "size", "bins", "demands"), empty)
         self._spread = Spread(profile.n_series)
@@ -66,6 +68,8 @@ class TSB:
         self._grow(len(covariates.level))
         rhythm = _rhythm(covariates.usual_ahead, covariates.level)  # (lead, series)
         mean = self._mean.T[:, :, None] * rhythm.T[:, None]  # (series, cell, lead)
+        young = (self._state["bins"] < self._young).T[:, :, None]
+        mean = np.where(young, covariates.usual_ahead.transpose(2, 1, 0), mean)
         return mean.astype(np.float32), self._spread.over_leads(covariates.scale, self._horizon)
 
     @property

@@ -8,7 +8,7 @@ from functools import partial
 import polars as pl
 
 from tidecast.models.aggregates import nodes_of
-from tidecast.state.cells import Cell
+from tidecast.state.cells import ALL, Cell
 from tidecast.state.settings import Settings
 from tidecast.streams.recount.audit import Verdict
 from tidecast.streams.recount.compare import differences
@@ -23,6 +23,7 @@ from tidecast.streams.store import Store
 __all__ = ["Checks", "audit_kafka"]
 
 SECOND = 1_000_000
+TOTAL = (ALL, ALL)
 
 
 class Checks:
@@ -118,7 +119,7 @@ class Checks:
         origins = book.origins()
         is_trimmed = any(first for first, _ in spans.values())
         first = origins[1] if is_trimmed and len(origins) > 1 else 0
-        for what, name in book.compare_cells(self._expected(first)):
+        for what, name in book.compare_cells(self._expected(first, book.forecast_of(TOTAL))):
             verdict.blame(what, name)
         last = live.grid.end(live.last_bin) // SECOND  # later ones were being written meanwhile
         if whole := [origin for origin in origins if origin <= last]:
@@ -138,17 +139,26 @@ class Checks:
                 verdict.blame("no record of ours, and no dead letter", where)
         verdict.figures["records of others"] = len(live.foreign.places)
 
-    def _expected(self, first: int) -> Mapping[int, Sequence[Rows]]:
-        """Return series and cells, and series and sums, that each origin must have forecast."""
+    def _expected(self, first: int, with_total: set[str]) -> Mapping[int, Sequence[Rows]]:
+        """Return series and cells, and series and sums, that each origin must have forecast.
+
+        Whether a series adds up that was dropped since, only its forecasts tell: those
+        ``with_total`` do.
+        """
+        kept = {one.name for one in self._settings.series}
+        summed = {one.name for one in self._settings.series if one.adds_up} | (with_total - kept)
         of_bins = self._live.slabs.forecasts
         ends = {bin_: self._live.grid.end(bin_) // SECOND for bin_ in of_bins}
-        return {end: self._rows(*of_bins[bin_]) for bin_, end in ends.items() if end >= first}
+        return {
+            end: self._rows(*of_bins[bin_], summed) for bin_, end in ends.items() if end >= first
+        }
 
-    def _rows(self, series: Sequence[str], cells: tuple[Cell, ...]) -> Sequence[Rows]:
-        """Return what is forecast of an origin: of cells, and of sums."""
+    def _rows(
+        self, series: Sequence[str], cells: tuple[Cell, ...], summed: set[str]
+    ) -> Sequence[Rows]:
+        """Return what is forecast of an origin: of cells, and of the sums of some series."""
         if cells is not self._cells:  # bins share them until one has more
             self._cells, self._nodes = cells, nodes_of(cells)
-        summed = {one.name for one in self._settings.series if one.adds_up}
         return (series, cells), ([name for name in series if name in summed], self._nodes)
 
     def doubts(self) -> None:

@@ -113,6 +113,11 @@ class ForecastBook:
         """Return all origins, in seconds since 1970, in order."""
         return sorted(self.frame()["origin"].unique().to_list())
 
+    def forecast_of(self, cell: tuple[str, str]) -> set[str]:
+        """Return the series that a cell, or a sum, was forecast of at any origin."""
+        of_cell = self.frame().filter(pl.col("cell") == self._cells["\0".join(cell)])
+        return {self._series.names[code] for code in of_cell["series"].unique()}
+
     def compare_cells(self, expected: Mapping[int, Sequence[Rows]]) -> Iterator[tuple[str, str]]:
         """Yield (what is wrong, which) where an origin has not what is ``expected`` once.
 

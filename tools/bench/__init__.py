@@ -14,6 +14,7 @@ SUMMARIES = {
     "latency": "From the last event of a bin to its forecasts in ClickHouse.",
     "step": "One bin step, by number of cells.",
     "bursts": "What bursts, dead feeds and shifts leave behind in forecasts.",
+    "newcomers": "Cells that appear mid-way, with and without those like them.",
     "checkpoints": "Ingest with a checkpoint a second, and without.",
     "recovery": "A forecaster saved and brought back, by cells and history.",
 }

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from tidecast.models.coherent import CoherentForecaster
-from tidecast.models.forecaster import Forecast, Forecaster, Totals
+from tidecast.models.forecaster import Forecast, Forecaster, Opinion, Totals
 from tidecast.models.migrate import migrated_coherent
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import Scores
 from tidecast.state.bins import HOUR, BinGrid
 from tidecast.state.cells import ALL, Cell
 from tidecast.state.changes import Change
+from tidecast.state.covariates import Covariate, CovariateTable, Key
 from tidecast.state.settings import Settings, parse_settings
 from tidecast.state.slabs import Slab
 
 FIRST_BIN = 480_000
 HORIZON = 3
+ANY: Key = (None, None)
 CELLS = [Cell(f"region {n % 3}", f"category {n // 3}") for n in range(8)]
 PROFILE = ForecastProfile(
     series=("demand", "hours", "traffic"),
@@ -129,6 +133,53 @@ def test_nothing_is_made_of_one_cell_or_of_means_alone() -> None:
         ("hours",), BinGrid(HOUR), HORIZON, (0.5,), (24,), ("time_of_week",), ratios=(0,)
     )
     assert last(CoherentForecaster(Forecaster(ratios)), rhythm(5)[..., :1]).totals is None
+
+
+class Overheard(Forecaster):
+    """A forecaster that keeps what it thought last."""
+
+    opinion: Opinion
+
+    def advance(self, *args: Any, **options: Any) -> Opinion:
+        self.opinion = super().advance(*args, **options)
+        return self.opinion
+
+
+def test_what_is_known_ahead_moves_sums_as_it_moves_cells() -> None:
+    slabs = rhythm(124)
+    slabs[4::7, ::3] *= 3.0  # in one region, the last bin too
+    bins = np.arange(FIRST_BIN + 4, FIRST_BIN + 140, 7)
+    zeros, ones = np.zeros(len(bins), np.int64), np.ones(len(bins))
+    keys: tuple[Key, ...] = (("region 0", None),)
+    sale = CovariateTable([Covariate("sale", keys, bins, zeros, ones, zeros, absent=0.0)])
+    model = CoherentForecaster(Forecaster(PROFILE, known=sale))
+    totals = totals_of(last(model, slabs))
+    nodes = (("region 0", ALL), ("region 1", ALL), (ALL, ALL))
+    on_sale, other, total = (totals.nodes.index(Cell(*node)) for node in nodes)
+    of_cells, of_sums = (
+        part.snapshot()["surroundings/outlook/factors/values"][-1, :, 0]
+        for part in (model.cells, model.totals)
+    )
+    assert of_cells[0] > 2.0
+    assert of_sums[on_sale] == pytest.approx(of_cells[0])
+    assert of_sums[other] == pytest.approx(of_cells[1])
+    assert of_cells[1] < of_sums[total] < of_cells[0]
+    learnt = model.totals.snapshot()["window/values"][-1, :, 0]
+    assert learnt[total] == pytest.approx(slabs[-1, :, 0].sum() / of_sums[total])
+
+
+def test_sums_expect_what_is_known_ahead() -> None:
+    slabs = rhythm(124, shared=1e-6)
+    slabs[::4] *= 3.0  # and so will be the next bin
+    bins = np.arange(FIRST_BIN, FIRST_BIN + 140, 4)
+    zeros, ones = np.zeros(len(bins), np.int64), np.ones(len(bins))
+    sale = CovariateTable([Covariate("sale", (ANY,), bins, zeros, ones, zeros, absent=0.0)])
+    overheard = Overheard(PROFILE.of_totals())
+    model = CoherentForecaster(Forecaster(PROFILE, known=sale), overheard)
+    total = totals_of(last(model, slabs)).nodes.index(Cell(ALL, ALL))
+    usual = slabs[[101, 102, 103], :, 0].sum(axis=1)  # of the same hours, a day before
+    found = overheard.opinion.mean[0, total] / (usual * [3.0, 1.0, 1.0])
+    assert (np.abs(found - 1.0) < 0.2).all()
 
 
 def test_a_cell_that_joins_brings_its_nodes() -> None:

@@ -25,6 +25,13 @@ def taught(*dispersion_and_mean: tuple[float, float], bins: int = 2000) -> Dispe
     return dispersion
 
 
+def let_pass(dispersion: Dispersion, n_cells: int, mean: float, error: float = 0.0) -> None:
+    """Let the last cell alone pass 60 bins with such means and errors."""
+    errors = column(*[np.nan] * (n_cells - 1), error)
+    for _ in range(60):
+        dispersion.learn(errors, np.full_like(errors, mean), np.full_like(errors, 50.0))
+
+
 def scale_of(dispersion: Dispersion, *means: float, level: float = LEVEL) -> np.ndarray:
     mean = np.array(means, np.float32)[None, :, None]  # (series, cell, lead)
     return dispersion.scale(mean, np.full_like(mean, 0.001), np.full((1, len(means)), level))[
@@ -55,13 +62,15 @@ def test_cells_that_sell_by_the_dozen_are_told_from_those_that_sell_one_by_one()
 
 def test_a_cell_of_few_events_leans_on_the_others() -> None:
     known = taught(*[(3.0, 30.0)] * 20)
-    quiet = scale_of(known, *[30.0] * 20, 30.0)[-1]  # a cell that came just now
+    let_pass(known, 21, mean=0.0)
+    quiet = scale_of(known, *[30.0] * 21)[-1]
     assert quiet == pytest.approx(np.sqrt(3.0 * 30.0), rel=0.15)
 
 
 def test_one_large_cell_says_little_of_what_is_usual() -> None:
     known = taught(*[(1.0, 10.0)] * 20, (20.0, 1000.0), bins=300)
-    quiet = scale_of(known, *[10.0] * 21, 10.0)[-1]  # a sum of all errors would say 17 times 10
+    let_pass(known, 22, mean=0.0)
+    quiet = scale_of(known, *[10.0] * 22)[-1]  # a sum of all errors would say 17 times 10
     assert quiet < np.sqrt(3.0 * 10.0)
 
 
@@ -98,3 +107,11 @@ def test_a_restored_dispersion_says_the_same() -> None:
     counts, other = taught((1.0, 4.0), bins=50), Dispersion(1)
     other.restore(counts.snapshot())
     assert scale_of(other, 4.0, 1.0).tobytes() == scale_of(counts, 4.0, 1.0).tobytes()
+
+
+def test_a_new_cell_has_a_wider_scale_until_its_size_is_known() -> None:
+    known = taught(*[(1.0, 100.0)] * 5)
+    new = scale_of(known, *[100.0] * 6)
+    assert new[-1] > 5.0 * new[0]
+    let_pass(known, 6, mean=100.0, error=10.0)
+    assert scale_of(known, *[100.0] * 6)[-1] == pytest.approx(10.0, rel=0.1)

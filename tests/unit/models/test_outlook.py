@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tidecast.models.covariates import Calendar
 from tidecast.models.forecaster import Forecast, Forecaster
 from tidecast.models.holiday_terms import HolidayTerms
+from tidecast.models.kin import Kin
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.usual import UsualWeek
 from tidecast.state.bins import BinGrid
@@ -152,7 +153,8 @@ def test_a_region_keeps_its_own_holidays_and_no_others() -> None:
     wedding = FIRST_BIN + 179
     assert GRID.local(wedding).date() == date(2011, 4, 29)  # Showa Day in Japan
     of_days = [wedding, wedding + 3, wedding + 4]  # 2 May: England; 3 May: Japan
-    usual, level = UsualWeek(Calendar(GRID), 1), np.ones((2, 1))
+    usual, level = UsualWeek(Calendar(GRID), 1, memory=50), np.ones((2, 1))
+    usual.relate(Kin.of(CELLS[:2], {}))
     kept = [terms.of(bin_, usual, level)[0, :, 0].tolist() for bin_ in of_days]
     assert kept == [[1.0, 1.0], [0.0, 1.0], [1.0, 0.0]]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.settings import Settings
 from tidecast.state.settings.experts import DEFAULT_EXPERTS
@@ -32,6 +34,12 @@ def test_a_profile_asks_the_experts_that_the_settings_name() -> None:
     named = {"forecast": {"experts": ["linear", "seasonal_naive"]}}
     profile = ForecastProfile.of(Settings.model_validate(SHOP | named))
     assert profile.experts == ("linear", "seasonal_naive")
+
+
+def test_sums_are_forecast_by_those_who_add_something_and_are_never_refitted() -> None:
+    profile = ForecastProfile.of(Settings.model_validate(SHOP))
+    assert {*profile.experts} - {*profile.of_totals().experts} == {"linear", "trees"}
+    assert replace(profile, experts=("trees",)).of_totals().experts == ("seasonal_naive",)
 
 
 def test_seasons_are_the_day_and_the_week_unless_set() -> None:

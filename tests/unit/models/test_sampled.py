@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def rows(n: int, slope: float = 1.0, seed: int = 0) -> tuple[Values, Values]:
     return features, slope * np.sign(features[:, 0])
 
 
-def learnt(model: ReplayedRegressor, plan: list[int | None]) -> ReplayedRegressor:
+def learnt(model: ReplayedRegressor, plan: Sequence[int | None]) -> ReplayedRegressor:
     """Let a model learn so many rows, again and again; None = the younger takes over."""
     for seed, n in enumerate(plan):
         if n is None:
@@ -40,13 +41,20 @@ def learnt(model: ReplayedRegressor, plan: list[int | None]) -> ReplayedRegresso
     return model
 
 
-PLANS = [[], [30], [30, None], [30, None, 20], [10, None, 30, None, 35], [30, None, None, 5]]
+PLANS: list[list[int | None]] = [
+    [],
+    [30],
+    [30, None],
+    [30, None, 20],
+    [10, None, 30, None, 35],
+    [30, None, None, 5],
+]
 
 
 @pytest.mark.parametrize("make", [make_tree, ForestExpert.make, NearestExpert.make])
 @pytest.mark.parametrize("plan", PLANS)
 def test_a_restored_model_is_the_one_that_learnt_the_rows(
-    make: Any, plan: list[int | None]
+    make: Any, plan: Sequence[int | None]
 ) -> None:
     model = learnt(ReplayedRegressor(make, 2, 80), plan)
     fresh = ReplayedRegressor(make, 2, 80)

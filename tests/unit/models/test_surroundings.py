@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tidecast.models.covariates import Calendar
+from tidecast.models.kin import Kin
 from tidecast.models.neighbours import cell_neighbours
 from tidecast.models.usual import UsualWeek
 from tidecast.state.bins import HOUR, BinGrid
@@ -12,6 +13,12 @@ from tidecast.state.cells import Cell
 
 MONDAY = 24 * (5 * 365 + 1) + 24 * 5  # Monday 1975-01-06, midnight UTC
 LEVEL = np.array([[5.0]])
+
+
+def week_of_one() -> UsualWeek:
+    week = UsualWeek(Calendar(BinGrid(HOUR)), 1, memory=168)
+    week.relate(Kin.of([Cell("north", "books")], {}))
+    return week
 
 
 def test_slots_are_local_hours_of_the_week() -> None:
@@ -40,14 +47,14 @@ def test_bins_of_minutes_share_the_slot_of_their_hour() -> None:
 
 
 def test_without_values_the_usual_is_the_level() -> None:
-    week = UsualWeek(Calendar(BinGrid(HOUR)), 1)
+    week = week_of_one()
     assert week.of(range(MONDAY, MONDAY + 2), LEVEL).tolist() == [[[5.0]], [[5.0]]]
 
 
 def test_a_slot_learns_its_own_mean_and_leans_on_the_same_hour_of_other_days() -> None:
-    week = UsualWeek(Calendar(BinGrid(HOUR)), 1)
+    week = week_of_one()
     for n in range(20):
-        week.learn(MONDAY + 168 * n, np.array([[50.0]]))
+        week.learn(MONDAY + 168 * n, np.array([[50.0]]), LEVEL)
     monday, other_hour = week.of(range(MONDAY, MONDAY + 2), LEVEL)[:, 0, 0]
     tuesday = week.of(range(MONDAY + 24, MONDAY + 25), LEVEL)[0, 0, 0]
     assert 48.0 < monday < 50.0
@@ -56,10 +63,10 @@ def test_a_slot_learns_its_own_mean_and_leans_on_the_same_hour_of_other_days() -
 
 
 def test_missing_values_leave_the_usual_as_it_was() -> None:
-    week = UsualWeek(Calendar(BinGrid(HOUR)), 1)
-    week.learn(MONDAY, np.array([[50.0]]))
+    week = week_of_one()
+    week.learn(MONDAY, np.array([[50.0]]), LEVEL)
     before = week.of(range(MONDAY, MONDAY + 1), LEVEL).tolist()
-    week.learn(MONDAY + 168, np.array([[np.nan]]))
+    week.learn(MONDAY + 168, np.array([[np.nan]]), LEVEL)
     assert week.of(range(MONDAY, MONDAY + 1), LEVEL).tolist() == before
 
 

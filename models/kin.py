@@ -1,0 +1,148 @@
+"""Kin: the shape of the week that a cell shares with its category, its region and all cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidecast.models.arrays import Arrays, grown
+from tidecast.models.neighbours import N_NEIGHBOURS
+from tidecast.state.cells import Cell
+from tidecast.state.space import nearest
+
+__all__ = ["LARGEST", "Kin", "KinWeek"]
+
+Cells = NDArray[np.float32]  # (cell, series)
+Numbers = NDArray[np.int64]
+
+OWN = 1.0
+"""Cells that a ratio of 1 counts for in a category, and in a region."""
+
+PRIOR_WEIGHT = 1.0
+"""Weeks that the same hour of all days counts for: a shock of one bin befalls all cells."""
+
+LARGEST = 24.0
+"""Times its level that a cell counts for at most, where all of a day falls into an hour."""
+
+SMALLEST = 0.02
+
+
+@dataclass(frozen=True)
+class Kin:
+    """The regions and categories of cells, numbered as they appear.
+
+    ``region`` and ``category`` are (cell,); ``near`` (region, k) are the regions nearest to each,
+    -1 where there are fewer, or no position is known.
+    """
+
+    region: Numbers
+    category: Numbers
+    near: Numbers
+
+    @classmethod
+    def of(cls, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]) -> Kin:
+        """Return the kin of ``cells``; ``positions`` are latitude and longitude of regions."""
+        regions, region = _numbered([cell.region for cell in cells])
+        _, category = _numbered([cell.category for cell in cells])
+        unknown = (np.nan, np.nan)
+        places = np.array([positions.get(name, unknown) for name in regions]).reshape(-1, 2)
+        return cls(region, category, nearest(places, N_NEIGHBOURS))
+
+
+class KinWeek:
+    """The week of all cells in units of their levels, and what categories and regions make of it.
+
+    The shape of a cell is that of all cells, times the ratio of its category to it, times that of
+    its region to both. Ratios lean on 1, those of regions on the regions around them.
+    """
+
+    def __init__(self, n_slots: int, n_series: int) -> None:
+        self._per_day = n_slots // 7
+        self._kin = Kin.of((), {})
+        self._all = np.zeros((3, n_slots, n_series), np.float32)  # told, cells, weeks
+        empty = np.zeros((2, n_slots, 0, n_series), np.float32)  # told, and expected of it
+        self._category, self._region = empty, empty
+
+    def relate(self, kin: Kin) -> None:
+        """Take the cells for such kin from now on."""
+        self._kin = kin
+        self._category = grown(self._category, int(kin.category.max(initial=-1)) + 1, axis=2)
+        self._region = grown(self._region, len(kin.near), axis=2)
+
+    def learn(self, slot: int, mean: Cells, weeks: Cells, level: Cells) -> None:
+        """Take in what is known of a slot: the means of cells, and of how many weeks; 0 = none.
+
+        A cell counts the more the larger it is, yet for no more than one.
+        """
+        size = level.sum(axis=0) / max(len(level), 1)
+        sold = (level > 0.0) & (weeks > 0.0)
+        unit = np.where(sold, level, np.float32(1.0))
+        relative = np.where(sold, np.clip(mean / unit, 0.0, LARGEST), np.float32(0.0))
+        weight = np.where(sold, level / (unit + size), np.float32(0.0))
+        cells = weight.sum(axis=0)
+        told = weight * relative
+        self._all[:, slot] = told.sum(axis=0), cells, (weight * weeks).sum(axis=0)
+        expected = weight * (told.sum(axis=0) / np.fmax(cells, np.float32(1e-9)))
+        kin = self._kin
+        _tell(self._category[:, slot], kin.category, told, expected)
+        expected = expected * self._of_categories(slot)[kin.category]
+        _tell(self._region[:, slot], kin.region, told, expected)
+
+    def shape(self, slot: int) -> Cells:
+        """Return what is usual of a slot in units of cells' levels, (cell, series), > 0."""
+        kin = self._kin
+        category = self._common(slot) * self._of_categories(slot)
+        shape = category[kin.category] * self._of_regions(slot)[kin.region]
+        return np.asarray(np.clip(shape, SMALLEST, LARGEST))
+
+    def _common(self, slot: int) -> Cells:
+        """Return the shape that all cells share, (series,); it leans on the hour of all days."""
+        hours = slice(slot % self._per_day, None, self._per_day)
+        told, cells, _ = self._all[:, hours].sum(axis=1)
+        hour = (told + OWN) / (cells + OWN)
+        told, cells, weeks = self._all[:, slot]
+        cells = cells + np.float32(1e-9)
+        weeks = weeks / cells
+        leaning: Cells = (weeks * told / cells + PRIOR_WEIGHT * hour) / (weeks + PRIOR_WEIGHT)
+        return leaning
+
+    def _of_categories(self, slot: int) -> Cells:
+        """Return the ratios of categories to all, (category, series)."""
+        told, expected = self._category[:, slot]
+        prior = OWN * self._common(slot)
+        return np.asarray((told + prior) / (expected + prior))
+
+    def _of_regions(self, slot: int) -> Cells:
+        """Return the ratios of regions to their categories, (region, series)."""
+        told, expected = self._region[:, slot]
+        prior = OWN * self._common(slot)
+        ratio = (told + prior) / (expected + prior)
+        near = self._kin.near
+        around = np.where((near >= 0)[:, :, None], ratio[near], np.float32(1.0)).mean(axis=1)
+        return np.asarray((told + prior * around) / (expected + prior))
+
+    def snapshot(self) -> Arrays:
+        """Return the state as arrays."""
+        groups = {"category": self._category.copy(), "region": self._region.copy()}
+        return {"all": self._all.copy(), **groups}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Become the week that ``snapshot`` was taken of; its kin are told anew."""
+        self._all = arrays["all"].copy()
+        self._category, self._region = arrays["category"].copy(), arrays["region"].copy()
+
+
+def _numbered(names: Sequence[str]) -> tuple[list[str], Numbers]:
+    """Return the different names as they appear, and the number of each."""
+    number = {name: place for place, name in enumerate(dict.fromkeys(names))}
+    return list(number), np.array([number[name] for name in names], np.int64)
+
+
+def _tell(sums: NDArray[np.float32], group: Numbers, told: Cells, expected: Cells) -> None:
+    """Put the sums over the cells of each group into (2, group, series)."""
+    for row, values in zip(sums, (told, expected), strict=True):
+        for series, column in enumerate(values.T):
+            row[:, series] = np.bincount(group, column, len(row))
