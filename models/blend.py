@@ -47,7 +47,8 @@ class Blend:
     mean: between relative errors, where sparse cells would decide, and sums, where one large cell
     would. Products are pooled over the cells of a size, and each table of products leans on those
     of all leads and of all sizes while it is young. The errors of lead h come h bins after the
-    forecast, with the blend's as it was issued. Who slept is given the blend's error.
+    forecast, with the blend's as it was issued. Who slept is given the blend's error; who sleeps
+    now is not weighed.
 
     References
     ----------
@@ -92,22 +93,32 @@ class Blend:
         self._products[place] = kept * self._products[place] + products
         self._seen[place] = kept[:, 0, 0] * self._seen[place] + (n > 0)[:, 0, 0]
 
-    def weights(self) -> Table:
-        """Return the weights, (expert, series, size, lead), that add up to 1 over experts."""
-        products = self._pooled()
+    def weights(self, awake: NDArray[np.bool_] | None = None) -> Table:
+        """Return the weights, (expert, series, size, lead), that add up to 1 over experts.
+
+        Those who are not ``awake``, (expert, series), have none; None = all are.
+        """
+        is_used = self._used(awake)
+        products = self._pooled(is_used)
         loss = np.diagonal(products, axis1=-2, axis2=-1)
-        least = np.fmax(loss.min(axis=-1), FLOOR * loss.max(axis=-1))[..., None]
-        least = np.fmax(least, TINY)
+        least = np.fmax(_unit(loss, is_used)[..., None], TINY)
         prior = np.exp(-np.minimum(SHARPNESS * np.fmax(loss / least - 1.0, 0.0), 20.0))
+        prior = np.where(is_used, prior, 0.0)
         prior /= prior.sum(axis=-1, keepdims=True)
         ridge = least * (PRIOR + PRIOR_BINS / np.fmax(self._seen, 1.0))[..., None]
-        return np.ascontiguousarray(np.moveaxis(_least(products, ridge, prior), -1, 0))
+        return np.ascontiguousarray(np.moveaxis(_least(products, ridge, prior, is_used), -1, 0))
 
-    def _pooled(self) -> Table:
+    def _used(self, awake: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+        """Return who is weighed, (series, 1, 1, expert): all, where nobody is awake."""
+        if awake is None:
+            return np.ones((1, 1, 1, self._products.shape[-1]), dtype=bool)
+        used = awake | ~awake.any(axis=0)
+        return used.T[:, None, None]
+
+    def _pooled(self, is_used: NDArray[np.bool_]) -> Table:
         """Return relative mean products of each place, leaning on all leads' and all sizes'."""
         total = self._products
-        worst = np.diagonal(total, axis1=-2, axis2=-1)
-        unit = np.fmax(worst.min(axis=-1), FLOOR * worst.max(axis=-1))
+        unit = _unit(np.diagonal(total, axis1=-2, axis2=-1), is_used)
         unit = np.fmax(unit / np.fmax(self._seen, TINY), TINY)
         relative = total / unit[..., None, None]  # sums, (series, size, lead, expert, expert)
         seen = self._seen[..., None, None]
@@ -157,6 +168,9 @@ def combine(values: Stack, weights: NDArray[np.float32]) -> NDArray[np.float32]:
     if awake.all():
         mixed: NDArray[np.float32] = (values * weights).sum(axis=0)
         return mixed
+    speaks = np.any(awake, axis=(1, 2, 3)) | np.any(weights, axis=(1, 2, 3))
+    if not speaks.all():  # who neither speaks nor weighs is not there
+        return combine(values[speaks], weights[speaks])
     # an expert that sleeps may have had all the weight: who is awake shares it then
     shares = np.where(awake, weights + np.float32(1e-6), np.float32(0.0))
     total = shares.sum(axis=0)
@@ -172,15 +186,22 @@ def _units(errors: NDArray[np.float32], scale: Table) -> Table:
     return units
 
 
-def _least(products: Table, ridge: Table, prior: Table) -> Table:
+def _unit(loss: Table, is_used: NDArray[np.bool_]) -> Table:
+    """Return the least loss of those used, on the last axis, no less than is told apart."""
+    least = np.where(is_used, loss, np.inf).min(axis=-1)
+    return np.asarray(np.fmax(least, FLOOR * np.where(is_used, loss, 0.0).max(axis=-1)))
+
+
+def _least(products: Table, ridge: Table, prior: Table, is_used: NDArray[np.bool_]) -> Table:
     """Return the w >= 0, sum 1, of least w'Pw + ridge |w - prior|^2; the last axis is w.
 
+    Only those used have weight.
     The equality is solved exactly; experts of negative weight are left out, until there are none.
     """
     n_experts = prior.shape[-1]
     identity = np.eye(n_experts)
     system = products + ridge[..., None] * identity
-    used = np.ones(prior.shape, dtype=bool)
+    used = np.broadcast_to(is_used, prior.shape)
     weights = prior
     for _ in range(n_experts):
         both = used[..., :, None] & used[..., None, :]
@@ -191,6 +212,6 @@ def _least(products: Table, ridge: Table, prior: Table) -> Table:
         negative = weights < 0.0
         if not negative.any():
             break
-        used &= ~negative
+        used = used & ~negative
     weights = np.fmax(weights, 0.0)
     return np.asarray(weights / weights.sum(axis=-1, keepdims=True))

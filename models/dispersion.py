@@ -71,6 +71,11 @@ class Dispersion:
         self._means = np.where(known, KEPT_PER_BIN * means + np.fmax(mean, 0.0), means)
         self._seen = grown(self._seen, n_cells) + known
 
+    def restate(self, factor: Values) -> None:
+        """Multiply all errors learnt so far by ``factor``, (cell, series): their unit changes."""
+        self._squares = grown(self._squares, len(factor)) * np.square(factor)
+        self._means = grown(self._means, len(factor))
+
     def scale(self, mean: Forecasts, said: Forecasts, level: Cells) -> Forecasts:
         """Return the scale of forecasts, (series, cell, lead).
 

@@ -14,6 +14,7 @@ from tidecast.models.online.croston import Croston
 from tidecast.models.online.geographic import GeographicExpert
 from tidecast.models.online.holt_winters import HoltWintersExpert
 from tidecast.models.online.last_value import LastValue
+from tidecast.models.online.leading import LeadingExpert
 from tidecast.models.online.linear import LinearExpert
 from tidecast.models.online.pooled import PooledExpert
 from tidecast.models.online.sampled import ForestExpert, NearestExpert, TreeExpert
@@ -77,6 +78,7 @@ EXPERTS: dict[str, Callable[[ForecastProfile], Expert]] = {
         PooledExpert,
         TSB,
         TreesExpert,
+        LeadingExpert,
         Croston,
         LastValue,
         SnarimaxExpert,

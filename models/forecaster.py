@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from tidecast.models.arrays import Arrays, finite, nested, scoped
 from tidecast.models.blend import Blend, combine, of_cells, size_of
 from tidecast.models.calibrate import Calibrate, quantiles_of
-from tidecast.models.covariates import Covariates
+from tidecast.models.counts import Counts
+from tidecast.models.covariates import Calendar, Covariates
 from tidecast.models.dispersion import Dispersion
 from tidecast.models.experts import make_experts
 from tidecast.models.explain import Explanation, Issued, explained
@@ -120,6 +121,7 @@ class Forecaster:
         self._surroundings = Surroundings(profile, known)
         self._blend = Blend(len(self.experts), profile.n_series, profile.horizon)
         self._dispersion = Dispersion(profile.n_series)
+        self._counts = Counts(Calendar(profile.grid), profile.n_series)
         self._calibrate = Calibrate(profile.n_series, profile.horizon, profile.quantile_levels)
         self._pending = Pending()
         self._watch = Watch(len(self.experts))
@@ -152,7 +154,9 @@ class Forecaster:
         before = self._surroundings.scale, self._surroundings.level
         admitted, covariates = self._surroundings.observe(slab, cells, positions, moves)
         heard = np.where(np.isfinite(admitted.values), finite(slab.values), np.nan)
-        self._weigh(slab.bin, heard, *before)
+        self._weigh(slab, heard, *before)
+        if slab.counts is not None:
+            self._counts.learn(slab.bin, slab.counts)
         self._window.append(slab.bin, admitted.values)
         for expert in self.experts:
             expert.learn(self._window, admitted, covariates)
@@ -257,25 +261,37 @@ class Forecaster:
 
     def _weigh(
         self,
-        bin_: int,
+        slab: Slab,
         values: NDArray[np.float64],
         scales: NDArray[np.float64],
         levels: NDArray[np.float64],
     ) -> None:
         """Let blend, dispersion and calibration learn from what was said of a bin.
 
-        ``scales`` and ``levels``, (cell, series), are those before the bin: its own values must not
-        choose the units of their errors.
+        ``values``, (cell, series), are those of the slab that may be learnt from; ``scales`` and
+        ``levels`` are those before the bin: its own values must not choose the units of their
+        errors.
         """
-        for dues in self._pending.together(bin_):
+        for dues in self._pending.together(slab.bin):
             n_cells = dues.scale.shape[-1]
             actual = values[:n_cells].T  # (series, cell)
             errors = dues.means - actual.astype(np.float32)  # (lead, 1 + expert, series, cell)
             mean, scale = dues.means[:, 0], dues.scale
             self._blend.learn(errors, scales[:n_cells].T, size_of(levels[:n_cells].T), dues.leads)
             for next_ in np.flatnonzero(dues.leads == 1):
-                self._dispersion.learn(errors[next_, 0].T, mean[next_].T, scale[next_].T)
+                said = mean[next_].T, scale[next_].T
+                self._disperse(errors[next_, 0].T, *said, slab.counts)
             self._calibrate.learn(actual, mean, scale, dues.shapes, dues.leads)
+
+    def _disperse(
+        self, errors: Values, mean: Values, scale: Values, counts: NDArray[np.float64] | None
+    ) -> None:
+        """Let dispersion learn errors of lead 1, (cell, series), as if all means were of many."""
+        if counts is not None:
+            self._dispersion.restate(self._counts.judge(errors, counts[: len(errors)]))
+            spread = self._counts.spread(counts[: len(errors)])
+            errors, scale = errors / spread, scale / spread
+        self._dispersion.learn(errors, mean, scale)
 
     def _is_final(self, bin_: int, closed: int) -> bool:
         """Tell whether a bin is closed and no later slab than ``closed`` may bring a correction."""
@@ -286,10 +302,11 @@ class Forecaster:
         means, scales = self._ask(covariates)
         factor = covariates.factor_ahead.transpose(2, 1, 0)
         means = means * factor  # (expert, series, cell, lead)
-        weights = of_cells(self._blend.weights(), size_of(covariates.level.T))
-        awake = [bool(np.isfinite(mean).any()) for mean in means]
+        of_series: NDArray[np.bool_] = np.any(np.isfinite(means), axis=(2, 3))  # (expert, series)
+        weights = of_cells(self._blend.weights(of_series), size_of(covariates.level.T))
         mean, scale = self._combine(means, scales, weights, covariates)
-        shares = _shares(weights, covariates.level.T, np.array(awake))
+        awake: NDArray[np.bool_] = np.any(of_series, axis=1)
+        shares = _shares(weights, covariates.level.T, awake)
         spoke = {e.name: w for e, w, a in zip(self.experts, shares, awake, strict=True) if a}
         n_series, n_cells, n_leads = mean.shape
         moves = Moves(
@@ -306,7 +323,9 @@ class Forecaster:
         mean, scale = combine(means, weights), combine(scales, weights)
         mean = np.where(np.isfinite(mean), mean, np.maximum(level, np.float32(0.0)))
         scale = np.where(np.isfinite(scale), scale, np.abs(level) + np.float32(1e-6))
-        return mean, self._dispersion.scale(mean, scale, covariates.level.T)
+        ahead = range(covariates.bin + 1, covariates.bin + 1 + self.profile.horizon)
+        spread = self._counts.ahead(ahead, mean.shape[1])
+        return mean, spread * self._dispersion.scale(mean, scale / spread, covariates.level.T)
 
     def _ask(self, covariates: Covariates) -> tuple[Values, Values]:
         """Return what experts say, within what is sane: (expert, series, cell, lead) twice.
@@ -345,6 +364,7 @@ class Forecaster:
             "surroundings": self._surroundings,
             "blend": self._blend,
             "dispersion": self._dispersion,
+            "counts": self._counts,
             "calibrate": self._calibrate,
             "pending": self._pending,
             "watch": self._watch,

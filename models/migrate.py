@@ -27,9 +27,9 @@ __all__ = ["migrated_arrays", "migrated_coherent", "migrated_fold"]
 
 
 class Layout(NamedTuple):
-    """The axis of series (None: there is none), and what a series starts with."""
+    """The axes of series (None: there is none), and what a series starts with."""
 
-    axis: int | None
+    axis: int | tuple[int, ...] | None
     fill: float = 0.0
 
 
@@ -59,6 +59,10 @@ LAYOUTS: Mapping[str, Layout] = {
     "blend/products": Layout(0),
     "blend/seen": Layout(0),
     "dispersion/*": Layout(1),
+    "counts/week/*": Layout(2),
+    "counts/parts": Layout(2),
+    "counts/sizes": Layout(2),
+    "counts/*": Layout(1),
     "pending/*/means": Layout(1, np.nan),
     "pending/*/scale": Layout(0, 1.0),
     "expert-*/mean": Layout(1),  # of the spread
@@ -88,6 +92,15 @@ LAYOUTS: Mapping[str, Layout] = {
     "expert-geographic/space/error": Layout(1),
     "expert-geographic/coefficients/all/*": Layout(0),
     "expert-geographic/coefficients/*": Layout(1),
+    "expert-leading/rows/week/*": Layout(1),
+    "expert-leading/rows/*/values": Layout(2, np.nan),
+    "expert-leading/squares/shared": Layout((0, 1, 3)),
+    "expert-leading/squares/half": Layout((0, 1)),
+    "expert-leading/squares/own": Layout(0),
+    "expert-leading/choice/bins": Layout(0),
+    "expert-leading/choice/*": Layout((0, 2)),
+    "expert-leading/spread/*": Layout(1),
+    "expert-leading/learnt": WHOLE,
     "expert-trees/artifact": Layout(0),
     "expert-trees/next": Layout(0, np.nan),
     "expert-trees/schedule/*": WHOLE,
@@ -188,8 +201,10 @@ def migrated_arrays(change: Change, arrays: Arrays) -> Arrays:
 
 
 def _moved(change: Change, name: str, array: NDArray[Any]) -> NDArray[Any]:
-    axis, fill = _layout(name)
-    return array if axis is None else moved(array, change.series, axis, fill)
+    axes, fill = _layout(name)
+    for axis in () if axes is None else (axes,) if isinstance(axes, int) else axes:
+        array = moved(array, change.series, axis, fill)
+    return array
 
 
 def _layout(name: str) -> Layout:

@@ -24,9 +24,9 @@ class ForecastProfile:
     part of one, as `tidecast.state.holidays` knows it, and ``region_holidays`` are pairs of a
     region and the one whose holidays it keeps instead. ``past`` and ``static`` are names of
     covariates of these kinds. ``ratios`` are places of series that do not add up over cells: means
-    and ratios. Sums (``is_of_sums``) are told by their cells what is known ahead to
-    move them. Without ``has_kin`` cells know nothing of other cells' weeks: to measure what that
-    is worth.
+    and ratios. Sums (``is_of_sums``) are told by their cells what is known ahead to move
+    them. Without ``has_kin`` cells know nothing of other cells' weeks: to measure what that is
+    worth.
     """
 
     series: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The usual week: an exponentially forgotten mean per local hour of the week."""
+"""The usual week of every cell: what is to be expected of each local hour of the week."""
 
 from __future__ import annotations
 
@@ -8,16 +8,11 @@ from numpy.typing import NDArray
 from tidecast.models.arrays import Arrays, grown, nested, scoped
 from tidecast.models.covariates import Calendar
 from tidecast.models.kin import Kin, KinWeek
+from tidecast.models.slots import SlotMeans
 
 __all__ = ["UsualWeek"]
 
-KEPT_PER_WEEK = 0.85
-"""Share of a slot's weight that is left a week later."""
-
-PRIOR_WEIGHT = 1.0
-"""Weight, in values, of the mean over all days for a slot that has few of its own."""
-
-NAMES = ("total", "weight", "phase", "seen")
+NAMES = ("phase", "seen")
 
 
 class UsualWeek:
@@ -37,9 +32,7 @@ class UsualWeek:
     ) -> None:
         self._calendar = calendar
         self._per_day = calendar.n_slots // 7
-        self._kept = np.float32(KEPT_PER_WEEK ** (1.0 / calendar.bins_per_slot))
-        self._total = np.zeros((calendar.n_slots, 0, n_series), np.float32)
-        self._weight = np.zeros((calendar.n_slots, 0, n_series), np.float32)
+        self._means = SlotMeans(calendar, n_series)
         self._memory = memory
         self._has_kin = has_kin
         self._kin = KinWeek(calendar.n_slots, n_series)
@@ -75,17 +68,10 @@ class UsualWeek:
 
         ``level`` (cell, series) are fair levels.
         """
-        self._total = grown(self._total, len(values), axis=1)
-        self._weight = grown(self._weight, len(values), axis=1)
-        slot = self._calendar.slot(bin_)
-        known = np.isfinite(values)
-        kept = np.where(known, self._kept, np.float32(1.0))
-        self._total[slot] = kept * self._total[slot] + np.where(known, values, 0.0)
-        self._weight[slot] = kept * self._weight[slot] + known
+        self._means.learn(bin_, values)
         if self._has_kin:
-            weight = self._weight[slot]
-            mean = self._total[slot] / np.fmax(weight, np.float32(1e-9))
-            self._kin.learn(slot, mean, weight, level.astype(np.float32))
+            slot = self._calendar.slot(bin_)
+            self._kin.learn(slot, *self._means.own(slot), level.astype(np.float32))
 
     def of(self, bins: range, level: NDArray[np.float64]) -> NDArray[np.float32]:
         """Return what is usual of ``bins``, finite: (bin, cell, series); ``level`` is fair."""
@@ -99,25 +85,17 @@ class UsualWeek:
         return self._mean(weekday * self._per_day + hour, level)
 
     def _mean(self, slot: int, level: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Return the mean of a slot, shrunk towards its hour and that to its kin's."""
-        hours = slice(slot % self._per_day, None, self._per_day)
-        known = self._total.shape[1]
-        mean = level.astype(np.float32) * self._kin.shape(slot)
-        prior = np.float32(PRIOR_WEIGHT)
-        for total, weight in (
-            (self._total[hours].sum(axis=0), self._weight[hours].sum(axis=0)),
-            (self._total[slot], self._weight[slot]),
-        ):
-            mean[:known] = (total + prior * mean[:known]) / (weight + prior)
-        return mean  # (cell, series)
+        """Return the mean of a slot, which leans on its hour and that on its kin's."""
+        return self._means.mean(slot, level.astype(np.float32) * self._kin.shape(slot))
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
         own = {name: getattr(self, f"_{name}").copy() for name in NAMES}
-        return {**own, **nested({"kin": self._kin.snapshot()})}
+        return {**own, **self._means.snapshot(), **nested({"kin": self._kin.snapshot()})}
 
     def restore(self, arrays: Arrays) -> None:
         """Become the week that ``snapshot`` was taken of."""
         for name in NAMES:
             setattr(self, f"_{name}", arrays[name].copy())
+        self._means.restore(arrays)
         self._kin.restore(scoped(arrays, "kin"))

@@ -148,11 +148,12 @@ def _counted_from(change: Change, slabs: SlabFold, whole_from: Mapping[str, int]
 
 
 def _sources(change: Change, series: SeriesSettings) -> list[str]:
-    """Return the kept sources whose events ``series`` counts."""
+    """Return the kept sources whose events ``series`` counts, or is marked by."""
+    streams = (series.stream, series.censored_by and series.censored_by.stream)
     return [
         source.name
         for source in change.new.sources
-        if source.stream is series.stream and source.name in change.kept_sources
+        if source.stream in streams and source.name in change.kept_sources
     ]
 
 

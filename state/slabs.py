@@ -15,7 +15,7 @@ from tidecast.state.checkpoint import Arrays, prefixed, within
 from tidecast.state.cuts import BinSums, Cut, Idle, Join, PartitionList, SlabMessage
 from tidecast.state.inputs import NEVER, Input
 from tidecast.state.settings import Settings
-from tidecast.state.terms import all_terms, series_values
+from tidecast.state.terms import all_terms, series_counts, series_marks, series_values
 
 __all__ = ["LateBins", "Slab", "SlabFold", "SlabRules"]
 
@@ -26,7 +26,8 @@ class Slab:
 
     ``events`` counts what is in it. A ``revision`` above 0 replaces an earlier slab of the bin.
     Where ``censored``, (cell, series), less came than was wanted (sold out, closed, not delivered):
-    the value is the least that demand was. None = nowhere.
+    the value is the least that demand was. None = nowhere. ``counts``, (cell, series), tell how
+    much a mean or ratio is of, NaN of other series; None = not known.
     """
 
     bin: int
@@ -34,6 +35,7 @@ class Slab:
     events: int = 0
     revision: int = 0
     censored: NDArray[np.bool_] | None = None
+    counts: NDArray[np.float64] | None = None
 
     @property
     def demand(self) -> NDArray[np.float64]:
@@ -324,7 +326,14 @@ class SlabFold:
         for number, series in enumerate(self.rules.settings.series):
             if bin_ < self.counted_from.get(series.name, bin_):
                 values[:, number] = np.nan  # its events were counted in part, or not at all
-        return Slab(bin_, values, int(total[0].sum()), self.revisions.get(bin_, 0))
+        return Slab(
+            bin=bin_,
+            values=values,
+            events=int(total[0].sum()),
+            revision=self.revisions.get(bin_, 0),
+            censored=series_marks(self.rules.settings, total[1:]),
+            counts=series_counts(self.rules.settings, total[1:]),
+        )
 
     def _forget(self, now: int) -> None:
         """Forget what bins beyond reach are made of, but how much each partition has in them."""

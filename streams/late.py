@@ -8,7 +8,7 @@ are no recount of the log, with however many of its late events, is left as it i
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -20,14 +20,14 @@ from tidecast.streams.recount.held import held_steps, with_late
 from tidecast.streams.recount.live import Bar, LiveRecount
 from tidecast.streams.recount.logs import TopicReader
 from tidecast.streams.recount.stored import StoredActuals
-from tidecast.streams.recount.sums import CELL, EVENTS, series_of
+from tidecast.streams.recount.sums import CELL, CENSORED, EVENTS, figures_of
 from tidecast.streams.store import Store
 
 __all__ = ["Amendment", "Change", "LatePlan", "plan_late_replay", "write_amendments"]
 
 SECOND = 1_000_000
 ROWS = 100_000  # of one insert
-Row = tuple[str, str, str, float]  # series, region, category, value
+Row = tuple[str, str, str, float, int]  # series, region, category, value, censored
 
 
 @dataclass(frozen=True)
@@ -87,11 +87,11 @@ def write_amendments(settings: Settings, store: Store, amendments: Sequence[Amen
     grid = BinGrid(settings.bins.width, settings.shop.time_zone)
     for piece in _pieces(amendments):
         rows = [
-            (*row[:3], grid.start(each.bin) // SECOND, grid.end(each.bin) // SECOND, row[3])
+            (*row[:3], grid.start(each.bin) // SECOND, grid.end(each.bin) // SECOND, *row[3:])
             for each in piece
             for row in each.rows
         ]
-        names = ("series", "region", "category", "bin_start", "bin_end", "value")
+        names = ("series", "region", "category", "bin_start", "bin_end", "value", "censored")
         columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
         columns["revision"] = [each.revision for each in piece for _ in each.rows]
         store.insert("actuals", columns)
@@ -153,20 +153,37 @@ class Planner:
         sums = within_cells(with_late(self._counted.of(bin_), self._late.of(bin_)), found)
         whole = sums.drop("bin").join(found, on=CELL, how="full", coalesce=True).sort(CELL)
         names = [name for name in sums.columns if name not in ("bin", *CELL)]
-        values = series_of(self._settings, whole.with_columns(pl.col(names).fill_null(0)))
-        rows: list[Row] = []
-        changes: list[Change] = []
         lacking = self._live.past.lacking(bin_)
-        for series in (each for each in self._settings.series if each.name not in lacking):
-            stored = whole[f"{series.name}.value"].to_list()
-            pairs = zip(stored, values[series.name].tolist(), strict=True)
-            for (region, category), (before, after) in zip(
-                whole.select(CELL).iter_rows(), pairs, strict=True
-            ):
-                rows.append((series.name, region, category, after))
-                if before is None or not _same(before, after):
-                    changes.append(Change(bin_, region, category, series.name, before, after))
+        figures = {
+            name: figure.tolist()
+            for name, figure in figures_of(
+                self._settings, whole.with_columns(pl.col(names).fill_null(0)), lacking
+            ).items()
+        }
+        cells = list(whole.select(CELL).iter_rows())
+        changes = [
+            Change(bin_, region, category, name, before, after)
+            for name, figure in figures.items()
+            for (region, category), before, after in zip(
+                cells, whole[f"{name}.value"], figure, strict=True
+            )
+            if before is None or not _same(before, after)
+        ]
+        rows = _rows(cells, figures)
         return Amendment(bin_, self._actuals.revisions.get(bin_, 0) + 1, rows, changes)
+
+
+def _rows(cells: Sequence[tuple[str, ...]], figures: Mapping[str, Sequence[float]]) -> list[Row]:
+    """Return the rows of a bin: a value of each series and cell, and whether it is censored."""
+    nowhere = [0.0] * len(cells)
+    return [
+        (series, region, category, value, int(mark))
+        for series, values in figures.items()
+        if not series.endswith(CENSORED)
+        for (region, category), value, mark in zip(
+            cells, values, figures.get(series + CENSORED, nowhere), strict=True
+        )
+    ]
 
 
 def _same(one: float, other: float) -> bool:

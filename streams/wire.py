@@ -131,22 +131,25 @@ def parse_input(value: bytes, settings: str) -> InputMessage:
 
 def encode_window(slab: Slab, cells: Sequence[Cell], series: Sequence[str], grid: BinGrid) -> bytes:
     """Return the bytes of a slab, or of its correction."""
-    return orjson.dumps(
-        {
-            "schema_version": 1,
-            "bin": slab.bin,
-            "bin_start": iso(grid.start(slab.bin)),
-            "bin_end": iso(grid.end(slab.bin)),
-            "revision": slab.revision,
-            "learnt": slab.revision == 0,
-            "events": slab.events,
-            "series": list(series),
-            "regions": [cell.region for cell in cells],
-            "categories": [cell.category for cell in cells],
-            "values": np.ascontiguousarray(slab.values.T),  # (series, cell)
-        },
-        option=OPTIONS,
-    )
+    record: dict[str, object] = {
+        "schema_version": 1,
+        "bin": slab.bin,
+        "bin_start": iso(grid.start(slab.bin)),
+        "bin_end": iso(grid.end(slab.bin)),
+        "revision": slab.revision,
+        "learnt": slab.revision == 0,
+        "events": slab.events,
+        "series": list(series),
+        "regions": [cell.region for cell in cells],
+        "categories": [cell.category for cell in cells],
+        "values": np.ascontiguousarray(slab.values.T),  # (series, cell)
+    }
+    if slab.censored is not None:
+        record["censored"] = [np.flatnonzero(marks) for marks in slab.censored.T]
+    if slab.counts is not None:
+        rows = np.ascontiguousarray(slab.counts.T)  # (series, cell)
+        record["counts"] = [None if np.isnan(row).any() else row for row in rows]
+    return orjson.dumps(record, option=OPTIONS)
 
 
 def encode_progress(shard: int, next_bin: int, position: int, grid: BinGrid) -> bytes:

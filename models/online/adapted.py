@@ -62,6 +62,11 @@ class AdaptedWeek:
         return np.sqrt((prior + seen * self._state["variance"]) / (YOUNG + seen))
 
     @property
+    def seen(self) -> Cells:
+        """Departures known so far, (cell, series)."""
+        return self._state["seen"]
+
+    @property
     def ratio(self) -> Cells:
         """What the next bins' usual is to be multiplied by, (cell, series)."""
         known, prior = self._state, PRIOR * self._dispersion

@@ -2,6 +2,7 @@
 
 from tidecast.state.settings.events import (
     CovariateSettings,
+    MarkSettings,
     RegionsSettings,
     SeriesSettings,
     SourceSettings,
@@ -33,6 +34,7 @@ __all__ = [
     "ForecastSettings",
     "KafkaSettings",
     "LimitsSettings",
+    "MarkSettings",
     "MetricsSettings",
     "RegionsSettings",
     "SaslSettings",

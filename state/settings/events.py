@@ -17,6 +17,7 @@ __all__ = [
     "CovariateKind",
     "CovariateSettings",
     "HolidayCode",
+    "MarkSettings",
     "RegionsSettings",
     "SeriesSettings",
     "SourceSettings",
@@ -27,17 +28,19 @@ __all__ = [
 
 
 class StreamKind(StrEnum):
-    """The three kinds of event stream."""
+    """The kinds of event stream."""
 
     CLICK = "click"
     ORDER = "order"
     LOGISTICS = "logistics"
+    STOCK = "stock"
 
 
 KINDS: dict[StreamKind, tuple[str, ...]] = {
     StreamKind.CLICK: ("view", "cart", "favourite", "purchase"),
     StreamKind.ORDER: ("order", "cancellation", "return"),
     StreamKind.LOGISTICS: ("dispatched", "shipped", "delivered", "failed", "returned"),
+    StreamKind.STOCK: ("sold_out", "closed", "available"),
 }
 """The kinds of event each stream may carry."""
 
@@ -45,6 +48,7 @@ NUMBERS: dict[StreamKind, tuple[str, ...]] = {
     StreamKind.CLICK: ("value",),
     StreamKind.ORDER: ("units", "amount"),
     StreamKind.LOGISTICS: ("hours", "units"),
+    StreamKind.STOCK: (),
 }
 """The numbers an event of each stream may carry, for series to add up."""
 
@@ -173,12 +177,28 @@ class RegionsSettings(Frozen):
         return self
 
 
+class MarkSettings(Frozen):
+    """The events that tell of a bin that less came in it than was wanted.
+
+    An event of one of ``kinds`` marks its own cell's bin: sold out, closed, not delivered.
+    """
+
+    stream: StreamKind
+    kinds: tuple[str, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _known_kinds(self) -> Self:
+        _check_kinds(self.stream, self.kinds)
+        return self
+
+
 class SeriesSettings(Frozen):
     """A named aggregate of one stream over a bin.
 
     "count" counts events; "sum" and "mean" take a number ``of`` the events; "ratio" divides two
     other series of "count" or "sum" (``numerator`` by ``denominator``). ``kinds`` keeps only
-    events of these kinds. ``decimals`` is the fixed-point scale sums are kept in.
+    events of these kinds. ``decimals`` is the fixed-point scale sums are kept in. The bins that
+    ``censored_by`` marks tell the least that was wanted, not all of it.
     """
 
     name: Name
@@ -189,6 +209,7 @@ class SeriesSettings(Frozen):
     numerator: str | None = None
     denominator: str | None = None
     decimals: int = Field(default=3, ge=0, le=6)
+    censored_by: MarkSettings | None = None
 
     @property
     def adds_up(self) -> bool:
@@ -211,7 +232,7 @@ class SeriesSettings(Frozen):
 
     def _check_sums(self) -> None:
         if self.stream is None:
-            raise ValueError(f"a {self.aggregate} needs stream: click, order or logistics")
+            raise ValueError(f"a {self.aggregate} needs stream: click, order, logistics or stock")
         if self.numerator is not None or self.denominator is not None:
             raise ValueError(f"numerator and denominator are for a ratio, not a {self.aggregate}")
         if (self.of is None) != (self.aggregate == "count"):
@@ -219,10 +240,14 @@ class SeriesSettings(Frozen):
         if self.of is not None and self.of not in NUMBERS[self.stream]:
             known = ", ".join(NUMBERS[self.stream])
             raise ValueError(f"of = {self.of!r} is not a number of {self.stream} events: {known}")
-        for kind in self.kinds:
-            if kind not in KINDS[self.stream]:
-                known = ", ".join(KINDS[self.stream])
-                raise ValueError(f"unknown kind {kind!r} of {self.stream} events: use {known}")
+        _check_kinds(self.stream, self.kinds)
+
+
+def _check_kinds(stream: StreamKind, kinds: tuple[str, ...]) -> None:
+    for kind in kinds:
+        if kind not in KINDS[stream]:
+            known = ", ".join(KINDS[stream])
+            raise ValueError(f"unknown kind {kind!r} of {stream} events: use {known}")
 
 
 CovariateKind = Literal["known", "past", "static"]

@@ -12,6 +12,7 @@ DEFAULT_EXPERTS = (
     "pooled",
     "tsb",
     "trees",
+    "leading",
 )
 """Those that are asked unless others are named."""
 

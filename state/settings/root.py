@@ -142,10 +142,12 @@ class Settings(Frozen):
         streams = {source.stream for source in self.sources}
         by_name = {series.name: series for series in self.series}
         for series in self.series:
-            if series.stream is not None and series.stream not in streams:
-                raise ValueError(
-                    f"series {series.name!r} needs a source with stream = {str(series.stream)!r}"
-                )
+            marks = series.censored_by and series.censored_by.stream
+            for stream in (series.stream, marks):
+                if stream is not None and stream not in streams:
+                    raise ValueError(
+                        f"series {series.name!r} needs a source with stream = {str(stream)!r}"
+                    )
             for part in (series.numerator, series.denominator):
                 if part is not None and (
                     part not in by_name or by_name[part].aggregate not in ("count", "sum")
@@ -183,6 +185,9 @@ class Settings(Frozen):
         meaning["limits"].pop("max_ahead")
         if self.shop.holidays is None:
             meaning["shop"].pop("holidays")
+        for series in meaning["series"]:
+            if series["censored_by"] is None:
+                series.pop("censored_by")
         if not self.regions.holidays:
             meaning["regions"].pop("holidays")
         for source in meaning["sources"]:

@@ -19,6 +19,7 @@ NAMES = {
     "category": "category product item sku family department dept class brand article",
     "value": "value y target demand sales orders units quantity qty count volume flow amount",
     "censored": "censored sold_out soldout stockout stock_out out_of_stock",
+    "weight": "weight weights",
 }
 """What columns are usually called, the likeliest first."""
 
@@ -39,6 +40,7 @@ class Columns:
     values: tuple[str, ...]
     unused: tuple[str, ...]
     censored: str | None = None
+    weight: str | None = None
 
     def describe(self) -> str:
         """Say what was taken for what, in one line."""
@@ -46,6 +48,7 @@ class Columns:
         taken += [f"region = {self.region}"] if self.region else ["no region"]
         taken += [f"category = {self.category}"] if self.category else ["no category"]
         taken += [f"censored = {self.censored}"] if self.censored else []
+        taken += [f"weight = {self.weight}"] if self.weight else []
         if self.unused:
             taken.append(f"not used: {', '.join(self.unused)}")
         return "; ".join(taken)
@@ -59,10 +62,12 @@ def find_columns(
     values: Sequence[str] = (),
     censored: str | None = None,
     covariates: Sequence[str] = (),
+    weight: str | None = None,
+    of_means: bool = False,
 ) -> Columns:
     """Return the columns of a table; those that are given by name are not searched for.
 
-    ``covariates`` are none of them.
+    ``covariates`` are none of them. A weight is looked for where values are ``of_means``.
 
     A name counts however it is written: ``InvoiceDate`` and ``invoice_date`` are dates.
 
@@ -71,8 +76,8 @@ def find_columns(
     LogError
         When a column that is given is not there, or time or value cannot be found.
     """
-    given = {time, region, category, censored, *values, *covariates}
-    for name in (time, region, category, censored, *values, *covariates):
+    given = {time, region, category, censored, weight, *values, *covariates}
+    for name in (time, region, category, censored, weight, *values, *covariates):
         if name is not None and name not in schema:
             raise LogError(f"no column {name!r}: the table has {', '.join(schema)}")
     free = [name for name in schema if name not in given]
@@ -84,6 +89,9 @@ def find_columns(
         marks = [name for name in free if schema[name] == pl.Boolean or schema[name].is_integer()]
         censored = _named("censored", marks)
         free = [name for name in free if name != censored]
+    if weight is None and of_means:
+        weight = _named("weight", [name for name in free if schema[name].is_numeric()])
+        free = [name for name in free if name != weight]
     if not values:
         values = (_found("value", [name for name in free if schema[name].is_numeric()]),)
         free.remove(values[0])
@@ -93,7 +101,7 @@ def find_columns(
     if region is None and category is None and len(texts) == 1:
         region = texts[0]
     unused = tuple(name for name in free if name not in (region, category))
-    return Columns(time, region, category, tuple(dict.fromkeys(values)), unused, censored)
+    return Columns(time, region, category, tuple(dict.fromkeys(values)), unused, censored, weight)
 
 
 def _may_be_time(dtype: pl.DataType) -> bool:

@@ -28,6 +28,9 @@ Aggregate = Literal["sum", "mean", "count"]
 ALL = "(all)"
 """The region, or category, of a table that has none."""
 
+COUNT = "count"
+"""The column of how much each row's means are of, where there is one."""
+
 SPARSE = 0.2
 """A share of absent rows from which a table without a single zero is taken for one of events."""
 
@@ -38,7 +41,8 @@ class Table:
 
     ``bins`` and ``rows`` (row,) say which bin and cell; ``values`` is (row, series). ``cells``
     are in the order in which they appear. What is not there is ``absent``: 0 or NaN. ``censored``,
-    (row,), marks rows in which less came than was wanted: see `Slab`.
+    (row,), marks rows in which less came than was wanted, and ``counts``, (row,), tell how much
+    their means are of (None: not known): see `Slab`.
     """
 
     grid: BinGrid
@@ -49,6 +53,7 @@ class Table:
     values: NDArray[np.float64]
     absent: float
     censored: NDArray[np.bool_]
+    counts: NDArray[np.float64] | None = None
 
     @property
     def first_bin(self) -> int:
@@ -78,8 +83,9 @@ class Table:
             n_cells = int(self._known_cells[end - 1])
             values = np.full((n_cells, len(self.series)), self.absent)
             values[self.rows[start:end]] = self.values[start:end]
-            marks = self._marks(slice(start, end), values.shape)
-            slab = Slab(first + number, values, events=int(end - start), censored=marks)
+            rows = slice(start, end)
+            marks, counts = self._marks(rows, values.shape), self._counts(rows, values.shape)
+            slab = Slab(first + number, values, int(end - start), censored=marks, counts=counts)
             yield slab, self.cells[:n_cells]
 
     def _marks(self, rows: slice, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
@@ -90,10 +96,19 @@ class Table:
         marks[self.rows[rows]] = self.censored[rows, None]
         return marks
 
+    def _counts(self, rows: slice, shape: tuple[int, ...]) -> NDArray[np.float64] | None:
+        """Return how much each mean of a bin is of, (cell, series); None = not known."""
+        if self.counts is None:
+            return None
+        counts = np.zeros(shape)
+        counts[self.rows[rows]] = self.counts[rows, None]
+        return counts
+
     def fingerprint(self) -> str:
         """Return a hash of all that is in it."""
         found = xxhash.xxh3_128()
-        for array in (self.bins, self.rows, self.values, self.censored):
+        counts = [] if self.counts is None else [self.counts]
+        for array in (self.bins, self.rows, self.values, self.censored, *counts):
             found.update(array.tobytes())
         found.update(repr((self.series, self.cells, self.absent, self.grid.width)).encode())
         return found.hexdigest()
@@ -157,7 +172,15 @@ def _wanted(columns: Columns) -> list[pl.Expr]:
     ]
     marks = pl.lit(False) if columns.censored is None else pl.col(columns.censored)
     censored = marks.cast(pl.Boolean).fill_null(False).alias("censored")
-    return [pl.col(columns.time).alias("time"), *places, *values, censored]
+    return [pl.col(columns.time).alias("time"), *places, *values, censored, *_counts(columns)]
+
+
+def _counts(columns: Columns) -> list[pl.Expr]:
+    """Return the column of weights, at least 0, where there is one."""
+    if columns.weight is None:
+        return []
+    weight = pl.col(columns.weight).cast(pl.Float64)
+    return [pl.when(weight.is_finite() & (weight > 0.0)).then(weight).otherwise(0.0).alias(COUNT)]
 
 
 def _binned(found: pl.DataFrame, columns: Columns, grid: BinGrid) -> pl.DataFrame:
@@ -170,10 +193,15 @@ def _binned(found: pl.DataFrame, columns: Columns, grid: BinGrid) -> pl.DataFram
 def _aggregated(rows: pl.DataFrame, values: Sequence[str], aggregate: Aggregate) -> pl.DataFrame:
     """Return one row of each bin and cell; NaN where no value is finite."""
     parts = [pl.col("censored").any()]
+    parts += [pl.col(COUNT).sum()] if COUNT in rows.columns else []
     for name in values:
         value = pl.col(f"value {name}")
         kept = value.filter(value.is_finite())
-        made = {"sum": kept.sum(), "mean": kept.mean(), "count": kept.len().cast(pl.Float64)}
+        mean = kept.mean()
+        if COUNT in rows.columns:
+            counts = pl.col(COUNT).filter(value.is_finite())
+            mean = (kept * counts).sum() / counts.sum()
+        made = {"sum": kept.sum(), "mean": mean, "count": kept.len().cast(pl.Float64)}
         some = pl.when(kept.len() > 0).then(made[aggregate]).otherwise(None)
         parts.append(some.fill_null(float("nan")).alias(f"value {name}"))
     return rows.group_by("bin", "region", "category").agg(parts)
@@ -194,12 +222,14 @@ def _numbered(rows: pl.DataFrame, series: Sequence[str], grid: BinGrid, absent: 
     bins = rows["bin"].to_numpy()
     if absent == "auto":
         expected = int((bins[-1] + 1 - born["born"].to_numpy()).sum())
-        absent = "zero" if _is_sparse(values, expected) else "missing"
+        of_events = COUNT not in rows.columns and _is_sparse(values, expected)
+        absent = "zero" if of_events else "missing"  # a mean of nothing is no zero
     cells = tuple(Cell(*names) for names in born.select(cell).iter_rows())
     numbers = rows["row"].to_numpy().astype(np.int64)
     fill = 0.0 if absent == "zero" else np.nan
     censored = rows["censored"].to_numpy()
-    return Table(grid, tuple(series), cells, bins, numbers, values, fill, censored)
+    counts = rows[COUNT].to_numpy() if COUNT in rows.columns else None
+    return Table(grid, tuple(series), cells, bins, numbers, values, fill, censored, counts)
 
 
 def _is_sparse(values: NDArray[np.float64], expected: int) -> bool:

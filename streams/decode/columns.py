@@ -57,7 +57,8 @@ class Settler:
             time, sure = self._times(columns)
             region = self._regions(columns)
             category, kind = columns.codes("category"), columns.codes("kind")
-            numbers = np.array([columns.floats(name) for name in self.rules.numbers])
+            found = [columns.floats(name) for name in self.rules.numbers]  # of stock there are none
+            numbers = np.array(found, np.float64).reshape(len(found), len(index))
             sure &= (region != UNSURE) & (category != UNSURE) & (kind != UNSURE)
             sure &= self._in_range(numbers)
             kind, numbers = self._signed(kind, numbers)

@@ -10,7 +10,7 @@ import polars as pl
 
 from tidecast.state.cells import OVERFLOW
 from tidecast.state.settings import Settings
-from tidecast.streams.recount.sums import CELL, TOLD, empty_sums, series_of
+from tidecast.streams.recount.sums import CELL, TOLD, empty_sums, figures_of
 
 __all__ = ["BinTable", "Difference", "differences", "within_cells"]
 
@@ -58,18 +58,17 @@ def differences(
 ) -> Iterator[Difference]:
     """Yield each value of ``found`` that ``sums``, a row a cell, deny; of no series ``lacking``.
 
-    ``found`` has a row a cell and SERIES.value of each series; NaN is a mean of nothing, null a
-    value that is not there. Cells without events count nothing. Events of a cell that ``found``
-    lacks belong to the overflow cell where ``found`` has it.
+    ``found`` has a row a cell and FIGURE.value of each of the `figures`; NaN is a mean of nothing,
+    null a value that is not there. Cells without events count nothing. Events of a cell that
+    ``found`` lacks belong to the overflow cell where ``found`` has it.
     """
     sums = within_cells(sums, found)
     whole = sums.drop("bin").join(found, on=CELL, how="full", coalesce=True, maintain_order="left")
     names = [name for name in sums.columns if name not in ("bin", *CELL)]
-    counted = series_of(settings, whole.with_columns(pl.col(names).fill_null(0)))
+    counted = figures_of(settings, whole.with_columns(pl.col(names).fill_null(0)), lacking)
     regions, categories = whole["region"].to_list(), whole["category"].to_list()
-    for series in (each for each in settings.series if each.name not in lacking):
-        expected = counted[series.name]
-        column = whole.get_column(f"{series.name}.value", default=_nothing(whole.height))
+    for name, expected in counted.items():
+        column = whole.get_column(f"{name}.value", default=_nothing(whole.height))
         values, there = column.fill_null(np.nan).to_numpy(), column.is_not_null().to_numpy()
         same = (values == expected) | (np.isnan(values) & np.isnan(expected))
         for row in np.flatnonzero(~(same & there)).tolist():
@@ -78,7 +77,7 @@ def differences(
                 bin_,
                 regions[row],
                 categories[row],
-                series.name,
+                name,
                 float(expected[row]),
                 float(values[row]) if there[row] else None,
             )

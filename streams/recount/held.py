@@ -16,7 +16,7 @@ from tidecast.state.cells import Cell
 from tidecast.state.settings import Settings
 from tidecast.streams.recount.compare import differences, within_cells
 from tidecast.streams.recount.cover import NEVER
-from tidecast.streams.recount.sums import CELL, EVENTS, TOLD, series_of
+from tidecast.streams.recount.sums import CELL, EVENTS, TOLD, figures_of
 
 __all__ = ["Held", "held_steps", "with_late"]
 
@@ -60,8 +60,8 @@ def held_steps(
 ) -> Held:
     """Tell with how many of ``late``, in the order of TOLD, ``sums`` give what was ``found``.
 
-    ``found`` has a row a cell and SERIES.value of each series, ``sums`` and ``late`` those of the
-    bin. Series ``lacking`` in the bin are not looked at.
+    ``found`` has a row a cell and FIGURE.value of each of the `figures`, ``sums`` and ``late``
+    those of the bin. Series ``lacking`` in the bin are not looked at.
     """
     sums, late = within_cells(sums, found), within_cells(late, found)
     times, cells = np.unique(late[TOLD].to_numpy()), late.select(CELL).unique()
@@ -107,12 +107,11 @@ def _agrees(
     """Tell which sums give the values that were found of their cell; no events: no cell."""
     there = found.with_columns(pl.lit(True).alias(".there"))
     both = rows.select(CELL).join(there, on=CELL, how="left", maintain_order="left")
-    values = series_of(settings, rows)
     same = both[".there"].fill_null(False).to_numpy().copy()
     absent = ~same & (rows[EVENTS] == 0).to_numpy()
-    for series in (each for each in settings.series if each.name not in lacking):
-        column = both.get_column(f"{series.name}.value")
-        actual, expected = column.fill_null(np.nan).to_numpy(), values[series.name]
+    for name, expected in figures_of(settings, rows, lacking).items():
+        column = both.get_column(f"{name}.value")
+        actual = column.fill_null(np.nan).to_numpy()
         equal = (actual == expected) | (np.isnan(actual) & np.isnan(expected))
         same &= equal & column.is_not_null().to_numpy()
     agrees: NDArray[np.bool_] = same | absent

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import orjson
 import polars as pl
 import zstandard
 
 from tidecast.state.cells import Cell
 from tidecast.streams.recount.cover import Cover
+from tidecast.streams.recount.sums import CENSORED
 from tidecast.streams.schemas.records import WindowRecord
 
 __all__ = ["CutBook", "SlabBook"]
@@ -82,18 +84,22 @@ class SlabBook:
         return self._kept[bin_].offset if bin_ in self._kept else -1
 
     def frame(self, bin_: int) -> pl.DataFrame:
-        """Return the values of a bin: region, category, SERIES.value of each; NaN is missing.
+        """Return what a bin has of each of the `figures`: region, category, FIGURE.value.
 
-        A bin that has no slab has no rows.
+        NaN is missing. A bin that has no slab has no rows.
         """
         schema = {"region": pl.String, "category": pl.String}
         if bin_ not in self._kept:
             return pl.DataFrame(schema=schema)
         record = orjson.loads(zstandard.decompress(self._kept[bin_].record))
         frame = pl.DataFrame([record["regions"], record["categories"]], schema=schema)
+        values = dict(zip(record["series"], record["values"], strict=True))
+        marked = record.get("censored") or [[] for _ in values]
+        for name, cells in zip(record["series"], marked, strict=True):
+            values[name + CENSORED] = np.isin(np.arange(frame.height), cells).astype(np.float64)
         return frame.with_columns(
-            pl.Series(f"{name}.value", values, pl.Float64).fill_null(float("nan"))
-            for name, values in zip(record["series"], record["values"], strict=True)
+            pl.Series(f"{name}.value", column, pl.Float64).fill_null(float("nan"))
+            for name, column in values.items()
         )
 
     def _settle(self) -> None:

@@ -8,7 +8,7 @@ import polars as pl
 
 from tidecast.state.bins import BinGrid
 from tidecast.state.settings import Settings
-from tidecast.streams.recount.sums import CELL
+from tidecast.streams.recount.sums import CELL, CENSORED, figures
 from tidecast.streams.store import Store
 
 __all__ = ["StoredActuals"]
@@ -21,7 +21,7 @@ class StoredActuals:
     """What a store says really happened."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
-        self._values = [f"{series.name}.value" for series in settings.series]
+        self._values = [f"{name}.value" for name in figures(settings)]
         self._grid = BinGrid(settings.bins.width, settings.shop.time_zone)
         self._store = store
         found = store.query(
@@ -41,7 +41,7 @@ class StoredActuals:
         return int(self._grid.index(pl.Series([start * SECOND]).to_numpy())[0])
 
     def frames(self, bins: Sequence[int]) -> Iterator[tuple[int, pl.DataFrame]]:
-        """Yield each of the ascending ``bins`` with its values: region, category, SERIES.value.
+        """Yield each of the ascending ``bins`` with its `figures`: region, category, FIGURE.value.
 
         NaN is a mean of nothing; null is a row that is not there.
         """
@@ -56,7 +56,7 @@ class StoredActuals:
 
     def _read(self, bins: Sequence[int]) -> Iterator[tuple[int, pl.DataFrame]]:
         found = self._store.query(
-            "SELECT toUnixTimestamp(bin_start), region, category, series, value "
+            "SELECT toUnixTimestamp(bin_start), region, category, series, value, censored "
             "FROM actuals FINAL "
             "WHERE bin_start >= toDateTime(%(first)s) AND bin_start <= toDateTime(%(last)s)",
             {
@@ -70,9 +70,11 @@ class StoredActuals:
             "category": pl.String,
             "series": pl.String,
             "value": pl.Float64,
+            "censored": pl.Float64,
         }
         frame = pl.DataFrame(found.rows, schema=schema, orient="row")
-        frame = frame.with_columns(pl.col("series") + ".value")
+        marks = frame.with_columns(pl.col("series") + CENSORED, value="censored")
+        frame = pl.concat([frame, marks]).with_columns(pl.col("series") + ".value")
         wide = frame.pivot("series", index=["start", *CELL], values="value")
         lacking = [name for name in self._values if name not in wide.columns]
         wide = wide.with_columns(pl.lit(None, pl.Float64).alias(name) for name in lacking)

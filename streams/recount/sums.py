@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -12,12 +12,25 @@ from tidecast.state.settings import SeriesSettings, Settings, SourceSettings
 from tidecast.state.settings.events import NUMBERS
 from tidecast.streams.decode.judge import Judged
 
-__all__ = ["CELL", "EVENTS", "TOLD", "Sums", "bin_sums", "empty_sums", "series_of"]
+__all__ = [
+    "CELL",
+    "CENSORED",
+    "EVENTS",
+    "TOLD",
+    "Sums",
+    "bin_sums",
+    "empty_sums",
+    "figures",
+    "figures_of",
+    "marks_of",
+    "series_of",
+]
 
 CELL = ("region", "category")
 KEY = ("bin", *CELL)
 EVENTS = ".events"  # no series can be called so
 TOLD = ".told"  # where the late topic tells of late events
+CENSORED = " (censored)"  # after the name of a series: whether its values are
 REGROUP_ROWS = 500_000
 
 Floats = NDArray[np.float64]
@@ -25,10 +38,11 @@ Floats = NDArray[np.float64]
 
 def columns_of(series: SeriesSettings) -> list[str]:
     """Return the names of the sums that ``series`` is made of."""
+    marks = [] if series.censored_by is None else [f"{series.name}.marks"]
     if series.aggregate == "ratio":
-        return []
+        return marks
     total = f"{series.name}.sum"
-    return [total, f"{series.name}.n"] if series.aggregate == "mean" else [total]
+    return [total, f"{series.name}.n", *marks] if series.aggregate == "mean" else [total, *marks]
 
 
 def all_columns(settings: Settings) -> list[str]:
@@ -59,6 +73,9 @@ def bin_sums(
         EVENTS: np.ones(len(records), np.int64),
     }
     for series in settings.series:
+        if (by := series.censored_by) is not None and by.stream is source.stream:
+            marks = kinds.is_in(list(by.kinds)).to_numpy().astype(np.int64)
+            columns[f"{series.name}.marks"] = marks
         if series.aggregate == "ratio" or series.stream is not source.stream:
             continue
         mine = kinds.is_in(list(series.kinds)).to_numpy() if series.kinds else True
@@ -121,6 +138,30 @@ def series_of(settings: Settings, sums: pl.DataFrame) -> Mapping[str, Floats]:
             over, under = values[str(series.numerator)], values[str(series.denominator)]
             values[series.name] = _quotient(over, under)
     return values
+
+
+def marks_of(settings: Settings, sums: pl.DataFrame) -> Mapping[str, Floats]:
+    """Return, of the series that may be censored, which rows of ``sums`` are: 1, others 0."""
+    return {
+        series.name: (sums[f"{series.name}.marks"].to_numpy() > 0).astype(np.float64)
+        for series in settings.series
+        if series.censored_by is not None
+    }
+
+
+def figures(settings: Settings) -> list[str]:
+    """Return the names of what cells are compared by: series, and whether they are CENSORED."""
+    marked = [series.name for series in settings.series if series.censored_by is not None]
+    return [*(series.name for series in settings.series), *(name + CENSORED for name in marked)]
+
+
+def figures_of(
+    settings: Settings, sums: pl.DataFrame, lacking: Collection[str] = ()
+) -> Mapping[str, Floats]:
+    """Return the ``figures`` of each row of ``sums``, but of no series ``lacking``."""
+    values, marks = series_of(settings, sums), marks_of(settings, sums)
+    kept = {name: value for name, value in values.items() if name not in lacking}
+    return kept | {name + CENSORED: mark for name, mark in marks.items() if name in kept}
 
 
 def _quotient(over: Floats, under: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""The contract of what tidecast reads: click, order and logistics events.
+"""The contract of what tidecast reads: click, order, logistics and stock events.
 
 The models describe an event under our own field names. A source whose records use other names,
 words or units of time is mapped to them by its settings (``[[sources]]``) before it is judged.
@@ -32,6 +32,7 @@ __all__ = [
     "LogisticsEvent",
     "OrderEvent",
     "SignedOrderEvent",
+    "StockEvent",
     "as_text",
     "check_name",
 ]
@@ -136,8 +137,15 @@ class LogisticsEvent(Event):
     units: Positive | None = None
 
 
+class StockEvent(Event):
+    """Something cannot be bought, or can again: sold out, its region closed, or available."""
+
+    kind: Literal["sold_out", "closed", "available"]
+
+
 EVENT_MODELS: dict[StreamKind, type[Event]] = {
     StreamKind.CLICK: ClickEvent,
     StreamKind.ORDER: OrderEvent,
     StreamKind.LOGISTICS: LogisticsEvent,
+    StreamKind.STOCK: StockEvent,
 }

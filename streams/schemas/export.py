@@ -13,7 +13,7 @@ from pydantic.json_schema import models_json_schema
 
 from tidecast.streams.schemas import records
 from tidecast.streams.schemas.covariates import CovariateRecord
-from tidecast.streams.schemas.events import ClickEvent, LogisticsEvent, OrderEvent
+from tidecast.streams.schemas.events import ClickEvent, LogisticsEvent, OrderEvent, StockEvent
 
 __all__ = ["CHANNELS", "Channel", "asyncapi", "exported_files", "json_schemas"]
 
@@ -46,6 +46,7 @@ CHANNELS = (
     _source("clicks", "Events of a source with stream = click.", ClickEvent),
     _source("orders", "Events of a source with stream = order.", OrderEvent),
     _source("logistics", "Events of a source with stream = logistics.", LogisticsEvent),
+    _source("stock", "Events of a source with stream = stock.", StockEvent),
     _source("covariates", "What is told of covariates that name a topic.", CovariateRecord),
     _written(
         "cuts",

@@ -168,8 +168,9 @@ class ProgressRecord(Record):
 class WindowRecord(Record):
     """One closed bin of all cells, or its correction (topic: windows).
 
-    ``values`` is (series, cell); null is missing. Bins between two records were empty while the
-    feed slept. Models learn from a bin once, when it closes: ``learnt`` marks those values.
+    ``values`` is (series, cell); null is missing. Of cells that are ``censored`` they are the least
+    that was wanted. Bins between two records were empty while the feed slept. Models learn from a
+    bin once, when it closes: ``learnt`` marks those values.
     """
 
     bin: int
@@ -185,6 +186,13 @@ class WindowRecord(Record):
     regions: list[str] = Field(description="region of each cell")
     categories: list[str] = Field(description="category of each cell")
     values: list[list[float | None]]
+    censored: list[list[int]] | None = Field(
+        default=None, description="numbers of the cells sold out or closed, by series; null: none"
+    )
+    counts: list[list[float] | None] | None = Field(
+        default=None,
+        description="how much each cell's mean or ratio is of, by series; null: a sum or a count",
+    )
 
 
 class DeepForecastRecord(Record):

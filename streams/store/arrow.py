@@ -19,6 +19,7 @@ _LEAVES: dict[str, pa.DataType] = {
     "DateTime('UTC')": pa.uint32(),  # seconds, as ClickHouse keeps them
     "Float32": pa.float32(),
     "Float64": pa.float64(),
+    "UInt8": pa.uint8(),
     "UInt16": pa.uint16(),
     "UInt32": pa.uint32(),
     "UInt64": pa.uint64(),

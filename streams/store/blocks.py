@@ -56,12 +56,13 @@ def slab_block(
     slab: Slab, cells: Sequence[Cell], series: Sequence[str], grid: BinGrid
 ) -> dict[str, Column]:
     """Return the columns of ``actuals``, one row a series and cell."""
-    n = slab.values.size
+    n, marks = slab.values.size, slab.censored
     return {
         **_names(cells, series),
         "bin_start": np.full(n, grid.start(slab.bin) // MICROS),
         "bin_end": np.full(n, grid.end(slab.bin) // MICROS),
         "value": slab.values.T.reshape(n),
+        "censored": np.zeros(n, np.uint8) if marks is None else marks.T.reshape(n).astype(np.uint8),
         "revision": np.full(n, slab.revision),
     }
 

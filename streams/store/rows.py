@@ -32,7 +32,10 @@ def prediction_columns(records: Sequence[PredictionRecord]) -> dict[str, list[An
 
 def actual_columns(records: Iterable[WindowRecord]) -> dict[str, list[Any]]:
     """Return the columns of ``actuals``, one row a series and cell; a null value becomes NaN."""
-    names = ("series", "region", "category", "bin_start", "bin_end", "value", "revision")
+    names = (
+        *("series", "region", "category", "bin_start", "bin_end"),
+        *("value", "censored", "revision"),
+    )
     return _columns(names, (row for record in records for row in _actual_rows(record)))
 
 
@@ -55,9 +58,12 @@ def _columns(names: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> dict[str,
 
 def _actual_rows(record: WindowRecord) -> Iterator[tuple[Any, ...]]:
     start, end = _seconds(record.bin_start), _seconds(record.bin_end)
-    for series, values in zip(record.series, record.values, strict=True):
-        for region, category, value in zip(record.regions, record.categories, values, strict=True):
-            yield (series, region, category, start, end, _number(value), record.revision)
+    cells = list(zip(record.regions, record.categories, strict=True))
+    marked = map(set, record.censored or [[]] * len(record.series))
+    for series, values, marks in zip(record.series, record.values, marked, strict=True):
+        for number, (cell, value) in enumerate(zip(cells, values, strict=True)):
+            censored = int(number in marks)
+            yield (series, *cell, start, end, _number(value), censored, record.revision)
 
 
 def _score_rows(record: ScoreRecord, shard: int) -> Iterator[tuple[Any, ...]]:

@@ -26,7 +26,7 @@ QUERIES = {
     " arrayMap(t -> toUnixTimestamp(t), valid_time), mean, quantile_levels, quantiles, experts,"
     " weights FROM predictions FINAL ORDER BY series, region, category, origin",
     "actuals": "SELECT series, region, category, toUnixTimestamp(bin_start),"
-    " toUnixTimestamp(bin_end), toString(value), revision FROM actuals FINAL"
+    " toUnixTimestamp(bin_end), toString(value), censored, revision FROM actuals FINAL"
     " ORDER BY series, region, category, bin_start",
     "scores": "SELECT series, expert, lead, toUnixTimestamp(valid_time), shard, n, abs_error,"
     " squared_error, actual, toString(pinball), intervals, covered, revision FROM scores FINAL"
@@ -49,6 +49,8 @@ def pipeline(
     text = shop.settings.read_text().replace('topic = "', 'topic = "{prefix}')
     text = text.replace("horizon = 12", "horizon = 3\nseason_lengths = [6, 24]")
     text = text.replace('table = "', f'table = "{shop.folder}/')
+    marks = 'censored_by = { stream = "logistics", kinds = ["failed"] }'
+    text = text.replace('kinds = ["order"]', f'kinds = ["order"]\n{marks}')
     text = text.replace("max_disorder", 'idle_timeout = "1h"\nmax_disorder')
     bootstrap = services.kafka.bootstrap
     login = services.clickhouse.environment()

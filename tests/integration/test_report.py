@@ -64,10 +64,10 @@ def fill(store: Store, series: str, regions: list[str], bins: int, error: float 
         ends = BEGIN + HOUR * np.arange(1, bins + 1)
         names = {"series": [series] * bins, "region": [region] * bins, "category": ["toys"] * bins}
         same = {"revision": np.zeros(bins, np.int64)}
-        values = np.full(bins, 10.0)
+        values = {"value": np.full(bins, 10.0), "censored": np.zeros(bins, np.uint8)}
         store.insert(
             "actuals",
-            {**names, "bin_start": ends - HOUR, "bin_end": ends, "value": values, **same},
+            {**names, "bin_start": ends - HOUR, "bin_end": ends, **values, **same},
         )
         mean = np.full((bins, HORIZON), 10.0 + error, np.float32)
         store.insert(
@@ -156,6 +156,7 @@ def test_a_series_that_was_never_observed_does_no_harm(store: Store, tmp_path: P
             "bin_start": BEGIN + HOUR * np.arange(30),
             "bin_end": BEGIN + HOUR * np.arange(1, 31),
             "value": np.full(30, np.nan),
+            "censored": np.zeros(30, np.uint8),
             "revision": np.ones(30, np.int64),
         },
     )

@@ -106,6 +106,7 @@ def actuals(**changes: Any) -> dict[str, Any]:
         "bin_start": [ORIGIN],
         "bin_end": [ORIGIN + HOUR],
         "value": [3.0],
+        "censored": [0],
         "revision": [0],
     } | changes
 

@@ -139,16 +139,16 @@ class Shop:
 
     def tamper(self, minute: int, series: str, value: float) -> None:
         """Give a series another value in a bin of the store, in all cells."""
-        names = ("series", "region", "category", "bin_start", "bin_end", "value", "revision")
+        names = ("series", "region", "category", "bin_start", "bin_end", "value", "censored")
         start = START + minute * MINUTE
         rows = self.store.query(
-            "SELECT region, category, revision FROM actuals FINAL "
+            "SELECT region, category, censored, revision FROM actuals FINAL "
             "WHERE series = %(series)s AND bin_start = toDateTime(%(start)s)",
             {"series": series, "start": start},
         ).rows
-        new = [(series, *row[:2], start, start + MINUTE, value, row[2]) for row in rows]
+        new = [(series, *row[:2], start, start + MINUTE, value, *row[2:]) for row in rows]
         columns = [list(column) for column in zip(*new, strict=True)]
-        self.store.insert("actuals", dict(zip(names, columns, strict=True)))
+        self.store.insert("actuals", dict(zip((*names, "revision"), columns, strict=True)))
 
     def command(self, *arguments: str) -> int:
         return run(["--settings", str(self.pipeline.settings_path), *arguments])

@@ -13,6 +13,7 @@ SERIES = [
     {"name": "demand", "stream": "order", "aggregate": "sum", "of": "units", "kinds": ["order"]},
     {"name": "revenue", "stream": "order", "aggregate": "sum", "of": "amount", "decimals": 2},
     {"name": "hours", "stream": "logistics", "aggregate": "mean", "of": "hours"},
+    {"name": "sold_out", "stream": "stock", "aggregate": "count", "kinds": ["sold_out"]},
 ]
 
 

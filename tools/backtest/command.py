@@ -29,7 +29,7 @@ from tidecast.tools.report.ink import require_matplotlib
 __all__ = ["command"]
 
 OF_TABLES = (
-    *("timezone", "time", "region", "category", "value", "censored", "regions"),
+    *("timezone", "time", "region", "category", "value", "censored", "weight", "regions"),
     *("holidays", "future", "past", "static"),
 )
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -54,6 +54,7 @@ def _seasons(_: click.Context, __: click.Parameter, text: str | None) -> tuple[i
 @click.option("--category", metavar="NAME", help="The column of categories.")
 @click.option("--value", metavar="NAME", multiple=True, help="A column to forecast; repeatable.")
 @click.option("--censored", metavar="NAME", help="The column that marks what was sold out.")
+@click.option("--weight", metavar="NAME", help="The column of how much each mean is of.")
 @click.option(
     "--aggregate",
     type=click.Choice(get_args(Aggregate)),

@@ -60,6 +60,7 @@ class Asked:
     category: str | None = None
     value: tuple[str, ...] = ()
     censored: str | None = None
+    weight: str | None = None
     aggregate: Aggregate = "sum"
     absent: Absent = "auto"
     regions: Path | None = None
@@ -135,6 +136,8 @@ def plan_table(path: Path, asked: Asked) -> Plan:
         frame.collect_schema(),
         *(asked.time, asked.region, asked.category, asked.value, asked.censored),
         covariates=tuple(asked.covariates),
+        weight=_weight_of_means(asked),
+        of_means=asked.aggregate == "mean",
     )
     zone = asked.timezone or "UTC"
     shop = _checked(ShopSettings, time_zone=zone, holidays=asked.holidays)
@@ -161,6 +164,12 @@ def plan_table(path: Path, asked: Asked) -> Plan:
     notes = (told, *_of_table(table, places))
     known = read_known(frame, columns, asked.covariates, grid)
     return replace(_plan(slabs, plain, asked, notes), known=known)
+
+
+def _weight_of_means(asked: Asked) -> str | None:
+    if asked.weight is not None and asked.aggregate != "mean":
+        raise SettingsError("--weight tells how much a mean is of: give --aggregate mean, too")
+    return asked.weight
 
 
 def plan_logs(settings: Settings, logs: Sequence[LogSpec], asked: Asked) -> Plan:

@@ -15,6 +15,7 @@ SUMMARIES = {
     "step": "One bin step, by number of cells.",
     "bursts": "What bursts, dead feeds and shifts leave behind in forecasts.",
     "newcomers": "Cells that appear mid-way, with and without those like them.",
+    "leading": "Orders forecast with the clicks that lead them, and without.",
     "checkpoints": "Ingest with a checkpoint a second, and without.",
     "recovery": "A forecaster saved and brought back, by cells and history.",
 }

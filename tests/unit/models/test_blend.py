@@ -112,6 +112,17 @@ def test_who_slept_is_given_the_error_of_the_blend() -> None:
     assert np.array_equal(asleep.weights(), same.weights())
 
 
+def test_who_sleeps_now_is_weighed_as_if_it_were_not_there() -> None:
+    two, three, rng = Blend(2, 1, 1), Blend(3, 1, 1), np.random.default_rng(1)
+    for _ in range(30):
+        said = drawn(rng, 1.0, 2.0, 3.0)
+        learn(three, said)
+        learn(two, said[:3])
+    weights = three.weights(np.array([[True], [True], [False]]))
+    assert weights[:2].tolist() == two.weights().tolist()
+    assert weights[2].tolist() == np.zeros_like(weights[2]).tolist()
+
+
 def test_who_slept_long_comes_back_with_a_weight() -> None:
     blend, rng = Blend(3, 1, 1), np.random.default_rng(1)
     for _ in range(300):

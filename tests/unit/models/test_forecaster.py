@@ -79,7 +79,8 @@ def test_a_forecast_has_all_series_cells_leads_and_levels() -> None:
     assert forecast.origin_bin == FIRST_BIN + 29
     assert forecast.mean.shape == (2, 3, HORIZON)
     assert forecast.quantiles.shape == (2, 3, HORIZON, 5)
-    assert list(forecast.weights) == [e for e in DEFAULT_EXPERTS if e != "trees"]  # they sleep
+    asleep = ("trees", "leading")
+    assert list(forecast.weights) == [e for e in DEFAULT_EXPERTS if e not in asleep]
     assert np.allclose(sum(forecast.weights.values()), 1.0)
 
 
@@ -144,7 +145,7 @@ def test_missing_actuals_are_not_scored() -> None:
     slabs[-1, 1] = np.nan
     *_, (scores, _) = run(forecaster(), slabs)
     assert scores is not None
-    assert (scores.n[:-1] == 2).all()  # the last are the trees, who sleep
+    assert (scores.n[:-2] == 2).all()  # the last are trees and leading streams, who sleep
     assert np.isfinite(scores.abs_error).all()
 
 
@@ -155,7 +156,7 @@ def test_cells_are_scored_once_they_were_forecast() -> None:
         pass
     scores, forecast = model.step(Slab(FIRST_BIN + 9, slabs[9]), cells(5), POSITIONS)
     assert scores is not None
-    assert (scores.n[:-1] == 3).all()  # the last are the trees, who sleep
+    assert (scores.n[:-2] == 3).all()  # the last are trees and leading streams, who sleep
     assert forecast.mean.shape == (2, 5, HORIZON)
 
 
@@ -324,5 +325,5 @@ def test_a_correction_may_bring_new_cells() -> None:
     model.correct(Slab(FIRST_BIN + 9, slabs[9], revision=1))
     scores, forecast = model.step(Slab(FIRST_BIN + 10, slabs[10]), cells(5), POSITIONS)
     assert scores is not None
-    assert (scores.n[:-1] == 3).all()  # the last are the trees, who sleep
+    assert (scores.n[:-2] == 3).all()  # the last are trees and leading streams, who sleep
     assert forecast.mean.shape == (2, 5, HORIZON)

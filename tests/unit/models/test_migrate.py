@@ -189,4 +189,10 @@ def test_every_array_has_its_axis_of_series_where_it_is_said_to_be(series: str) 
     fresh = forecaster(new)
     run(fresh, rhythm(0))
     shapes = {name: array.shape for name, array in fresh.snapshot().items()}
-    assert {name: array.shape for name, array in after.items()} == shapes
+    found = {name: array.shape for name, array in after.items()}
+    if len(series) == 1:  # of which no cells are known to who listens to others
+        shapes, found = (
+            {name: shape for name, shape in of.items() if "leading" not in name}
+            for of in (shapes, found)
+        )
+    assert found == shapes

@@ -55,6 +55,17 @@ def complaint(tables: dict[str, Any], **environment: str) -> str:
 
 
 WRONG: list[tuple[str, object, tuple[str, ...]]] = [
+    (
+        "series.0.censored_by",
+        {"stream": "stock", "kinds": ["sold_out"]},
+        ("'traffic' needs a source with stream = 'stock'",),
+    ),
+    (
+        "series.0.censored_by",
+        {"stream": "order", "kinds": ["sold_out"]},
+        ("unknown kind 'sold_out' of order events",),
+    ),
+    ("series.0.censored_by", {"stream": "order", "kinds": []}, ("kinds",)),
     ("bins.width", "7m", ("bins.width = '7m'", "divide a day")),
     ("bins.width", "500ms", ("bins.width = '500ms'", "whole seconds")),
     ("shop.time_zone", "Mars/Base", ("shop.time_zone = 'Mars/Base'", "IANA time zone")),

@@ -13,6 +13,7 @@ from partitions import MINUTE, Row, bin_at, recount, warm
 from slabs import (
     LISTED,
     PLACES,
+    TABLES,
     accepted,
     cuts_of,
     interleaved,
@@ -26,6 +27,7 @@ from slabs import (
 
 from tidecast.state.cells import Cell, CellIndex
 from tidecast.state.cuts import BinSums, Cut, Idle, InputMessage, Join, PartitionList
+from tidecast.state.settings import Settings
 from tidecast.state.slabs import LateBins, Slab, SlabFold
 
 regions = st.sampled_from("abcd")
@@ -567,3 +569,42 @@ def test_memory_is_bounded_by_how_far_corrections_reach() -> None:
     assert len(fold.versions) <= reach
     assert len(fold.revisions) <= reach
     assert all(not place.pending for place in (fold.inputs or {}).values())
+
+
+def marked_settings() -> Settings:
+    series = [dict(each) for each in TABLES["series"]]
+    series[1]["censored_by"] = {"stream": "click", "kinds": ["cart"]}
+    return settings_with(series=series)
+
+
+def clicks_of(bin_: int, **marks: int) -> BinSums:
+    """Return what clicks add to the bin: region = carts, and as much value."""
+    cells = CellIndex(99, [Cell(region, "x") for region in marks])
+    counts = list(marks.values())
+    return BinSums.of(bin_, cells, np.array([[1] * len(marks), counts, counts]))
+
+
+def test_marks_of_one_source_censor_the_series_of_another_and_corrections_change_them() -> None:
+    fold = new_fold(marked_settings())
+    messages: list[InputMessage] = [LISTED, *others(10, 1), cut(0, 10, 1, clicks_of(10, a=1, b=0))]
+    (slab,) = slabs_of(messages, fold)
+    assert slab.censored is not None
+    assert slab.censored.tolist() == [[False, True], [False, False]]  # (cell, series)
+    assert np.isnan(slab.demand[0, 1])
+    late = cut(0, 11, 2, clicks_of(10, b=2, a=0), clicks_of(11, a=0), since=11)
+    corrected, following = slabs_of([*others(11, 2), late], fold)
+    assert (corrected.bin, corrected.revision) == (10, 1)
+    assert corrected.censored is not None
+    assert corrected.censored.tolist() == [[False, False], [False, True]]
+    assert following.censored is None
+
+
+def test_marks_outlive_a_checkpoint() -> None:
+    fold = new_fold(marked_settings())
+    list(slabs_of([LISTED, *others(10, 1), cut(0, 10, 1, clicks_of(10, a=1))], fold))
+    later = reborn(fold, marked_settings())
+    again = cut(0, 11, 2, clicks_of(11, b=3), since=11)
+    order = cut(2, 11, 2, minute(10, a=1), since=11)  # a late order corrects the marked bin
+    corrected, _ = slabs_of([cut(1, 11, 2), order, again], later)
+    assert corrected.censored is not None
+    assert corrected.censored[0].tolist() == [False, True]

@@ -134,3 +134,15 @@ def test_the_slab_of_a_bin_is_missing_where_the_window_does_not_reach() -> None:
         window.append(bin_, np.array([[float(bin_)]]))
     found = [window.at(bin_)[0, 0] for bin_ in range(6, 11)]
     assert np.array_equal(found, [np.nan, np.nan, 8.0, 9.0, np.nan], equal_nan=True)
+
+
+def test_many_slabs_are_those_of_each_lag_and_missing_after_the_newest() -> None:
+    window = Window(context_length=3, n_series=2)
+    for bin_ in range(5):
+        window.append(bin_, 10.0 * bin_ + np.arange(8.0).reshape(4, 2))
+    lags = np.array([[0, 2], [3, -1]])
+    found = window.lags(lags, slice(1, None, 2))
+    for place, lag in np.ndenumerate(lags):
+        expected = window.lag(lag)[1::2] if lag >= 0 else np.full((2, 2), np.nan, np.float32)
+        np.testing.assert_array_equal(found[place], expected)
+    assert not np.shares_memory(found, window.values)

@@ -35,6 +35,7 @@ SHOPS: dict[str, Settings] = {
     "orders with cancellations": shop("order", negative_units="cancellation"),
     "orders with subtractions": shop("order", negative_units="subtract", defaults={"units": 1}),
     "logistics": shop("logistics", limits={"record_bytes": 200}),
+    "stock": shop("stock", kinds={"sold_out": ["view", "0"], "available": "1"}),
 }
 
 

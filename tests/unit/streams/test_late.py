@@ -21,7 +21,12 @@ SETTINGS = parse_settings(
     {
         "sources": [{"name": "clicks", "topic": "clicks", "stream": "click"}],
         "series": [
-            {"name": "traffic", "stream": "click", "aggregate": "count"},
+            {
+                "name": "traffic",
+                "stream": "click",
+                "aggregate": "count",
+                "censored_by": {"stream": "click", "kinds": ["cart"]},
+            },
             {"name": "worth", "stream": "click", "aggregate": "mean", "of": "value"},
         ],
     }
@@ -30,8 +35,8 @@ BIN = 3
 NAN = float("nan")
 
 
-def sums(*events: tuple[str, float], late: bool = False) -> BinTable:
-    records = [Judged(0, region, "books", "view", (value,)) for region, value in events]
+def sums(*events: tuple[str, float], late: bool = False, kind: str = "view") -> BinTable:
+    records = [Judged(0, region, "books", kind, (value,)) for region, value in events]
     told = np.arange(len(records)) if late else None
     bins = np.full(len(records), BIN)
     return BinTable(SETTINGS, bin_sums(SETTINGS, SETTINGS.sources[0], bins, records, told))
@@ -58,7 +63,7 @@ def plan(found: dict[str, tuple[float, float]], **live: Any) -> LatePlan:
             "worth.value": pl.Float64,
         },
         orient="row",
-    )
+    ).with_columns(pl.lit(0.0).alias("traffic (censored).value"))
     actuals: Any = SimpleNamespace(
         frames=lambda bins: [(bin_, frame) for bin_ in bins], revisions={BIN: 4}
     )
@@ -77,8 +82,16 @@ def test_late_events_change_a_bin_that_is_as_counted_without_them() -> None:
 def test_the_whole_bin_is_written_also_what_does_not_change() -> None:
     (amendment,) = plan({"a": (1.0, 4.0), "b": (0.0, NAN)}).amendments
     traffic = [row for row in amendment.rows if row[0] == "traffic"]
-    assert traffic == [("traffic", "a", "books", 2.0), ("traffic", "b", "books", 0.0)]
+    assert traffic == [("traffic", "a", "books", 2.0, 0), ("traffic", "b", "books", 0.0, 0)]
     assert {change.region for change in amendment.changes} == {"a"}
+
+
+def test_a_late_event_that_marks_a_cell_censors_its_row() -> None:
+    (amendment,) = plan(
+        {"a": (1.0, 4.0)}, late=lambda: sums(("a", 4.0), late=True, kind="cart")
+    ).amendments
+    assert amendment.rows == [("traffic", "a", "books", 2.0, 1), ("worth", "a", "books", 4.0, 0)]
+    assert Change(BIN, "a", "books", "traffic (censored)", 0.0, 1.0) in amendment.changes
 
 
 def test_a_cell_that_only_late_events_have_gets_rows() -> None:
@@ -121,8 +134,9 @@ def test_bins_are_written_whole_and_large_ones_apart(monkeypatch: pytest.MonkeyP
     inserts: list[Columns] = []
     store: Any = SimpleNamespace(insert=lambda table, columns: inserts.append(columns))
     monkeypatch.setattr("tidecast.streams.late.ROWS", 3)
-    rows = [("traffic", "a", "books", 1.0), ("worth", "a", "books", 2.0)]
+    rows = [("traffic", "a", "books", 1.0, 1), ("worth", "a", "books", 2.0, 0)]
     write_amendments(SETTINGS, store, [Amendment(n, n, rows, []) for n in (1, 2)])
     assert [insert["revision"] for insert in inserts] == [[1, 1], [2, 2]]
+    assert inserts[1]["censored"] == [1, 0]
     assert inserts[1]["bin_start"] == [7_200, 7_200]
     assert inserts[1]["bin_end"] == [10_800, 10_800]

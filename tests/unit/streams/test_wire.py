@@ -245,3 +245,19 @@ def test_a_progress_record_says_the_first_bin_not_closed() -> None:
     record = ProgressRecord.model_validate_json(encode_progress(0, 480_001, 77, GRID))
     assert (record.shard, record.next_bin, record.position) == (0, 480_001, 77)
     assert record.time.isoformat() == "2024-10-04T01:00:00+00:00"
+
+
+def test_a_window_record_names_the_cells_that_are_censored_and_says_nothing_where_none_is() -> None:
+    marks = np.array([[False, True], [False, False]])  # (cell, series)
+    slab = Slab(1, np.zeros((2, 2)), censored=marks)
+    record = WindowRecord.model_validate_json(encode_window(slab, CELLS, ["a", "b"], GRID))
+    assert record.censored == [[], [0]]
+    plain = json.loads(encode_window(Slab(1, np.zeros((2, 2))), CELLS, ["a", "b"], GRID))
+    assert "censored" not in plain
+
+
+def test_a_window_record_tells_how_much_its_means_are_of_and_nothing_of_sums() -> None:
+    counts = np.array([[NAN, 3.0], [NAN, 0.0]])  # (cell, series)
+    slab = Slab(1, np.zeros((2, 2)), counts=counts)
+    record = WindowRecord.model_validate_json(encode_window(slab, CELLS, ["a", "b"], GRID))
+    assert record.counts == [None, [3.0, 0.0]]

@@ -71,6 +71,15 @@ def test_a_number_that_is_called_so_marks_nothing_unless_it_is_said() -> None:
     assert found(columns, censored="closed").censored == "closed"
 
 
+def test_a_weight_is_taken_where_values_are_means_and_is_no_value() -> None:
+    columns: dict[str, Any] = {"time": TIME, "hours": NUMBER, "weight": WHOLE}
+    taken = found(columns, values=["hours"], of_means=True)
+    assert (taken.weight, taken.unused) == ("weight", ())
+    assert "weight = weight" in taken.describe()
+    assert found(columns, values=["hours"]).weight is None
+    assert found(columns | {"n": WHOLE}, values=["hours"], weight="n").weight == "n"
+
+
 def test_what_was_taken_is_said() -> None:
     taken = found({"time": TIME, "shop": TEXT, "value": NUMBER, "promo": NUMBER})
     said = "time = time; value = value; region = shop; no category; not used: promo"

@@ -60,6 +60,36 @@ def test_rows_that_are_marked_are_censored_for_all_series() -> None:
     np.testing.assert_array_equal(second.demand, [[3.0], [NAN]])
 
 
+def weighted(rows: list[Row], counts: list[float | None]) -> Table:
+    marked = frame(rows).with_columns(pl.Series("weight", counts, pl.Float64)).lazy()
+    columns = find_columns(marked.collect_schema(), of_means=True)
+    return read_table(marked, columns, BinGrid(HOUR), aggregate="mean")
+
+
+def test_slabs_know_how_much_their_means_are_of() -> None:
+    found = weighted([(0, "a", 4.0), (0, "b", 2.0), (1, "b", 3.0)], [3.0, 1.0, 2.0])
+    first, second = (slab for slab, _ in found.slabs())
+    assert first.counts is not None
+    assert second.counts is not None
+    assert first.counts.tolist() == [[3.0], [1.0]]
+    assert second.counts.tolist() == [[0.0], [2.0]]
+    np.testing.assert_array_equal(second.values, [[NAN], [3.0]])
+
+
+def test_means_of_one_bin_and_cell_are_weighted_by_what_they_are_of() -> None:
+    rows: list[Row] = [(0, "a", 4.0), (0.5, "a", 1.0), (0.7, "a", None), (0.9, "a", 9.0)]
+    found = weighted(rows, [1.0, 3.0, 5.0, None])
+    assert values(found) == [[1.75]]
+    ((slab, _),) = found.slabs()
+    assert slab.counts is not None
+
+
+def test_other_weights_make_another_table() -> None:
+    rows: list[Row] = [(0, "a", 4.0), (1, "a", 1.0)]
+    prints = {weighted(rows, [n, 1.0]).fingerprint() for n in (1.0, 2.0)}
+    assert len(prints | {table(rows, aggregate="mean").fingerprint()}) == 3
+
+
 def test_slabs_may_begin_later() -> None:
     found = table([(n, region, float(n)) for n in range(6) for region in "ab"])
     later = list(found.slabs(FIRST_BIN + 4))

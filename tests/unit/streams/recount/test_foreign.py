@@ -63,7 +63,7 @@ def test_a_record_of_others_is_noted_and_the_recount_goes_on(value: bytes) -> No
     assert foreign.places == [("windows", 0, 1), ("predictions", 3, 0), *rejected]
     assert rejects.reasons == {}
     assert slabs.bins == [5]
-    assert slabs.frame(5).rows() == [("north", "books", 2.0)]
+    assert slabs.frame(5).rows() == [("north", "books", 2.0, 0.0)]  # not censored
     assert book.frame().height == 1
 
 

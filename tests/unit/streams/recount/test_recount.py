@@ -170,3 +170,19 @@ def test_a_cell_that_is_not_there_differs_and_one_in_the_overflow_does_not() -> 
         **{"traffic.value": [6.0], "value.value": [1.5]},
     )
     assert list(differences(settings, "store", 0, sums, over)) == []
+
+
+def test_a_cell_that_is_censored_on_one_side_only_differs() -> None:
+    tables = shop("click").model_dump()
+    tables["series"][0]["censored_by"] = {"stream": "click", "kinds": ["cart"]}
+    settings = Settings.model_validate(tables)
+    records = [click(event_time=at(n), kind=kind) for n, kind in enumerate(["view"] * 6 + ["cart"])]
+    sums = recounted(settings, records).totals.counted.total()
+    table = found(region=["north"], category=["books"], **{"traffic.value": [6.0]})
+    table = table.with_columns(pl.lit(1.5).alias("value.value"))
+    marked, bare = (
+        table.with_columns(pl.lit(mark).alias("traffic (censored).value")) for mark in (1.0, 0.0)
+    )
+    assert list(differences(settings, "store", 0, sums, marked)) == []
+    (one,) = differences(settings, "store", 0, sums, bare)
+    assert (one.series, one.counted, one.found) == ("traffic (censored)", 1.0, 0.0)

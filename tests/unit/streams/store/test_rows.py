@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tidecast.models.forecaster import Forecast
 from tidecast.models.scores import Scores
@@ -105,6 +106,7 @@ def test_a_window_record_is_one_row_a_series_and_cell_and_null_is_nan() -> None:
             "regions": ["north", "south"],
             "categories": ["tea", "tea"],
             "values": [[1.0, 2.0], [None, 4.0]],
+            "censored": [[1], []],
         }
     )
     columns = actual_columns([record])
@@ -112,6 +114,7 @@ def test_a_window_record_is_one_row_a_series_and_cell_and_null_is_nan() -> None:
     assert columns["region"] == ["north", "south", "north", "south"]
     assert columns["bin_start"] == [99 * HOUR] * 4
     assert columns["bin_end"] == [100 * HOUR] * 4
+    assert columns["censored"] == [0, 1, 0, 0]
     assert columns["revision"] == [2] * 4
     assert columns["value"][:2] + columns["value"][3:] == [1.0, 2.0, 4.0]
     assert math.isnan(columns["value"][2])
@@ -153,11 +156,17 @@ def test_a_forecasts_arrays_give_the_columns_of_its_records() -> None:
     )
 
 
+MARKS = np.array([[True, False], [False, True], [False, False]])
+
+
+@pytest.mark.parametrize("censored", [None, MARKS])
 @pytest.mark.parametrize("width", [HOUR * 1_000_000, "day"])
-def test_a_slabs_arrays_give_the_columns_of_its_record(width: int | str) -> None:
+def test_a_slabs_arrays_give_the_columns_of_its_record(
+    width: int | str, censored: NDArray[np.bool_] | None
+) -> None:
     grid = BinGrid(width, "Europe/London")  # type: ignore[arg-type]
     values = np.array([[1.0, 2.0], [3.5, np.nan], [0.0, 6.0]])
-    slab = Slab(bin=88, values=values, events=7, revision=1)
+    slab = Slab(bin=88, values=values, events=7, revision=1, censored=censored)
     record = WindowRecord.model_validate_json(encode_window(slab, CELLS, SERIES, grid))
 
     columns = plain(slab_block(slab, CELLS, SERIES, grid))
