@@ -95,13 +95,6 @@ class Outlook:
         self._factors.append(slab.bin, self._effects.factors(terms))
         self._deviations.learn(known)
 
-    def meet(self, cells: Sequence[Cell]) -> None:
-        """Find out what is known of ``cells``, if there is more than before, or are more."""
-        if self._columns_of != (self._known.covariates, len(cells)):
-            self._columns_of = self._known.covariates, len(cells)
-            self._columns = self._known.columns(cells)
-            self._holidays.meet(cells)
-
     def hear(self, bin_: int, factors: NDArray[np.float32]) -> None:
         """Take the factors of a bin, (cell, series), from somebody who knows; learn nothing."""
         self._factors.append(bin_, factors)
@@ -112,6 +105,13 @@ class Outlook:
         if self._factors.last_bin is None:
             return np.ones((1, 1), np.float32)
         return self._factors.lag(0)
+
+    def meet(self, cells: Sequence[Cell]) -> None:
+        """Find out what is known of ``cells``, if there is more than before, or are more."""
+        if self._columns_of != (self._known.covariates, len(cells)):
+            self._columns_of = self._known.covariates, len(cells)
+            self._columns = self._known.columns(cells)
+            self._holidays.meet(cells)
 
     def without(self, bin_: int, values: Cells) -> Cells:
         """Return the values of a bin as they would have come without what moved it.

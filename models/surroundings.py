@@ -91,21 +91,19 @@ class Surroundings:
         level = self.level
         self._usual_now = self._usual.of(range(slab.bin, slab.bin + 1), level)[0]
         self._usual.learn(slab.bin, admitted, level)
-        ahead = self._outlook.ahead(slab.bin, self._usual, level) if moves is None else moves.ahead
         told = self._told.at(slab.bin, cells)
-        covariates = replace(self._covariates(slab.bin), factor_ahead=ahead, told=told)
-        return Slab(slab.bin, admitted), covariates
+        return Slab(slab.bin, admitted), replace(self._covariates(slab.bin, moves), told=told)
 
     def _place(self, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]) -> None:
-        """Find neighbours and kin of cells anew, if more is known of where they are."""
+        """Find neighbours and kin of cells anew, if there are more, or more is known of where."""
         if self._known_places != (len(cells), len(positions)):
             self._known_places = (len(cells), len(positions))
             self._neighbours = cell_neighbours(cells, positions)
             self._usual.relate(Kin.of(cells, positions))
             self._guard.grow(len(cells))
 
-    def _covariates(self, bin_: int) -> Covariates:
-        """Return what is known after a bin, the last one observed, but what covariates tell."""
+    def _covariates(self, bin_: int, moves: Moves | None = None) -> Covariates:
+        """Return what is known after a bin, the last one that was observed."""
         ahead, level = range(bin_ + 1, bin_ + 1 + self._horizon), self.level
         return Covariates(
             bin=bin_,
@@ -116,6 +114,9 @@ class Surroundings:
             usual_now=self._usual_now,
             usual_ahead=self._usual.of(ahead, level),
             factor_now=self._outlook.now,
+            factor_ahead=(
+                self._outlook.ahead(bin_, self._usual, level) if moves is None else moves.ahead
+            ),
         )
 
     def known_after(
@@ -123,14 +124,14 @@ class Surroundings:
     ) -> Covariates:
         """Return again what `observe` did of the last bin, also when restored since.
 
-        Without what covariates tell, of the bin and of those ahead: see `explain_factor`.
+        Without what covariates told of the bin: who wanted to know it has learnt it then.
         """
         self._place(cells, positions)
         self._outlook.meet(cells)
         return self._covariates(bin_)
 
     def explain_factor(self, bin_: int, cell: int) -> Parts:
-        """Return what moved ``factor_ahead`` of a cell from 1, after the last bin, ``bin_``."""
+        """Return what moves ``factor_ahead`` of a cell from 1, as `known_after` gave it."""
         return self._outlook.explain(bin_, self._usual, self.level, cell)
 
     def _admit(self, slab: Slab) -> NDArray[np.float64]:
