@@ -224,22 +224,25 @@ class Forecaster:
             When nothing was forecast of the cell.
         """
         origin = -1 if self._window.last_bin is None else self._window.last_bin
-        means = self._said_from(origin, number)
+        dues = self._said_from(origin, number)
+        means = np.stack([due.means[:, :, number] for due in dues], axis=-1)
+        awake = np.any([np.isfinite(due.means[1:]).any(axis=2) for due in dues], axis=0)
         covariates = self._surroundings.known_after(origin, cells, positions)
-        weights = of_cells(self._blend.weights(), size_of(covariates.level.T))[:, :, number]
+        of_sizes = self._blend.weights(awake)
+        weights = of_cells(of_sizes, size_of(covariates.level.T))[:, :, number]
         ceiling = self._surroundings.ceiling[number]
         about = self.profile.series, origin
         issued = Issued(*about, means, weights, covariates.level[number], ceiling)
         experts = {e.name: e.explain(self._window, covariates, number) for e in self.experts}
         return explained(issued, experts, self._surroundings.explain_factor(origin, number))
 
-    def _said_from(self, origin: int, number: int) -> Values:
-        """Return what was said of a cell at an origin, (1 + expert, series, lead)."""
+    def _said_from(self, origin: int, number: int) -> list[Due]:
+        """Return what was said at an origin, lead by lead, of as many cells at least."""
         leads = range(1, self.profile.horizon + 1)
         dues = [d for lead in leads for d in self.said_of(origin + lead) if d.lead == lead]
         if not dues or number >= dues[0].means.shape[-1]:
             raise LookupError(f"nothing was forecast of cell {number}")
-        return np.stack([due.means[:, :, number] for due in dues], axis=-1)
+        return dues
 
     def said_of(self, bin_: int) -> tuple[Due, ...]:
         """Return what was forecast of ``bin_`` so far, a lead each; ask before it closes."""

@@ -13,6 +13,7 @@ __all__ = [
     "PARTS",
     "Parts",
     "added",
+    "either",
     "grouped",
     "of_features",
     "over_leads",
@@ -91,6 +92,12 @@ def added(*several: Parts) -> Parts:
 def scaled(parts: Parts, factor: NDArray[np.floating] | float) -> Parts:
     """Return every part times ``factor``, (series, lead) or broadcast to it."""
     return {name: part * factor for name, part in parts.items()}
+
+
+def either(is_one: NDArray[np.bool_], one: Parts, other: Parts) -> Parts:
+    """Return parts of ``one`` forecast where that is said, (series,), else of the ``other``."""
+    chosen = is_one[:, None].astype(np.float64)
+    return added(scaled(one, chosen), scaled(other, 1.0 - chosen))
 
 
 def within(parts: Parts, low: Floats | float, high: Floats | float) -> Parts:

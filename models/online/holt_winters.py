@@ -10,7 +10,7 @@ from river.time_series import HoltWinters
 
 from tidecast.models.arrays import Arrays, grown
 from tidecast.models.covariates import Covariates
-from tidecast.models.parts import Parts
+from tidecast.models.parts import Parts, either, usual_parts
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.spread import Spread
 from tidecast.state.slabs import Slab
@@ -136,18 +136,18 @@ class HoltWintersExpert:
             self._put(level, trend, seasons)
 
     def explain(self, window: Window, covariates: Covariates, cell: int) -> Parts:
-        """See `Expert.explain`: the components; those of a cell that has not started are 0."""
+        """See `Expert.explain`: the components; of a cell that has not started, the usual week."""
         n_cells = len(covariates.level)
-        is_started = grown(self._started, n_cells)[cell]
-        level, trend, seasons = (np.where(is_started, c, 0.0) for c in self._of(cell, n_cells))
-        level = np.where(is_started, level, covariates.level[cell])
+        level, trend, seasons = self._of(cell, n_cells)
         leads = np.arange(self._horizon)
         season = seasons[leads % self._season] if self._season else 0.0 * leads[:, None] * trend
-        return {
+        components = {
             "level": np.repeat(level[:, None], self._horizon, axis=1),
             "trend": trend[:, None] * (leads + 1.0),
             "season": season.T,
         }
+        is_started = grown(self._started, n_cells)[cell]
+        return either(is_started, components, usual_parts(covariates, cell))
 
     def _of(self, cell: int, n_cells: int) -> tuple[Cells, Cells, Cells]:
         """Return the components of a cell: (series,), (series,), (season, series)."""

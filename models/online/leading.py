@@ -11,6 +11,7 @@ from tidecast.models.online.lag_choice import LagChoice
 from tidecast.models.online.lagged_squares import LaggedSquares
 from tidecast.models.online.leading_columns import Columns
 from tidecast.models.online.leading_rows import LeadingRows
+from tidecast.models.parts import Parts, added, scaled, usual_parts, within
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.spread import Spread
 from tidecast.state.slabs import Slab
@@ -128,6 +129,44 @@ class LeadingExpert:
         for place in range(columns.n_leads):
             shifted[:, place, :, : columns.n_lags - place] = by_lag[:, place, :, place:]
         return shifted.reshape(*table.shape[:2], -1)
+
+    def explain(self, window: Window, covariates: Covariates, cell: int) -> Parts:
+        """See `Expert.explain`: the usual week, and what its departure owes to whom."""
+        usual = usual_parts(covariates, cell)
+        led = self._choice.chosen.any(axis=(1, 2))
+        if not led.any():
+            return scaled(usual, np.nan)
+        table = self._coefficients()
+        departure = scaled(self._departs(table, cell), usual["level"] + usual["season"])
+        before = {"season": self._seasonal(table, window, covariates, cell)}
+        told = within(added(usual, departure, before), 0.0, np.inf)
+        return scaled(told, np.where(led, 1.0, np.nan)[:, None])
+
+    def _departs(self, table: Table, cell: int) -> Parts:
+        """Return the parts of a cell's departure, over what is usual: (series, lead) each."""
+        columns, rows, n = self._columns, self._rows, self._columns.n_leads
+        recent = np.repeat(rows.ratio[cell][:, None].astype(np.float64), self._horizon, axis=1)
+        others, leading = np.zeros((2, *recent.shape))
+        recent[:, :n] *= np.diagonal(table[:, :, columns.ratio], axis1=1, axis2=2)
+        others[:, :n] = np.diagonal(table[:, :, columns.total], axis1=1, axis2=2)
+        others *= rows.total[:, None]
+        terms = self._since_origin(table) * rows.departures[cell].ravel()
+        by_series = terms.reshape(*terms.shape[:2], len(recent), -1).sum(axis=-1)
+        own = np.einsum("sls->sl", by_series)
+        recent[:, :n] += own
+        leading[:, :n] = by_series.sum(axis=-1) - own
+        return {"recent": recent, "neighbours": others, "leading_stream": leading}
+
+    def _seasonal(
+        self, table: Table, window: Window, covariates: Covariates, cell: int
+    ) -> NDArray[np.float64]:
+        """Return what came seasons before adds to the forecast of a cell, (series, lead)."""
+        found = np.zeros((len(table), self._horizon))
+        for place, season in enumerate(self._columns.seasons, self._columns.season.start):
+            for lead in range(1, min(self._columns.n_leads, season) + 1):
+                away = window.lag(season - lead)[cell] - covariates.usual_ahead[lead - 1, cell]
+                found[:, lead - 1] += table[:, lead - 1, place] * np.nan_to_num(away)
+        return found
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""

@@ -62,7 +62,7 @@ class SeasonalNaive:
         return value
 
     def explain(self, window: Window, covariates: Covariates, cell: int) -> Parts:
-        """See `Expert.explain`: the level, and how far a season ago, or the last value, was off."""
+        """See `Expert.explain`: the level, and how far from it the value a season ago was."""
         mean = self.forecast(window, covariates)[0][:, cell].astype(np.float64)
         level = np.broadcast_to(covariates.level[cell][:, None], mean.shape)
         return {"level": level, "season": mean - level}

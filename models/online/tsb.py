@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays, grown, nested, scoped
 from tidecast.models.covariates import Covariates
-from tidecast.models.parts import Parts
+from tidecast.models.parts import Parts, either, usual_parts
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.spread import Spread
 from tidecast.state.slabs import Slab
@@ -81,10 +81,13 @@ class TSB:
         self._state = {name: grown(array, n_cells) for name, array in self._state.items()}
 
     def explain(self, window: Window, covariates: Covariates, cell: int) -> Parts:
-        """See `Expert.explain`: chance x size is the level, the rhythm makes the season of it."""
-        level = grown(self._mean, len(covariates.level))[cell][:, None]
+        """See `Expert.explain`: the level is chance x size, the season its rhythm beside that."""
+        n_cells = len(covariates.level)
+        level = grown(self._mean, n_cells)[cell][:, None]
         rhythm = _rhythm(covariates.usual_ahead, covariates.level).T  # (series, lead)
-        return {"level": np.broadcast_to(level, rhythm.shape), "season": level * (rhythm - 1.0)}
+        own = {"level": np.broadcast_to(level, rhythm.shape), "season": level * (rhythm - 1.0)}
+        is_young = grown(self._state["bins"], n_cells)[cell] < self._young
+        return either(is_young, usual_parts(covariates, cell), own)
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""

@@ -158,3 +158,14 @@ def test_a_burst_a_gap_and_a_new_cell_leave_it_sane() -> None:
     assert world.expert.lags["orders"][2] == {("clicks", 3)}
     assert last[1, :-1] == pytest.approx(calm[-1, 1, :-1], rel=0.3)
     assert np.isfinite(last[1]).all()
+
+
+def test_what_another_stream_tells_is_a_part_of_the_forecast() -> None:
+    values, said, world = led_by_three()
+    covariates = world.surroundings.known_after(FIRST_BIN + len(values) - 1, CELLS, {})
+    for cell in range(N_CELLS):
+        parts = world.expert.explain(world.window, covariates, cell)
+        whole = np.sum(list(parts.values()), axis=0)
+        assert np.allclose(whole, said[-1, :, cell], rtol=1e-5, equal_nan=True)
+        told = np.abs(parts["leading_stream"][1, :3])  # clicks are three bins ahead of orders
+        assert (told > 0.0).all()
