@@ -76,17 +76,20 @@ class Dispersion:
         self._squares = grown(self._squares, len(factor)) * np.square(factor)
         self._means = grown(self._means, len(factor))
 
-    def scale(self, mean: Forecasts, said: Forecasts, level: Cells) -> Forecasts:
+    def scale(
+        self, mean: Forecasts, said: Forecasts, level: Cells, spread: Forecasts | float = 1.0
+    ) -> Forecasts:
         """Return the scale of forecasts, (series, cell, lead).
 
         ``said`` is the scale that experts give, which stands until errors are known; ``level``
-        (series, cell) is the usual size of cells.
+        (series, cell) is the usual size of cells. Errors will be ``spread`` times as large as those
+        learnt; what is not known of the size of a young cell is apart from that.
         """
         dispersion = self._of_cells(mean.shape[1])[:, :, None].astype(np.float32)
         least = LEAST_SHARE * np.abs(level)[:, :, None].astype(np.float32)
         size = np.maximum(mean, least)
         unknown = self._unknown(mean.shape[1])[:, :, None].astype(np.float32)
-        scale = np.sqrt(dispersion * size + unknown * size**2)
+        scale = np.sqrt(dispersion * size * spread**2 + unknown * size**2)
         return np.where(dispersion > 0, np.maximum(scale, LEAST_SCALE * said), said)
 
     def _of_cells(self, n_cells: int) -> Cells:

@@ -328,7 +328,7 @@ class Forecaster:
         scale = np.where(np.isfinite(scale), scale, np.abs(level) + np.float32(1e-6))
         ahead = range(covariates.bin + 1, covariates.bin + 1 + self.profile.horizon)
         spread = self._counts.ahead(ahead, mean.shape[1])
-        return mean, spread * self._dispersion.scale(mean, scale / spread, covariates.level.T)
+        return mean, self._dispersion.scale(mean, scale, covariates.level.T, spread)
 
     def _ask(self, covariates: Covariates) -> tuple[Values, Values]:
         """Return what experts say, within what is sane: (expert, series, cell, lead) twice.

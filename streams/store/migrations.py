@@ -55,25 +55,14 @@ def apply_migrations(run: Callable[[str], list[tuple[Any, ...]]]) -> list[str]:
 
 def _run(run: Callable[[str], list[tuple[Any, ...]]], statement: str) -> None:
     """Run a statement; of columns, ClickHouse 18.16 does not know IF NOT EXISTS itself."""
-    match = _ADDED_COLUMN.match(statement)
-    if match is None:
-        run(statement)
-        return
-    look = bind(_COLUMN, {"table": match[2], "column": match[3]})
-    if (match[3],) in run(look):
-        return
     try:
-        run(_ADDED_COLUMN.sub(r"\1 \3", statement))
-    except StoreError:
-        if (match[3],) not in run(look):  # no other worker has added it meanwhile
+        run(_ADDED_COLUMN.sub(r"\1", statement))
+    except StoreError as error:
+        if not (_ADDED_COLUMN.match(statement) and "already exists" in str(error)):
             raise
 
 
-_ADDED_COLUMN = re.compile(r"(ALTER TABLE (\w+) ADD COLUMN) IF NOT EXISTS (\w+)")
-_COLUMN = (
-    "SELECT name FROM system.columns "
-    "WHERE database = currentDatabase() AND table = %(table)s AND name = %(column)s"
-)
+_ADDED_COLUMN = re.compile(r"(ALTER TABLE \w+ ADD COLUMN) IF NOT EXISTS\b")
 
 _NOTE = (
     "INSERT INTO schema_migrations (number, name, applied_at) SELECT %(number)s, %(name)s, now()"

@@ -84,8 +84,12 @@ class ServerStore:
         with self._administrator() as client:
             client.execute(f"CREATE DATABASE IF NOT EXISTS {quote_name(self._settings.database)}")
         self._types.clear()
+        return apply_migrations(self._run)
+
+    def _run(self, sql: str) -> list[tuple[Any, ...]]:
         with self._translated():
-            return apply_migrations(self._client.execute)
+            rows: list[tuple[Any, ...]] = self._client.execute(sql)
+        return rows
 
     def insert(self, table: str, columns: Columns) -> int:
         """Write ``columns`` as one block."""

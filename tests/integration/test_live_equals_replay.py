@@ -145,6 +145,7 @@ def test_live_gives_what_a_replay_gives_byte_for_byte(
     replay, expected = replayed(pipeline, shop)
     assert_same_forecasts(pipeline, expected)
     topics = pipeline.topics
+    assert sum(b'"censored":' in window for window in expected[topics.windows]) > 4
     assert len(pipeline.records(topics.dead_letters)) == replay.counts.refused
     assert len(pipeline.records(topics.late)) == replay.counts.late
     assert_same_store(pipeline, shop, tmp_path / "store")

@@ -115,3 +115,13 @@ def test_a_new_cell_has_a_wider_scale_until_its_size_is_known() -> None:
     assert new[-1] > 5.0 * new[0]
     let_pass(known, 6, mean=100.0, error=10.0)
     assert scale_of(known, *[100.0] * 6)[-1] == pytest.approx(10.0, rel=0.1)
+
+
+def test_what_errors_will_be_more_does_not_widen_what_is_unknown_of_a_young_cell() -> None:
+    mean, said, level = np.full((1, 1, 1), 4.0, np.float32), np.ones((1, 1, 1), np.float32), 4.0
+    dispersion, spread = taught((1.0, 4.0), bins=3), np.full((1, 1, 1), 2.0, np.float32)
+    known = taught((1.0, 4.0), bins=200)
+    for each, most in ((known, 2.001), (dispersion, 1.9)):
+        plain = each.scale(mean, said, np.full((1, 1), level))
+        wide = each.scale(mean, said, np.full((1, 1), level), spread)
+        assert 1.0 < (wide / plain).item() < most

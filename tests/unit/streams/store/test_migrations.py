@@ -66,3 +66,17 @@ def test_a_migration_that_failed_half_way_is_not_noted() -> None:
         apply_migrations(database.run)
     assert any("latest_forecast" in sql for sql in database.ran)
     assert not any("005_views" in note for note in database.notes)
+
+
+def test_a_column_that_is_there_already_is_no_harm_and_another_refusal_is() -> None:
+    class Refusing(Database):
+        def run(self, sql: str) -> list[tuple[Any, ...]]:
+            if sql.startswith("ALTER"):
+                assert "IF NOT EXISTS" not in sql  # ClickHouse 18.16 does not know it
+                raise StoreError(self.trap)
+            return super().run(sql)
+
+    there = "DB::Exception: Cannot add column censored: column with this name already exists."
+    assert "007_censored" in apply_migrations(Refusing(trap=there).run)
+    with pytest.raises(StoreError, match="no right"):
+        apply_migrations(Refusing(trap="no right to alter").run)
