@@ -101,7 +101,7 @@ class Columns:
         is_known = lag >= np.arange(1, self.n_leads + 1)[:, None]  # (lead, lag)
         is_other = ~np.eye(self.n_series, dtype=bool)
         both = is_other[:, None, :, None] & is_known[None, :, None, :]
-        return both.reshape(self.n_series, self.n_leads, -1)
+        return both.reshape(self.n_series, self.n_leads, self.n_series * self.n_lags)
 
     def dense(self, places: Places, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return ``values`` at ``places`` of all columns, else 0: (series, lead, column)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from tidecast.state.cells import ALL, Cell
 from tidecast.state.changes import Change
 from tidecast.state.covariates import Covariate, CovariateTable, Key
 from tidecast.state.settings import Settings, parse_settings
+from tidecast.state.settings.experts import DEFAULT_EXPERTS
 from tidecast.state.slabs import Slab
 
 FIRST_BIN = 480_000
@@ -275,3 +277,10 @@ def test_what_was_learnt_of_sums_is_migrated() -> None:
     *_, (_, forecast) = run(moved, rhythm(3)[..., [2, 0, 1]], FIRST_BIN + 60)
     assert totals_of(forecast).series == (0, 1)
     assert np.isfinite(totals_of(forecast).forecast.quantiles).all()
+
+
+def test_a_shop_of_means_only_has_no_sums() -> None:
+    profile = replace(PROFILE, experts=DEFAULT_EXPERTS, ratios=(0, 1, 2))
+    forecast = last(CoherentForecaster(Forecaster(profile)), rhythm(30))
+    assert np.isfinite(forecast.mean).all()
+    assert forecast.totals is None
