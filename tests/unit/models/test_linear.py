@@ -52,12 +52,12 @@ def test_every_model_learns_as_river_does_of_data_frames() -> None:
             known = np.isfinite(target[series])
             frame = pd.DataFrame(features[:, lead - 1, series].T[known], columns=names)
             expected = UNIT * river.predict_many(frame)
-            assert np.allclose(said[lead - 1, series, known], expected, rtol=1e-9)
+            assert np.allclose(said[lead - 1, series, known], expected, rtol=1e-12)
             river.learn_many(frame, pd.Series(target[series, known] / UNIT))
         assert found.learn(features, target, leads) == 0
     for (series, lead), river in rivers.items():
         weights = [*(river.weights.get(name, 0.0) for name in names), river.intercept]
-        assert np.allclose(found.weights[series, lead], weights, rtol=1e-9)
+        assert np.allclose(found.weights[series, lead], weights, rtol=1e-12)
 
 
 def test_one_mini_batch_moves_the_weights_no_further_than_the_largest_gradient() -> None:
