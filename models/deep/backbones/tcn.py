@@ -5,45 +5,31 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tidecast.models.deep.backbones.layers import (
-    CausalConv,
-    Embed,
-    Readout,
-    dilations,
-    join_cells,
-)
+from tidecast.models.deep.backbones.layers import CausalConv, dilations
+from tidecast.models.deep.backbones.sequence import Sequence
 from tidecast.models.deep.config import Shape
-from tidecast.models.deep.space import Space
 
 __all__ = ["Tcn"]
 
 KERNEL = 3
 
 
-class Tcn(nn.Module):
+class Tcn(Sequence):
     """The temporal convolutional network of Bai et al. (2018); it sees the whole window."""
 
     def __init__(self, shape: Shape) -> None:
-        super().__init__()
-        self.embed = Embed(shape)
+        super().__init__(shape)
         self.blocks = nn.Sequential(
             *(
                 Block(shape.width, dilation, shape.dropout)
                 for dilation in dilations(shape.context, KERNEL, shape.depth)
             )
         )
-        self.readout = Readout(shape)
 
     def sequence(self, state: Tensor) -> Tensor:
-        """Return (row, context, width) of the same; no step knows a later one."""
+        """See `Sequence.sequence`."""
         found: Tensor = self.blocks(state.transpose(1, 2))  # (row, width, context)
         return found.transpose(1, 2)
-
-    def forward(self, tokens: Tensor, identity: Tensor, space: Space) -> Tensor:
-        """Return the state of every cell."""
-        rows = join_cells(self.embed(tokens, identity))  # (batch * cell, context, width)
-        last = self.sequence(rows)[:, -1].unflatten(0, identity.shape[:2])  # (batch, cell, width)
-        return self.readout(last, identity)
 
 
 class Block(nn.Module):

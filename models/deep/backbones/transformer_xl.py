@@ -7,14 +7,14 @@ import math
 import torch
 from torch import Tensor, nn
 
-from tidecast.models.deep.backbones.layers import Attention, Embed, Readout, join_cells
+from tidecast.models.deep.backbones.layers import Attention
+from tidecast.models.deep.backbones.sequence import Sequence
 from tidecast.models.deep.config import HEADS, Shape
-from tidecast.models.deep.space import Space
 
 __all__ = ["TransformerXl"]
 
 
-class TransformerXl(nn.Module):
+class TransformerXl(Sequence):
     """Segment recurrence (Dai et al. 2019): layers see the segment before, which learns no more.
 
     Each layer looks one segment further back, so the window is cut into one more than there are
@@ -22,29 +22,21 @@ class TransformerXl(nn.Module):
     """
 
     def __init__(self, shape: Shape) -> None:
-        super().__init__()
+        super().__init__(shape)
         self._length = math.ceil(shape.context / (shape.depth + 1))
-        self.embed = Embed(shape)
         self.layers = nn.ModuleList(
             Attention(shape.width, shape.dropout) for _ in range(shape.depth)
         )
         self.distance = nn.Parameter(torch.zeros(HEADS, 2 * self._length))
-        self.readout = Readout(shape)
 
     def sequence(self, state: Tensor) -> Tensor:
-        """Return (row, context, width) of the same; no step knows a later one."""
+        """See `Sequence.sequence`."""
         memories: list[Tensor | None] = [None] * len(self.layers)
         found = []
         for segment in state.split(self._length, dim=1):
             memories, segment = self._step(memories, segment)
             found.append(segment)
         return torch.cat(found, dim=1)
-
-    def forward(self, tokens: Tensor, identity: Tensor, space: Space) -> Tensor:
-        """Return the state of every cell."""
-        rows = join_cells(self.embed(tokens, identity))  # (batch * cell, context, width)
-        last = self.sequence(rows)[:, -1].unflatten(0, identity.shape[:2])  # (batch, cell, width)
-        return self.readout(last, identity)
 
     def _step(
         self, memories: list[Tensor | None], state: Tensor

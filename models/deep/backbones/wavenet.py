@@ -6,36 +6,28 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tidecast.models.deep.backbones.layers import (
-    CausalConv,
-    Embed,
-    Readout,
-    dilations,
-    join_cells,
-)
+from tidecast.models.deep.backbones.layers import CausalConv, dilations
+from tidecast.models.deep.backbones.sequence import Sequence
 from tidecast.models.deep.config import Shape
-from tidecast.models.deep.space import Space
 
 __all__ = ["WaveNet"]
 
 KERNEL = 2
 
 
-class WaveNet(nn.Module):
+class WaveNet(Sequence):
     """The network of van den Oord et al. (2016) as an encoder; it sees the whole window."""
 
     def __init__(self, shape: Shape) -> None:
-        super().__init__()
-        self.embed = Embed(shape)
+        super().__init__(shape)
         self.gates = nn.ModuleList(
             Gate(shape.width, dilation)
             for dilation in dilations(shape.context, KERNEL, shape.depth)
         )
         self.out = nn.Linear(shape.width, shape.width)
-        self.readout = Readout(shape)
 
     def sequence(self, state: Tensor) -> Tensor:
-        """Return (row, context, width) of the same; no step knows a later one."""
+        """See `Sequence.sequence`."""
         state = state.transpose(1, 2)  # (row, width, context)
         said = torch.zeros_like(state)
         for gate in self.gates:
@@ -43,12 +35,6 @@ class WaveNet(nn.Module):
             said = said + skipped
         said = said + state
         return self.out(functional.gelu(said.transpose(1, 2)))  # (row, context, width)
-
-    def forward(self, tokens: Tensor, identity: Tensor, space: Space) -> Tensor:
-        """Return the state of every cell."""
-        rows = join_cells(self.embed(tokens, identity))  # (batch * cell, context, width)
-        last = self.sequence(rows)[:, -1].unflatten(0, identity.shape[:2])  # (batch, cell, width)
-        return self.readout(last, identity)
 
 
 class Gate(nn.Module):
