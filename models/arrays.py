@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["AT_ONCE", "LARGEST", "Arrays", "finite", "grown", "nested", "runs", "scoped"]
+__all__ = [
+    "AT_ONCE",
+    "LARGEST",
+    "Arrays",
+    "Part",
+    "finite",
+    "grown",
+    "nested",
+    "restore_parts",
+    "runs",
+    "scoped",
+    "snapshot_of",
+]
 
 Arrays = dict[str, NDArray[Any]]
 """A snapshot: named arrays, nothing else."""
@@ -58,3 +70,24 @@ def scoped(arrays: Arrays, scope: str) -> Arrays:
     """Return the snapshot that ``nested`` put under ``scope``."""
     start = f"{scope}/"
     return {name[len(start) :]: array for name, array in arrays.items() if name.startswith(start)}
+
+
+class Part(Protocol):
+    """Anything with a state to be kept."""
+
+    def snapshot(self) -> Arrays:
+        """Return the state as arrays."""
+
+    def restore(self, arrays: Arrays) -> None:
+        """Become what ``snapshot`` was taken of."""
+
+
+def snapshot_of(parts: Mapping[str, Part]) -> Arrays:
+    """Return the state of all ``parts``, each under its name."""
+    return nested({name: part.snapshot() for name, part in parts.items()})
+
+
+def restore_parts(parts: Mapping[str, Part], arrays: Arrays) -> None:
+    """Let ``parts`` become what `snapshot_of` was taken of."""
+    for name, part in parts.items():
+        part.restore(scoped(arrays, name))

@@ -9,10 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.models.aggregates import Hierarchy
-from tidecast.models.arrays import Arrays, finite, grown, nested, scoped
+from tidecast.models.arrays import (
+    Arrays,
+    Part,
+    finite,
+    grown,
+    restore_parts,
+    snapshot_of,
+)
 from tidecast.models.effects import TELLING
 from tidecast.models.explain import Explanation
-from tidecast.models.forecaster import Forecast, Forecaster, Opinion, Part, Totals
+from tidecast.models.forecaster import Forecast, Forecaster, Opinion, Totals
 from tidecast.models.outlook import Moves
 from tidecast.models.periodic.refits import Refits
 from tidecast.models.reconcile import reconcile
@@ -170,12 +177,11 @@ class CoherentForecaster:
 
     def snapshot(self) -> Arrays:
         """Return everything that later steps depend on, as arrays."""
-        return nested({name: part.snapshot() for name, part in self._parts().items()})
+        return snapshot_of(self._parts())
 
     def restore(self, arrays: Arrays) -> None:
         """Become the forecaster that ``snapshot`` was taken of; the profile must be the same."""
-        for name, part in self._parts().items():
-            part.restore(scoped(arrays, name))
+        restore_parts(self._parts(), arrays)
 
     def _parts(self) -> dict[str, Part]:
         return {

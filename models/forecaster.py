@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, finite, nested, scoped
+from tidecast.models.arrays import Arrays, Part, finite, restore_parts, snapshot_of
 from tidecast.models.blend import Blend, combine, of_cells, size_of
 from tidecast.models.calibrate import Calibrate, quantiles_of
 from tidecast.models.counts import Counts
@@ -87,16 +86,6 @@ class Opinion:
     scale: Values
     moves: Moves
     weights: dict[str, Values]
-
-
-class Part(Protocol):
-    """Anything with a state to be kept."""
-
-    def snapshot(self) -> Arrays:
-        """Return the state as arrays."""
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become what ``snapshot`` was taken of."""
 
 
 class Forecaster:
@@ -354,12 +343,11 @@ class Forecaster:
 
     def snapshot(self) -> Arrays:
         """Return everything that later steps depend on, as arrays."""
-        return nested({name: part.snapshot() for name, part in self._parts().items()})
+        return snapshot_of(self._parts())
 
     def restore(self, arrays: Arrays) -> None:
         """Become the forecaster that ``snapshot`` was taken of; the profile must be the same."""
-        for name, part in self._parts().items():
-            part.restore(scoped(arrays, name))
+        restore_parts(self._parts(), arrays)
 
     def _parts(self) -> dict[str, Part]:
         return {

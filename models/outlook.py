@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, grown, nested, scoped
+from tidecast.models.arrays import Arrays, Part, grown, restore_parts, snapshot_of
 from tidecast.models.covariates import Calendar
 from tidecast.models.deviations import Deviations
 from tidecast.models.effects import LARGEST, TELLING, Effects
@@ -172,14 +172,13 @@ class Outlook:
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
-        return nested({name: part.snapshot() for name, part in self._parts().items()})
+        return snapshot_of(self._parts())
 
     def restore(self, arrays: Arrays) -> None:
         """Become the outlook that ``snapshot`` was taken of."""
-        for name, part in self._parts().items():
-            part.restore(scoped(arrays, name))
+        restore_parts(self._parts(), arrays)
 
-    def _parts(self) -> dict[str, Deviations | Effects | Window]:
+    def _parts(self) -> dict[str, Part]:
         return {
             "deviations": self._deviations,
             "effects": self._effects,

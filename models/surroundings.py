@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.models.actions import Actions
-from tidecast.models.arrays import Arrays, finite, grown, nested, scoped
+from tidecast.models.arrays import (
+    Arrays,
+    Part,
+    finite,
+    grown,
+    restore_parts,
+    snapshot_of,
+)
 from tidecast.models.covariates import Calendar, Covariates
 from tidecast.models.feed import Feed
 from tidecast.models.guard import Guard
@@ -169,16 +176,14 @@ class Surroundings:
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
-        parts = {name: part.snapshot() for name, part in self._parts().items()}
-        return {**nested(parts), "usual_now": self._usual_now}
+        return {**snapshot_of(self._parts()), "usual_now": self._usual_now}
 
     def restore(self, arrays: Arrays) -> None:
         """Become the surroundings that ``snapshot`` was taken of."""
-        for name, part in self._parts().items():
-            part.restore(scoped(arrays, name))
+        restore_parts(self._parts(), arrays)
         self._usual_now = arrays["usual_now"].copy()
 
-    def _parts(self) -> dict[str, Guard | Feed | UsualWeek | Outlook | Told | Actions]:
+    def _parts(self) -> dict[str, Part]:
         return {
             "guard": self._guard,
             "feed": self._feed,

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, nested, scoped
+from tidecast.models.arrays import Arrays, Part, restore_parts, snapshot_of
 from tidecast.models.covariates import Covariates
 from tidecast.models.online.space_time import Cells, Near, SpaceTime, Terms
 from tidecast.models.online.standard import CLIP, LONGEST_SEASON, departures, means_of
@@ -112,18 +112,16 @@ class Autoregression:
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
-        parts = {name: part.snapshot() for name, part in self._parts().items()}
         own = {"last_bin": np.array(self._last_bin, np.int64)}
-        return {**nested(parts), **own, "resets": np.array(self.resets, np.int64)}
+        return {**snapshot_of(self._parts()), **own, "resets": np.array(self.resets, np.int64)}
 
     def restore(self, arrays: Arrays) -> None:
         """Become the expert that ``snapshot`` was taken of."""
-        for name, part in self._parts().items():
-            part.restore(scoped(arrays, name))
+        restore_parts(self._parts(), arrays)
         self._last_bin = int(arrays["last_bin"])
         self.resets = int(arrays["resets"])
 
-    def _parts(self) -> dict[str, SpaceTime | Coefficients | Spread]:
+    def _parts(self) -> dict[str, Part]:
         return {
             "space": self._space,
             "coefficients": self._coefficients,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, nested, scoped
+from tidecast.models.arrays import Arrays, Part, restore_parts, snapshot_of
 from tidecast.models.covariates import Calendar, Covariates
 from tidecast.models.online.lag_choice import LagChoice
 from tidecast.models.online.lagged_squares import LaggedSquares
@@ -170,17 +170,15 @@ class LeadingExpert:
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
-        parts = {name: part.snapshot() for name, part in self._parts().items()}
         own = {"learnt": np.array(self._learnt, np.int64)}
-        return {**nested(parts), **own, "resets": np.array(self.resets, np.int64)}
+        return {**snapshot_of(self._parts()), **own, "resets": np.array(self.resets, np.int64)}
 
     def restore(self, arrays: Arrays) -> None:
         """Become the expert that ``snapshot`` was taken of."""
-        for name, part in self._parts().items():
-            part.restore(scoped(arrays, name))
+        restore_parts(self._parts(), arrays)
         self._learnt, self.resets = int(arrays["learnt"]), int(arrays["resets"])
 
-    def _parts(self) -> dict[str, LeadingRows | LaggedSquares | LagChoice | Spread]:
+    def _parts(self) -> dict[str, Part]:
         return {
             "rows": self._rows,
             "squares": self._squares,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, nested, scoped
+from tidecast.models.arrays import Arrays, Part, restore_parts, snapshot_of
 from tidecast.models.covariates import Covariates
 from tidecast.models.online.adapted import CLIP, AdaptedWeek, weight_level
 from tidecast.models.online.leading_columns import Columns
@@ -120,14 +120,13 @@ class LeadingRows:
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
-        return nested({name: part.snapshot() for name, part in self._parts().items()})
+        return snapshot_of(self._parts())
 
     def restore(self, arrays: Arrays) -> None:
         """Become what ``snapshot`` was taken of."""
-        for name, part in self._parts().items():
-            part.restore(scoped(arrays, name))
+        restore_parts(self._parts(), arrays)
 
-    def _parts(self) -> dict[str, AdaptedWeek | Window]:
+    def _parts(self) -> dict[str, Part]:
         return {
             "week": self._week,
             "departures": self._departures,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, nested, runs, scoped
+from tidecast.models.arrays import Arrays, Part, restore_parts, runs, snapshot_of
 from tidecast.models.covariates import Calendar, Covariates
 from tidecast.models.online.adapted import CLIP, weight_level
 from tidecast.models.online.least_squares import HourlyLeastSquares
@@ -164,18 +164,16 @@ class PooledExpert:
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
-        parts = {name: part.snapshot() for name, part in self._parts().items()}
         own = {"said": self._said.copy(), "said_at": self._said_at.copy()}
-        return {**nested(parts), **own, "resets": np.array(self.resets, np.int64)}
+        return {**snapshot_of(self._parts()), **own, "resets": np.array(self.resets, np.int64)}
 
     def restore(self, arrays: Arrays) -> None:
         """Become the expert that ``snapshot`` was taken of."""
-        for name, part in self._parts().items():
-            part.restore(scoped(arrays, name))
+        restore_parts(self._parts(), arrays)
         self._said, self._said_at = arrays["said"].copy(), arrays["said_at"].copy()
         self.resets = int(arrays["resets"])
 
-    def _parts(self) -> dict[str, PooledFeatures | HourlyLeastSquares | Trust | Spread]:
+    def _parts(self) -> dict[str, Part]:
         return {
             "features": self._features,
             "models": self._models,

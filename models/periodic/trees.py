@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, grown, nested, scoped
+from tidecast.models.arrays import Arrays, Part, grown, restore_parts, snapshot_of
 from tidecast.models.covariates import Covariates
 from tidecast.models.parts import (
     Parts,
@@ -150,7 +150,7 @@ class TreesExpert:
         return {
             "artifact": np.frombuffer(padded, np.uint8).reshape(len(texts), longest).copy(),
             "next": self._next,
-            **nested({name: part.snapshot() for name, part in self._parts().items()}),
+            **snapshot_of(self._parts()),
         }
 
     def restore(self, arrays: Arrays) -> None:
@@ -165,10 +165,9 @@ class TreesExpert:
         self._trees = _read([text.rstrip(PADDING) for text in texts])
         self._newest = None
         self._next = arrays["next"].copy()
-        for name, part in self._parts().items():
-            part.restore(scoped(arrays, name))
+        restore_parts(self._parts(), arrays)
 
-    def _parts(self) -> dict[str, RefitSchedule | Window | Examples | Spread]:
+    def _parts(self) -> dict[str, Part]:
         return {
             "schedule": self.schedule,
             "departures": self._departures,
