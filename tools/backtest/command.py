@@ -154,7 +154,7 @@ def command(
     peers = PeerReport(beside, plan.slabs.cells) if beside else None
     told = None if cell is None else _told(backtest, plan, cell)
     findings = Findings(backtest, run, peers, told)
-    findings.show(Console())
+    findings.show(Console(markup=False))  # names are no markup
     if told is not None:
         show(told, told.explanation.series)
     for note in peers.notes() if peers else ():

@@ -91,6 +91,15 @@ def test_what_was_sold_out_is_not_scored(sales: Path, tmp_path: Path) -> None:
     assert mae["n"] == 48 * 3 * 2
 
 
+def test_names_of_a_table_are_shown_as_they_are(
+    sales: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    litres = tmp_path / "litres.parquet"
+    pl.read_parquet(sales).rename({"value": "flow [l/s] [/]"}).write_parquet(litres)
+    assert backtest(litres, "--value", "flow [l/s] [/]", "--score-last", "24") == 0
+    assert "flow [l/s] [/]: cells, all leads" in capsys.readouterr().out
+
+
 def test_a_table_is_forecast_without_settings(
     sales: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
