@@ -20,6 +20,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from tidecast.streams import fast_records
+from tidecast.streams.consumer_thread import MOST_REFUSALS, BatchThread
 from tidecast.streams.fast_records import (
     WRITTEN_FOR,
     BoundedResult,
@@ -27,10 +28,8 @@ from tidecast.streams.fast_records import (
     WholeBatches,
 )
 from tidecast.streams.transport import (
-    MOST_REFUSALS,
     BatchApp,
     BatchConsumer,
-    BatchThread,
     BatchTransport,
     RawBatches,
     Unread,
