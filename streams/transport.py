@@ -65,12 +65,16 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         return BatchThread(self, loop=self.loop, beacon=self.beacon)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
-        """Yield one message for each partition that a fetch brought records of."""
+        """Yield one message for each partition that a fetch brought records of.
+
+        What is handed over is let go of: the rest may wait for long until the role has room.
+        """
         fetched, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
         if fetched is None or self.should_stop:
             return
-        for place, (since, records) in fetched.items():
+        for place in [*fetched]:
+            since, records = fetched.pop(place)
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 return
             tp = TP(place.topic, place.partition)
