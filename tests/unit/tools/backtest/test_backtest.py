@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from click_settings import click_settings
 from shops import click
 
 from tidecast.models.evaluate.backtest import Backtest
@@ -22,18 +23,7 @@ from tidecast.tools.backtest.plan import Asked, plan_table
 from tidecast.tools.main import run
 
 START = 474_000 * HOUR
-SETTINGS = """
-[[sources]]
-name = "clicks"
-topic = "clicks"
-stream = "click"
-[[series]]
-name = "traffic"
-stream = "click"
-aggregate = "count"
-[forecast]
-horizon = 3
-"""
+SETTINGS = click_settings("clicks", horizon=3)
 
 
 @pytest.fixture
