@@ -59,7 +59,9 @@ class Feed:
     def is_down(self, bin_: int, values: Cells, usual: Cells) -> Flags:
         """Return which series are down in a bin, (series,), before `judge` learns from it."""
         usual = np.where(np.isfinite(values), np.fmax(usual, 0.0), 0.0)
-        return self._silence.would_be(bin_, _traded(values), usual.sum(axis=0, keepdims=True))[0]
+        total = usual.sum(axis=0, keepdims=True)
+        down: Flags = self._silence.would_be(bin_, _traded(values), total)[0]
+        return down
 
     def _is_burst(self, counted: Cells, usual: Cells) -> Flags:
         if not len(counted):

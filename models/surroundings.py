@@ -119,7 +119,8 @@ class Surroundings:
 
     def _usual_of(self, bin_: int) -> NDArray[np.float64]:
         """Return what is usual of a bin, (cell, series)."""
-        return self._usual.of(range(bin_, bin_ + 1), self.level)[0].astype(np.float64)
+        usual: NDArray[np.float64] = self._usual.of(range(bin_, bin_ + 1), self.level)[0]
+        return usual.astype(np.float64)
 
     def _covariates(self, bin_: int, moves: Moves | None = None) -> Covariates:
         """Return what is known after a bin, the last one that was observed."""
