@@ -194,5 +194,10 @@ def _plan(settings_file: SettingsFile, files: Sequence[str], asked: Asked) -> Pl
         return plan_table(Path(files[0]), asked)
     if given := [name for name in OF_TABLES if getattr(asked, name)]:
         raise click.UsageError(f"--{given[0]} is for a TABLE, which needs --freq, such as 1h")
+    if not settings_file.path.exists():
+        raise click.UsageError(
+            f"a TABLE needs --freq, the width of a bin, such as 1h; event LOGs need settings, "
+            f"and there are none at {settings_file.path} (`tidecast init` writes an example)"
+        )
     settings = settings_file.load()
     return plan_logs(settings, parse_log_specs(files, settings), asked)
