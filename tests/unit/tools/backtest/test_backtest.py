@@ -261,6 +261,7 @@ def test_event_logs_are_forecast_by_their_settings(tmp_path: Path) -> None:
         (["--future", "promotion"], 3, "no column 'promotion'"),
         (["--future", "category"], 3, "covariates category cannot be read"),
         (["--with", "oracle"], 2, "'oracle' is unknown; use some of seasonal_naive"),
+        (["--json", "gone/scores.json"], 2, "gone is no folder in which a file can be written"),
     ],
 )
 def test_what_makes_no_sense_is_named(
