@@ -17,6 +17,7 @@ from tidecast.models.deep.config import NetworkConfig
 from tidecast.models.deep.device import pick_device
 from tidecast.models.deep.history import History, Scales
 from tidecast.models.deep.model import About, Model, make_cells
+from tidecast.models.deep.processes import ALONE, Processes
 from tidecast.models.deep.schedule import TrainingPlan
 from tidecast.models.deep.space import Space, grid_places, nearness_of
 from tidecast.models.deep.training import Trainer, make_network
@@ -70,8 +71,8 @@ class Job:
         numbers = np.arange(1, len(self.data.cells) + 1)
         return windows_of(self.data, self.config, numbers, self.scales)
 
-    def trainer(self) -> Trainer:
-        """Return the trainer, at its first step.
+    def trainer(self, processes: Processes = ALONE) -> Trainer:
+        """Return the trainer, at its first step, of one of ``processes``.
 
         Raises
         ------
@@ -81,7 +82,7 @@ class Job:
         network = make_network(self.config, self.plan.seed)
         learnt, validated, _ = self._parts
         thinned = validated[:: math.ceil(len(validated) / MOST_VALIDATED) or 1]
-        return Trainer(network, self.windows, learnt, thinned, self.plan)
+        return Trainer(network, self.windows, learnt, thinned, self.plan, processes)
 
     def model(self, trainer: Trainer) -> Model:
         """Return the model of the weights that were judged best."""
