@@ -13,7 +13,16 @@ SUMMARIES = {
     "train": "Train a network on the past of a table.",
     "evaluate": "Tell what the forecasts of a trained network are worth.",
     "pems08": "Repeat the published task of PEMS08.",
+    "list": "List the models of a folder, and which of them answers.",
+    "promote": "Let a model be the one that answers.",
+    "rollback": "Let the model that answered before do so again.",
 }
+ELSEWHERE = {
+    "list": "registry.list_",
+    "promote": "registry.promote",
+    "rollback": "registry.rollback",
+}
+"""Commands that are not the function of their name in the module of their name."""
 
 
 class _Deep(click.Group):
@@ -30,7 +39,8 @@ class _Deep(click.Group):
                 f"tidecast deep {cmd_name} needs torch and safetensors, which are not installed: "
                 'pip install "tidecast[deep]"'
             )
-        command: click.Command = getattr(import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        module, function = ELSEWHERE.get(cmd_name, f"{cmd_name}.{cmd_name}").split(".")
+        command: click.Command = getattr(import_module(f"{__name__}.{module}"), function)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
