@@ -83,7 +83,7 @@ class Gradients:
         for weight in self._weights:
             if weight.grad is not None:
                 weight.grad /= max(count, 1.0)
-        return loss / max(count, 1.0)
+        return float(loss / max(count, 1.0))
 
     def _add_others(self) -> None:
         """Add the gradients of all processes, in one message."""

@@ -27,7 +27,7 @@ class Score:
 
 def size_groups(level: NDArray[np.float32]) -> NDArray[np.int64]:
     """Return the group of every cell by its usual level (cell, series), mean of series: (cell,)."""
-    return np.digitize(level.mean(axis=1), SIZES).astype(np.int64)
+    return np.asarray(np.digitize(level.mean(axis=1), SIZES), np.int64)
 
 
 def score_of(
@@ -52,9 +52,8 @@ def score_of(
     loss = np.where(known, pinball / unit, 0.0).sum(axis=(0, 2))  # (cell,)
     n = known.sum(axis=(0, 2)).astype(np.float64)
     inside = known & (over[..., 0] >= 0) & (over[..., -1] <= 0)
-    size = len(SIZES) + 1
-    return Score(
-        np.bincount(groups, loss, minlength=size),
-        np.bincount(groups, n, minlength=size),
-        float(inside.sum()),
-    )
+    return Score(_by_group(loss, groups), _by_group(n, groups), float(inside.sum()))
+
+
+def _by_group(values: Floats, groups: NDArray[np.int64]) -> Floats:
+    return np.asarray(np.bincount(groups, values, minlength=len(SIZES) + 1), np.float64)
