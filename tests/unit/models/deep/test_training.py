@@ -14,6 +14,7 @@ from deep_worlds import rhythm, small_config, small_windows  # noqa: E402
 from tidecast.models.deep.accuracy import accuracy_of  # noqa: E402
 from tidecast.models.deep.folder import load_training, save_training  # noqa: E402
 from tidecast.models.deep.gradients import is_out_of_memory  # noqa: E402
+from tidecast.models.deep.processes import Processes  # noqa: E402
 from tidecast.models.deep.schedule import Shuffled, TrainingPlan  # noqa: E402
 from tidecast.models.deep.training import Progress, Trainer, make_network  # noqa: E402
 from tidecast.models.deep.windows import split_origins  # noqa: E402
@@ -171,6 +172,14 @@ def test_a_batch_that_does_not_fit_is_halved(monkeypatch) -> None:
     pairs = zip(weights_of(halved), weights_of(parted), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
     assert halved.snapshot().values["parts"] == 4
+
+
+def test_a_batch_is_halved_where_another_process_is_out_of_memory(monkeypatch) -> None:
+    trainer = make_trainer()
+    short = iter([True, False])
+    monkeypatch.setattr(Processes, "any", lambda *_: next(short))
+    trainer.step()
+    assert trainer.snapshot().values["parts"] == 2
 
 
 def test_a_window_that_does_not_fit_is_refused(monkeypatch) -> None:
