@@ -78,8 +78,9 @@ class Exported:
 def write_onnx(path: Path, network: Network, sample: Inputs, *, int8: bool = False) -> None:
     """Write ``network`` to ``path``; windows and cells may be of another number than the sample's.
 
-    With ``int8`` linear maps have weights of 8 bits, a scale for each channel, and round what they
-    are given to 8 bits as it comes (dynamic quantisation); the head stays as it is.
+    With ``int8`` linear maps have whole weights of a byte, a scale for each channel, and round what
+    they are given to 8 bits as it comes (dynamic quantisation); the head stays as it is. Weights
+    use 7 of their bits: with 8 the sums of processors without VNNI overflow.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with _quiet(), tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
@@ -166,6 +167,7 @@ def _quantised(path: Path, kept: Sequence[str]) -> Path:
         op_types_to_quantize=list(QUANTISED),
         nodes_to_exclude=list(kept),
         per_channel=True,
+        reduce_range=True,
         weight_type=QuantType.QInt8,
     )
     return found

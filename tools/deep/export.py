@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 import torch
-from rich.console import Console
 from rich.table import Table
 
 from tidecast.models.deep.accuracy import Accuracy, accuracy_by, accuracy_of
 from tidecast.models.deep.export import Exported, write_onnx
 from tidecast.models.deep.folder import load_model
 from tidecast.state.errors import CheckpointError, SettingsError
+from tidecast.tools.console import open_console
 from tidecast.tools.deep.data import Asked, read_data
 from tidecast.tools.deep.job import BATCH, last_windows
 from tidecast.tools.deep.options import FILE, SHARE, data_options
@@ -51,7 +51,7 @@ def export(folder: Path, file: Path, out: Path, int8: bool, test: float, **optio
     if not int8 and not _is_close(before, after):
         out.unlink()
         raise CheckpointError(f"{out} says something else than {folder}: it is not kept")
-    Console().print(_table(before, after))
+    open_console().print(_table(before, after))
     click.echo(f"wrote {out}: {out.stat().st_size / 2**20:.2f} MiB")
 
 

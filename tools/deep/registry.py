@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from tidecast.models.deep.folder import load_model
 from tidecast.models.deep.registry import Registry, Standing
 from tidecast.state.errors import CheckpointError
+from tidecast.tools.console import open_console
 
 __all__ = ["list_", "promote", "rollback"]
 
@@ -27,7 +27,7 @@ def list_(root: Path) -> None:
     table = Table(*COLUMNS, box=None, pad_edge=False)
     for name in registry.names():
         table.add_row(name, standing.role(name), *_described(registry.folder(name)))
-    Console().print(table)
+    open_console().print(table)
 
 
 @click.command("promote")
