@@ -18,6 +18,7 @@ SUMMARIES = {
     "leading": "Orders forecast with the clicks that lead them, and without.",
     "checkpoints": "Ingest with a checkpoint a second, and without.",
     "recovery": "A forecaster saved and brought back, by cells and history.",
+    "deep": "Training, answers and start of deep networks, by backbone.",
 }
 
 

@@ -17,15 +17,17 @@ from tidecast.models.deep.config import NetworkConfig
 from tidecast.models.deep.device import pick_device
 from tidecast.models.deep.history import History, Scales
 from tidecast.models.deep.model import About, Model, make_cells
+from tidecast.models.deep.processes import ALONE, Processes
 from tidecast.models.deep.schedule import TrainingPlan
 from tidecast.models.deep.space import Space, grid_places, nearness_of
 from tidecast.models.deep.training import Trainer, make_network
 from tidecast.models.deep.windows import Windows, split_origins
 from tidecast.models.neighbours import cell_neighbours
 from tidecast.state.bins import iso
+from tidecast.state.errors import SettingsError
 from tidecast.tools.deep.data import Data
 
-__all__ = ["Job", "Shares", "grid_of", "judge", "windows_of"]
+__all__ = ["BATCH", "Job", "Shares", "grid_of", "judge", "last_windows", "windows_of"]
 
 N_NEAR = 8
 LARGEST_GRID = 32
@@ -70,8 +72,8 @@ class Job:
         numbers = np.arange(1, len(self.data.cells) + 1)
         return windows_of(self.data, self.config, numbers, self.scales)
 
-    def trainer(self) -> Trainer:
-        """Return the trainer, at its first step.
+    def trainer(self, processes: Processes = ALONE) -> Trainer:
+        """Return the trainer, at its first step, of one of ``processes``.
 
         Raises
         ------
@@ -81,7 +83,7 @@ class Job:
         network = make_network(self.config, self.plan.seed)
         learnt, validated, _ = self._parts
         thinned = validated[:: math.ceil(len(validated) / MOST_VALIDATED) or 1]
-        return Trainer(network, self.windows, learnt, thinned, self.plan)
+        return Trainer(network, self.windows, learnt, thinned, self.plan, processes)
 
     def model(self, trainer: Trainer) -> Model:
         """Return the model of the weights that were judged best."""
@@ -116,22 +118,46 @@ class Job:
 
 def judge(model: Model, data: Data, tested: float) -> Accuracy:
     """Return how good ``model`` is at the last share of the windows of ``data``."""
-    config = model.network.config
+    windows, last = last_windows(model, data, tested)
+    return accuracy_of(model.network.to(pick_device()), windows, last, BATCH)
+
+
+def last_windows(
+    model: Model, data: Data, tested: float, device: torch.device | None = None
+) -> tuple[Windows, NDArray[np.int64]]:
+    """Return the windows of ``data``, and the origins of their last share.
+
+    They lie on ``device``, without one on that of this machine.
+
+    Raises
+    ------
+    SettingsError
+        When the data are of other series or bins than ``model``.
+    """
+    config, about = model.network.config, model.about
+    if data.grid.width != about.bin_width or len(data.series) != len(about.series):
+        raise SettingsError(
+            f"the model forecasts {', '.join(about.series)} in bins of {about.bin_width}: the data "
+            f"are other series, or bins of {data.grid.width}"
+        )
     origins = np.arange(config.context_length, len(data.values) - config.horizon + 1)
     learnt, _, last = split_origins(origins, 0.0, tested, gap=config.horizon)
     young = Scales.of(data.values[: int(last[0]) if len(last) else len(learnt)])
     scales = model.scales_of(data.cells, young)
-    windows = windows_of(data, config, model.numbers(data.cells), scales)
-    return accuracy_of(model.network.to(pick_device()), windows, last, BATCH)
+    return windows_of(data, config, model.numbers(data.cells), scales, device), last
 
 
 def windows_of(
-    data: Data, config: NetworkConfig, numbers: NDArray[np.int64], scales: Scales
+    data: Data,
+    config: NetworkConfig,
+    numbers: NDArray[np.int64],
+    scales: Scales,
+    device: torch.device | None = None,
 ) -> Windows:
-    """Return the windows of ``data``, on the device of this machine."""
+    """Return the windows of ``data`` on ``device``, without one on that of this machine."""
     history = History.plain(data.values, data.calendar(config.horizon))
     cells = make_cells(numbers, scales, history.static, _space(data, config.grid))
-    return Windows(history, cells, config, pick_device())
+    return Windows(history, cells, config, device or pick_device())
 
 
 def grid_of(data: Data) -> tuple[int, int]:

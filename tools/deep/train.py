@@ -16,6 +16,7 @@ from tidecast.models.deep.schedule import TrainingPlan
 from tidecast.state.errors import SettingsError
 from tidecast.tools.deep.data import Asked, Data, read_data
 from tidecast.tools.deep.job import Job, Shares, grid_of
+from tidecast.tools.deep.launch import joined
 from tidecast.tools.deep.options import FILE, SHARE, data_options
 from tidecast.tools.deep.run import run_job
 
@@ -24,7 +25,7 @@ __all__ = ["make_job", "train"]
 AUTO = "auto"
 PLANNED = frozenset(TrainingPlan.model_fields)
 OF_NETWORK = ("backbone", "context_length", "horizon", "width", "depth", "likelihood")
-CHOSEN = (*OF_NETWORK, "steps", "batch_size", "seed")
+CHOSEN = (*OF_NETWORK, "steps", "batch_size", "parts", "seed")
 
 
 @click.command("train")
@@ -47,6 +48,7 @@ CHOSEN = (*OF_NETWORK, "steps", "batch_size", "seed")
 )
 @click.option("--steps", type=int, default=3000, show_default=True, help="Batches, at most.")
 @click.option("--batch-size", type=int, default=32, show_default=True, help="Windows of a batch.")
+@click.option("--parts", type=int, help="Parts of a batch, shared by processes; default: as many.")
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--validate", type=SHARE, default=0.2, show_default=True, help="Share to judge by.")
 @click.option("--test", type=SHARE, default=0.2, show_default=True, help="Share not looked at.")
@@ -62,9 +64,12 @@ def train(
     data = read_data(file, Asked(**options))
     if chosen["likelihood"] == AUTO:
         chosen["likelihood"] = "negative_binomial" if data.are_counts() else "normal"
-    model = run_job(make_job(data, Shares(validate, test), **chosen), out, resume)
-    n_weights = sum(weight.numel() for weight in model.network.parameters())
-    click.echo(f"wrote {out}: {n_weights:,} weights, {len(model.cells):,} cells")
+    with joined() as processes:
+        chosen["parts"] = chosen["parts"] or processes.size
+        model = run_job(make_job(data, Shares(validate, test), **chosen), out, resume, processes)
+    if processes.is_first:
+        n_weights = sum(weight.numel() for weight in model.network.parameters())
+        click.echo(f"wrote {out}: {n_weights:,} weights, {len(model.cells):,} cells")
 
 
 def make_job(data: Data, shares: Shares, **options: Any) -> Job:
