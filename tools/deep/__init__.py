@@ -11,6 +11,8 @@ __all__ = ["deep"]
 
 SUMMARIES = {
     "train": "Train a network on the past of a table.",
+    "pretrain": "Train a network on a table, to be fine-tuned on others.",
+    "finetune": "Go on training a network, on the same cells or others.",
     "evaluate": "Tell what the forecasts of a trained network are worth.",
     "pems08": "Repeat the published task of PEMS08.",
 }

@@ -10,9 +10,8 @@ import click
 from rich.console import Console
 
 from tidecast.models.deep.folder import load_model
-from tidecast.state.errors import SettingsError
 from tidecast.tools.deep.data import Asked, read_data
-from tidecast.tools.deep.job import judge
+from tidecast.tools.deep.job import check_kind, judge
 from tidecast.tools.deep.options import FILE, SHARE, data_options
 from tidecast.tools.deep.show import accuracy_table, one_line
 
@@ -29,11 +28,7 @@ def evaluate(folder: Path, file: Path, test: float, json_file: Path | None, **op
     """Tell what forecasts of MODEL are worth, in the last share of a TABLE or an NPZ."""
     model, _ = load_model(folder)
     data = read_data(file, Asked(**options))
-    if data.grid.width != model.about.bin_width or len(data.series) != len(model.about.series):
-        raise SettingsError(
-            f"model {folder} forecasts {', '.join(model.about.series)} in bins of "
-            f"{model.about.bin_width}: the data are other series, or bins of {data.grid.width}"
-        )
+    check_kind(model, data)
     found = judge(model, data, test)
     Console().print(accuracy_table(found))
     click.echo(one_line(found))
