@@ -14,6 +14,8 @@ SUMMARIES = {
     "pretrain": "Train a network on a table, to be fine-tuned on others.",
     "finetune": "Go on training a network, on the same cells or others.",
     "evaluate": "Tell what the forecasts of a trained network are worth.",
+    "simulate": "Draw futures of all cells that go together.",
+    "anomalies": "Tell which bins are odd beside what a network draws.",
     "pems08": "Repeat the published task of PEMS08.",
 }
 

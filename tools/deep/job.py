@@ -28,7 +28,7 @@ from tidecast.state.bins import iso
 from tidecast.state.errors import SettingsError
 from tidecast.tools.deep.data import Data
 
-__all__ = ["Job", "Shares", "check_kind", "grid_of", "judge", "windows_of"]
+__all__ = ["Job", "Shares", "check_kind", "grid_of", "judge", "windows_for", "windows_of"]
 
 N_NEAR = 8
 LARGEST_GRID = 32
@@ -148,10 +148,17 @@ def judge(model: Model, data: Data, tested: float) -> Accuracy:
     config = model.network.config
     origins = np.arange(config.context_length, len(data.values) - config.horizon + 1)
     learnt, _, last = split_origins(origins, 0.0, tested, gap=config.horizon)
-    young = Scales.of(data.values[: int(last[0]) if len(last) else len(learnt)])
-    scales = model.scales_of(data.cells, young)
-    windows = windows_of(data, config, model.numbers(data.cells), scales)
+    windows = windows_for(model, data, int(last[0]) if len(last) else len(learnt))
     return accuracy_of(model.network.to(pick_device()), windows, last, BATCH)
+
+
+def windows_for(model: Model, data: Data, n_known: int) -> Windows:
+    """Return the windows of ``data`` as ``model`` sees them.
+
+    The first ``n_known`` bins tell level and scale of cells that it does not know.
+    """
+    scales = model.scales_of(data.cells, Scales.of(data.values[:n_known]))
+    return windows_of(data, model.network.config, model.numbers(data.cells), scales)
 
 
 def windows_of(

@@ -25,7 +25,16 @@ __all__ = ["make_job", "say_written", "train", "train_network"]
 
 AUTO = "auto"
 PLANNED = frozenset(TrainingPlan.model_fields)
-OF_NETWORK = ("backbone", "context_length", "horizon", "width", "depth", "likelihood", "unseen")
+OF_NETWORK = (
+    "backbone",
+    "context_length",
+    "horizon",
+    "width",
+    "depth",
+    "likelihood",
+    "latent",
+    "unseen",
+)
 CHOSEN = (*OF_NETWORK, "steps", "batch_size", "seed")
 
 
@@ -46,6 +55,9 @@ CHOSEN = (*OF_NETWORK, "steps", "batch_size", "seed")
     default=AUTO,
     show_default=True,
     help="What the mean is learnt by; auto: negative_binomial of whole numbers, else normal.",
+)
+@click.option(
+    "--latent", type=int, default=0, help="Values that futures share: for `tidecast deep simulate`."
 )
 @click.option("--steps", type=int, default=3000, show_default=True, help="Batches, at most.")
 @click.option("--batch-size", type=int, default=32, show_default=True, help="Windows of a batch.")
