@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -19,7 +20,7 @@ from tidecast.models.deep.course import Course
 from tidecast.models.deep.folder import load_model
 from tidecast.models.deep.history import slots_per_day
 from tidecast.models.deep.model import Model
-from tidecast.state.bins import iso, to_micros
+from tidecast.state.bins import iso
 from tidecast.state.errors import SettingsError
 from tidecast.tools.bench.transfer_run import (
     FRESH,
@@ -30,7 +31,7 @@ from tidecast.tools.bench.transfer_run import (
     of_network,
     of_ridge,
 )
-from tidecast.tools.deep.data import Asked, Data, read_data
+from tidecast.tools.deep.data import Asked, Data, bin_of, read_data
 from tidecast.tools.deep.job import Shares
 from tidecast.tools.deep.options import FILE
 from tidecast.tools.deep.pretrain import UNSEEN
@@ -49,7 +50,7 @@ TRIED = (Taught(60, 3e-3), Taught(180, 3e-3), Taught(180, 1e-2), Taught(540, 3e-
 """What every way is tuned over, each for itself."""
 
 PENALTIES = (0.001, 0.01, 0.1, 1.0)
-NETWORK = {
+NETWORK: dict[str, Any] = {
     "backbone": "stid",
     "context_length": 24,
     "horizon": 12,
@@ -180,8 +181,7 @@ def _origins(data: Data, after: str, n_windows: int) -> tuple[int, list[int]]:
         When there are too few days before or after.
     """
     day = slots_per_day(data.grid)
-    moment = to_micros(datetime.fromisoformat(after).replace(tzinfo=data.grid.zone))
-    begun = int(data.grid.index(np.array([moment]))[0]) - data.first_bin
+    begun = bin_of(data.grid, datetime.fromisoformat(after)) - data.first_bin
     tuned = begun - AHEAD * day
     first, last = begun + max(SPANS) * day, len(data.values) - AHEAD * day
     if tuned < max(SPANS) * day or last < first:

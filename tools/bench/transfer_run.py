@@ -86,7 +86,8 @@ class Window:
 
     def _beside(self, origins: NDArray[np.int64], offsets: NDArray[np.int64]) -> Values:
         values = self.data.values[:, :, 0].astype(np.float64)
-        return values[origins[:, None] + offsets].transpose(0, 2, 1)
+        found: Values = values[origins[:, None] + offsets].transpose(0, 2, 1)
+        return found
 
 
 def of_network(window: Window, model: Model, way: str, taught: Taught, seed: int) -> Errors:
