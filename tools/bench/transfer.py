@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from tidecast.models.deep.adapters import PARTS
@@ -31,6 +30,7 @@ from tidecast.tools.bench.transfer_run import (
     of_network,
     of_ridge,
 )
+from tidecast.tools.console import open_console
 from tidecast.tools.deep.data import Asked, Data, bin_of, read_data
 from tidecast.tools.deep.job import Shares
 from tidecast.tools.deep.options import FILE
@@ -107,7 +107,7 @@ def transfer(
         trial = _Trial.tuned(there, models, days, tuned_at, (FRESH, *parts))
         for origin in judged_at:
             found += trial.run(origin)
-    Console().print(_table(found))
+    open_console().print(_table(found))
     if json_file is not None:
         told = [asdict(each) for each in found]
         json_file.write_text(json.dumps({"found": told}) + "\n", encoding="utf-8")

@@ -9,7 +9,6 @@ from typing import Any
 import click
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
 
 from tidecast.models.deep.device import pick_device
@@ -18,6 +17,7 @@ from tidecast.models.deep.model import Model
 from tidecast.models.deep.scenarios import oddities
 from tidecast.models.deep.windows import Windows
 from tidecast.state.bins import iso
+from tidecast.tools.console import open_console
 from tidecast.tools.deep.data import Asked, Data, read_data
 from tidecast.tools.deep.job import check_kind, windows_for
 from tidecast.tools.deep.options import FILE, SHARE, data_options
@@ -62,7 +62,7 @@ def anomalies(
     if as_json:
         click.echo(json.dumps({"anomalies": found}))
     else:
-        Console().print(_table(found))
+        open_console().print(_table(found))
 
 
 def _oddest(
