@@ -11,7 +11,7 @@ import click
 from tidecast.models.deep.folder import load_model
 from tidecast.tools.console import open_console
 from tidecast.tools.deep.data import Asked, read_data
-from tidecast.tools.deep.job import check_kind, judge
+from tidecast.tools.deep.job import judge
 from tidecast.tools.deep.options import FILE, SHARE, data_options
 from tidecast.tools.deep.show import accuracy_table, one_line
 
@@ -28,7 +28,6 @@ def evaluate(folder: Path, file: Path, test: float, json_file: Path | None, **op
     """Tell what forecasts of MODEL are worth, in the last share of a TABLE or an NPZ."""
     model, _ = load_model(folder)
     data = read_data(file, Asked(**options))
-    check_kind(model, data)
     found = judge(model, data, test)
     open_console().print(accuracy_table(found))
     click.echo(one_line(found))
