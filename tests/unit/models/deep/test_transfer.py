@@ -121,7 +121,7 @@ def test_adapters_are_small_beside_the_network() -> None:
 
 @pytest.mark.parametrize("part", PARTS)
 def test_what_goes_on_learning_forecasts_better(part: str) -> None:
-    before, after = trained(part, steps=40)
+    before, after = trained(part, steps=80)
     windows = small_windows(before.config)
     losses = []
     for network in (before, after):
