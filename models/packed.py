@@ -17,7 +17,7 @@ HALF = np.uint32(16)
 
 ROUNDING = np.uint32(1 << 15)
 ZERO = np.float32(-np.inf)
-"""Stands for the difference of an expert that says nothing comes: that must stay plain zero."""
+"""Stands for the difference of an expert that says nothing comes: what is opened is plain zero."""
 
 UNKNOWN = 0x7FC0
 """NaN, packed: an expert that sleeps."""
@@ -28,13 +28,17 @@ def packed(means: Means) -> Packed:
 
     They are the upper halves of float32, rounded (the format called bfloat16).
     """
-    blend, experts = means[:1], means[1:]
-    apart = np.where(experts <= NOTHING, ZERO, experts - blend)
-    return ((apart.view(np.uint32) + ROUNDING) >> HALF).astype(np.uint16)
+    apart = means[1:] - means[:1]
+    apart[means[1:] <= NOTHING] = ZERO
+    bits = apart.view(np.uint32)
+    bits += ROUNDING
+    return (bits >> HALF).astype(np.uint16)
 
 
 def opened(blend: NDArray[np.float32], differences: Packed) -> Means:
     """Return the means that were packed, of those of the ``blend``, (...)."""
-    apart = (differences.astype(np.uint32) << HALF).view(np.float32)
-    experts = np.where(apart == ZERO, np.float32(0.0), np.maximum(blend + apart, 0.0))
-    return np.concatenate([blend[None], experts])
+    means = np.empty((1 + len(differences), *blend.shape), np.float32)
+    means[0] = blend
+    np.left_shift(differences, HALF, out=means[1:].view(np.uint32))
+    means[1:] += blend
+    return np.maximum(means, np.float32(0.0), out=means)
