@@ -8,7 +8,6 @@ from functools import cached_property
 from importlib.metadata import version
 
 import numpy as np
-import torch
 import xxhash
 from numpy.typing import NDArray
 
@@ -18,16 +17,14 @@ from tidecast.models.deep.device import pick_device
 from tidecast.models.deep.history import History, Scales
 from tidecast.models.deep.model import About, Model, make_cells
 from tidecast.models.deep.schedule import TrainingPlan
-from tidecast.models.deep.space import Space, grid_places, nearness_of
+from tidecast.models.deep.space import space_of
 from tidecast.models.deep.training import Trainer, make_network
 from tidecast.models.deep.windows import Windows, split_origins
-from tidecast.models.neighbours import cell_neighbours
 from tidecast.state.bins import iso
 from tidecast.tools.deep.data import Data
 
 __all__ = ["Job", "Shares", "grid_of", "judge", "windows_of"]
 
-N_NEAR = 8
 LARGEST_GRID = 32
 BATCH = 32
 MOST_VALIDATED = 1000
@@ -130,7 +127,8 @@ def windows_of(
 ) -> Windows:
     """Return the windows of ``data``, on the device of this machine."""
     history = History.plain(data.values, data.calendar(config.horizon))
-    cells = make_cells(numbers, scales, history.static, _space(data, config.grid))
+    space = space_of(data.cells, data.positions, config.grid)
+    cells = make_cells(numbers, scales, history.static, space)
     return Windows(history, cells, config, pick_device())
 
 
@@ -139,13 +137,3 @@ def grid_of(data: Data) -> tuple[int, int]:
     n_regions = len({cell.region for cell in data.cells if cell.region in data.positions})
     side = min(LARGEST_GRID, max(1, math.ceil(math.sqrt(n_regions))))
     return side, side
-
-
-def _space(data: Data, grid: tuple[int, int]) -> Space:
-    positions = data.lying()
-    near = cell_neighbours(data.cells, data.positions, N_NEAR)
-    return Space(
-        torch.as_tensor(near),
-        torch.as_tensor(nearness_of(near, positions)),
-        torch.as_tensor(grid_places(positions, grid)),
-    )
