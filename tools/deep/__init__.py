@@ -13,6 +13,7 @@ SUMMARIES = {
     "train": "Train a network on the past of a table.",
     "evaluate": "Tell what the forecasts of a trained network are worth.",
     "pems08": "Repeat the published task of PEMS08.",
+    "worker": "Answer the closed bins of a live shop.",
 }
 
 
