@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 class ModelShelf:
     """Looks for models in the folder of the settings.
 
-    One that cannot be read, or does not fit the settings, is told of once and passed over; the one
-    of before goes on answering.
+    One that cannot be read, or does not fit the settings, is told of once and passed over: the one
+    before it answers.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -30,7 +30,8 @@ class ModelShelf:
         self._series = [series.name for series in settings.series]
         self._grid = BinGrid(settings.bins.width, settings.shop.time_zone)
         self._horizon = settings.forecast.horizon
-        self._seen: Path | None = None
+        self._current: Path | None = None
+        self._refused: set[Path] = set()
 
     @property
     def lack(self) -> str:
@@ -39,17 +40,23 @@ class ModelShelf:
 
     def look(self) -> LiveModel | None:
         """Return the model to answer with from now on; None where it is the one of before."""
-        found = max(list_models(self._root), default=None)
-        if found is None or found == self._seen:
-            return None
-        self._seen = found
+        for folder in reversed(list_models(self._root)):
+            if folder == self._current:
+                return None
+            if folder not in self._refused and (model := self._tried(folder)) is not None:
+                self._current = folder
+                return model
+        return None
+
+    def _tried(self, folder: Path) -> LiveModel | None:
         try:
-            model = self._load(found)
+            model = self._load(folder)
         except (CheckpointError, SettingsError) as error:
             logger.error("%s", error)
             note_swap("refused")
+            self._refused.add(folder)
             return None
-        logger.warning("model %s answers from now on", found.name)
+        logger.warning("model %s answers from now on", folder.name)
         note_swap("swapped")
         return model
 
