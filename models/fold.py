@@ -20,7 +20,8 @@ from tidecast.state.covariate_file import read_covariates
 from tidecast.state.cuts import Admission, Announcement, InputMessage, Refit
 from tidecast.state.errors import CheckpointError
 from tidecast.state.settings import Settings
-from tidecast.state.slabs import LateBins, Slab, SlabFold, SlabRules
+from tidecast.state.slab_fold import SlabFold, SlabRules
+from tidecast.state.slabs import LateBins, Slab
 
 __all__ = ["Closed", "ForecastFold", "Given", "Opened"]
 

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import numpy as np
@@ -90,8 +90,9 @@ class DeepLoop:
         """Answer from the tail of the topic on, until a model looks back further than that."""
         worker = DeepWorker(model, len(self._settings.series), self._settings.regions)
         back = 2 * worker.context_length  # there may be as many corrections as bins
-        async with self._producer() as producer:
-            async for fetched in follow(self._settings.kafka, self._topics.windows, back):
+        windows = follow(self._settings.kafka, self._topics.windows, back)
+        async with aclosing(windows), self._producer() as producer:
+            async for fetched in windows:
                 pause.reset()
                 self._note(worker, fetched)
                 if all(each.is_last for each in fetched):

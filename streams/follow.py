@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -27,7 +27,9 @@ class Fetched(NamedTuple):
     is_last: bool
 
 
-async def follow(settings: KafkaSettings, topic: str, back: int) -> AsyncIterator[list[Fetched]]:
+async def follow(
+    settings: KafkaSettings, topic: str, back: int
+) -> AsyncGenerator[list[Fetched], None]:
     """Yield what the partitions of ``topic`` have, from the last ``back`` offsets of each on.
 
     It yields every half a second, nothing where nothing came.
