@@ -9,14 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.models.aggregates import Hierarchy
-from tidecast.models.arrays import (
-    Arrays,
-    Part,
-    finite,
-    grown,
-    restore_parts,
-    snapshot_of,
-)
+from tidecast.models.arrays import Arrays, Part, grown, restore_parts, snapshot_of
 from tidecast.models.effects import TELLING
 from tidecast.models.explain import Explanation
 from tidecast.models.forecaster import Forecast, Forecaster, Opinion, Totals
@@ -67,9 +60,9 @@ class CoherentForecaster:
         It is as `Forecaster.step`; scores are those of cells.
         """
         expected = self._expected(slab, cells)
-        sums = self._observed(slab, expected)
         scores = self.cells.score(slab)
         opinion = self.cells.advance(slab, cells, positions)
+        sums = self._observed(opinion.heard, expected)
         if not sums.size:
             return scores, self.cells.issue(opinion, opinion.mean)
         for due in self.totals.said_of(slab.bin):
@@ -85,10 +78,11 @@ class CoherentForecaster:
 
     def correct(self, slab: Slab, cells: Sequence[Cell]) -> Scores | None:
         """Replace the values of an earlier bin of all ``cells``; see `Forecaster.correct`."""
-        sums = self._observed(slab, self._expected(slab, cells))
+        expected = self._expected(slab, cells)
+        sums = self._observed(self.cells.amend(slab), expected)
         if sums.size:
             self.totals.amend(Slab(slab.bin, sums, revision=slab.revision))
-        return self.cells.correct(slab)
+        return self.cells.score(slab)
 
     def explain(self, cell: Cell, cells: Sequence[Cell], positions: Positions) -> Explanation:
         """Return what the last forecast of a cell, or of a node, is made of.
@@ -137,9 +131,12 @@ class CoherentForecaster:
             expected[: due.means.shape[2]] = due.means[0, self._summed].T  # the newest comes last
         return expected
 
-    def _observed(self, slab: Slab, expected: Table) -> Table:
-        """Return the actuals of nodes, (node, series); missing cells count as was forecast."""
-        return self._hierarchy.observed(finite(slab.demand)[:, self._summed], expected)
+    def _observed(self, heard: Table, expected: Table) -> Table:
+        """Return the actuals of nodes, (node, series), of values of cells that may be learnt from.
+
+        Others, and those that are missing, count as was forecast.
+        """
+        return self._hierarchy.observed(heard[:, self._summed], expected)
 
     def _agreed(self, opinion: Opinion, of_totals: Opinion) -> Values:
         """Return the means of cells, (series, cell, lead), that agree with those of nodes."""

@@ -77,10 +77,12 @@ class Opinion:
     """What the blend thinks before anything is given out.
 
     ``means`` are (expert, series, cell, lead), ``mean`` and ``scale``, the blend's, without the
-    axis of experts; ``weights`` as in `Forecast`. ``moves`` is what is known ahead.
+    axis of experts; ``weights`` as in `Forecast`. ``moves`` is what is known ahead. ``heard``,
+    (cell, series), are the values of the last bin, NaN where they are not to be learnt from.
     """
 
     origin_bin: int
+    heard: NDArray[np.float64]
     means: Values
     mean: Values
     scale: Values
@@ -149,7 +151,7 @@ class Forecaster:
         self._window.append(slab.bin, admitted.values)
         for expert in self.experts:
             expert.learn(self._window, admitted, covariates)
-        return self._think(covariates)
+        return self._think(covariates, heard)
 
     def issue(self, opinion: Opinion, mean: Values) -> Forecast:
         """Give out a forecast whose ``mean``, (series, cell, lead), may be another than thought.
@@ -173,10 +175,15 @@ class Forecaster:
         self.amend(slab)
         return self.score(slab)
 
-    def amend(self, slab: Slab) -> None:
-        """Replace the values of an earlier bin as `correct` does; score nothing."""
-        kept = self._surroundings.fit(slab.bin, finite(slab.demand), self._window.at(slab.bin))
+    def amend(self, slab: Slab) -> NDArray[np.float64]:
+        """Replace the values of an earlier bin as `correct` does; score nothing.
+
+        Return the values, (cell, series), NaN where they stay suspended.
+        """
+        demand = finite(slab.demand)
+        kept = self._surroundings.fit(slab.bin, demand, self._window.at(slab.bin))
         self._window.correct(slab.bin, kept)
+        return np.where(np.isfinite(kept), demand, np.nan)
 
     @property
     def refits(self) -> Refits:
@@ -290,7 +297,7 @@ class Forecaster:
         grid = self.profile.grid
         return bin_ <= closed and grid.end(bin_) + self.profile.reach <= grid.end(closed + 1)
 
-    def _think(self, covariates: Covariates) -> Opinion:
+    def _think(self, covariates: Covariates, heard: NDArray[np.float64]) -> Opinion:
         means, scales = self._ask(covariates)
         factor = covariates.factor_ahead.transpose(2, 1, 0)
         means = means * factor  # (expert, series, cell, lead)
@@ -305,7 +312,7 @@ class Forecaster:
             np.broadcast_to(covariates.factor_now, (n_cells, n_series)),
             np.broadcast_to(covariates.factor_ahead, (n_leads, n_cells, n_series)),
         )
-        return Opinion(covariates.bin, means, mean, scale, moves, spoke)
+        return Opinion(covariates.bin, heard, means, mean, scale, moves, spoke)
 
     def _combine(
         self, means: Values, scales: Values, weights: Values, covariates: Covariates

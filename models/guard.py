@@ -22,6 +22,9 @@ YOUNG = 5.0
 PATIENCE = 3
 """Bins of a burst on one side that are suspended; what goes on is a shift, and is learnt."""
 
+FARTHER = 1.5
+"""How much farther than in the bin before the values of an admitted shift are believed."""
+
 LONGEST_RUN = 60
 
 
@@ -30,7 +33,9 @@ class Guard:
 
     A value is a burst when it is further than ``reach`` from its cell's level: eight standard
     deviations, or three times the usual size of a value that is not zero, whichever is larger. The
-    first few in a row on one side are suspended; then the level has shifted, and they are admitted.
+    first few in a row on one side are suspended; then the level has shifted, and they are admitted:
+    the first within reach, and each further bin within half as far again, so that a real shift of
+    any size is learnt within some bins, and five absurd values are no ruin.
     Level and scale themselves learn a burst as if it had been within reach, so that a cell which
     often has bursts is soon known for it.
 
@@ -86,7 +91,7 @@ class Guard:
     def judge(self, values: Cells) -> tuple[Flags, Flags]:
         """Return which values of the newest bin are suspended, and which shifts are admitted now.
 
-        Runs are counted: call it once a bin, before `learn`.
+        Runs are counted: call it once a bin, before `within` and `learn`.
         """
         side = np.where(self.bursts(values), np.sign(values - self.level), 0.0)
         run = counted_run(self._state["run"], side, np.isfinite(values))
@@ -95,11 +100,16 @@ class Guard:
         suspended = (side != 0) & (length <= PATIENCE)
         return suspended, (side != 0) & (length == PATIENCE + 1)
 
+    def within(self, values: Cells) -> Cells:
+        """Return values of the newest bin as far as they are believed, (cell, series)."""
+        admitted = np.abs(self._state["run"]) - (PATIENCE + 1)
+        reach = self.reach * FARTHER ** np.fmax(admitted, 0.0)
+        believed: Cells = np.clip(values, self.level - reach, self.level + reach)
+        return believed
+
     def learn(self, values: Cells) -> None:
         """Move level and scale by ``values``, (cell, series); NaN = nothing known."""
-        state = self._state
-        reach = np.where(np.abs(state["run"]) > PATIENCE, np.inf, self.reach)
-        learnt = self.level + np.clip(values - self.level, -reach, reach)
+        state, learnt = self._state, self.within(values)
         known = np.isfinite(learnt)
         state["seen"] = state["seen"] + known
         rate = np.where(known, np.maximum(1.0 / self._memory, 1.0 / np.fmax(state["seen"], 1)), 0.0)

@@ -12,7 +12,6 @@ from tidecast.models.arrays import Arrays, Part, grown, restore_parts, snapshot_
 from tidecast.models.covariates import Calendar
 from tidecast.models.deviations import Deviations
 from tidecast.models.effects import LARGEST, TELLING, Effects
-from tidecast.models.feed import Feed
 from tidecast.models.holiday_terms import HolidayTerms
 from tidecast.models.parts import Parts, grouped, over_leads, within
 from tidecast.models.profile import ForecastProfile
@@ -71,12 +70,12 @@ class Outlook:
         usual: UsualWeek,
         level: Cells,
         reach: Cells,
-        feed: Feed,
+        out: NDArray[np.bool_],
     ) -> None:
         """Learn from a bin, as it came, what moved it.
 
-        ``usual`` has not learnt from the bin, nor have ``level``, (cell, series), and ``feed``.
-        Nothing beyond ``reach`` is believed, nor what comes of a feed that is down: but on a
+        ``usual`` has not learnt from the bin, nor has ``level``, (cell, series). Nothing beyond
+        ``reach`` is believed, nor what comes of those that are ``out``, (cell, series): but on a
         holiday it is the shop that is shut.
         """
         if not self.names:
@@ -89,8 +88,7 @@ class Outlook:
         self._effects.rescale(np.concatenate([fixed, self._deviations.widen(known)]))
         expected = usual.of(bins, level)[0].astype(np.float64)
         terms = self._terms(slab.bin, known, usual, level)
-        down = feed.is_down(slab.bin, slab.values, expected)
-        heard = np.where(down & ~self._holidays.are_kept(terms), np.nan, slab.values)
+        heard = np.where(out & ~self._holidays.are_kept(terms), np.nan, slab.values)
         self._effects.learn(np.minimum(heard, reach), expected, terms)
         self._factors.append(slab.bin, self._effects.factors(terms))
         self._deviations.learn(known)

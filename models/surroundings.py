@@ -25,6 +25,7 @@ from tidecast.models.neighbours import cell_neighbours
 from tidecast.models.outlook import Moves, Outlook
 from tidecast.models.parts import Parts
 from tidecast.models.profile import ForecastProfile
+from tidecast.models.silence import Silence
 from tidecast.models.told import Told
 from tidecast.models.usual import UsualWeek
 from tidecast.state.cells import Cell
@@ -40,8 +41,11 @@ class Surroundings:
     def __init__(self, profile: ForecastProfile, known: CovariateTable | None = None) -> None:
         self._calendar = Calendar(profile.grid)
         self._horizon = profile.horizon
+        self._is_of_sums = profile.is_of_sums
         self._guard = Guard(profile.n_series, memory=_memory(profile))
-        self._feed = Feed(profile.n_series, season=_longest_season(profile))
+        season = _longest_season(profile)
+        self._feed = Feed(profile.n_series, season)
+        self._silence = Silence(0, profile.n_series, season, patience=_shortest_season(profile))
         self._usual = UsualWeek(self._calendar, profile.n_series, _memory(profile), profile.has_kin)
         known = known or CovariateTable()
         self._outlook = Outlook(profile, self._calendar, known.of_kind("known"))
@@ -88,9 +92,12 @@ class Surroundings:
         """
         self._place(cells, positions)
         if moves is None:
-            demand = Slab(slab.bin, finite(slab.demand))
-            believed = self.level, self.ceiling
-            self._outlook.learn(demand, cells, self._usual, *believed, self._feed)
+            demand = finite(slab.demand)
+            usual = self._usual_of(slab.bin)
+            down = self._feed.is_down(slab.bin, demand, usual)
+            out = down | self._silence.would_be(slab.bin, demand, usual)
+            believed = self.level, self.ceiling, out
+            self._outlook.learn(Slab(slab.bin, demand), cells, self._usual, *believed)
         else:
             self._outlook.hear(slab.bin, moves.now)
         admitted = self._admit(slab)
@@ -108,6 +115,12 @@ class Surroundings:
             self._neighbours = cell_neighbours(cells, positions)
             self._usual.relate(Kin.of(cells, positions))
             self._guard.grow(len(cells))
+            self._silence.grow(len(cells))
+
+    def _usual_of(self, bin_: int) -> NDArray[np.float64]:
+        """Return what is usual of a bin, (cell, series)."""
+        usual: NDArray[np.float64] = self._usual.of(range(bin_, bin_ + 1), self.level)[0]
+        return usual.astype(np.float64)
 
     def _covariates(self, bin_: int, moves: Moves | None = None) -> Covariates:
         """Return what is known after a bin, the last one that was observed."""
@@ -144,21 +157,33 @@ class Surroundings:
     def _admit(self, slab: Slab) -> NDArray[np.float64]:
         """Return the values that may be learnt from, (cell, series), NaN = none.
 
-        Level and scale have learnt from them then.
+        Level and scale have learnt from them then. Sums are of values that were judged before.
         """
-        guard = self._guard
-        usual = self._usual.of(range(slab.bin, slab.bin + 1), self.level)[0].astype(np.float64)
+        usual = self._usual_of(slab.bin)
         values = self._outlook.without(slab.bin, finite(slab.values))
         values = _least(values, slab.censored, usual)
-        known = np.isfinite(values)
-        down, shared = self._feed.judge(slab.bin, values, guard.reach, usual)
-        bursts, shifts = guard.judge(np.where(down, np.nan, values))
-        heard = np.where(down | shared, np.nan, values)
+        if not self._is_of_sums:
+            return self._judged(slab.bin, values, usual)
+        self._guard.judge(values)
+        self._guard.learn(values)
+        return values
+
+    def _judged(
+        self, bin_: int, values: NDArray[np.float64], usual: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return the values that no guard suspends; what is ``usual`` of the bin is told."""
+        guard, known = self._guard, np.isfinite(values)
+        down, shared = self._feed.judge(bin_, values, guard.reach, usual)
+        out = down | self._silence.judge(bin_, values, usual)
+        bursts, shifts = guard.judge(np.where(out, np.nan, values))
+        heard = guard.within(np.where(out | shared, np.nan, values))
         guard.learn(heard)
+        admitted = np.where(bursts, np.nan, heard)
+        self._silence.learn(admitted, usual)
         self._actions.add(
-            burst=bursts & ~shared, shared_burst=known & shared, outage=known & down, shift=shifts
+            burst=bursts & ~shared, shared_burst=known & shared, outage=known & out, shift=shifts
         )
-        return np.where(bursts, np.nan, heard)
+        return admitted
 
     def fit(
         self, bin_: int, corrected: NDArray[np.float64], held: NDArray[np.float32]
@@ -171,8 +196,8 @@ class Surroundings:
         corrected = self._outlook.without(bin_, corrected)
         guard, unheard = self._guard, np.isnan(grown(held, len(corrected), fill=np.nan))
         guard.grow(len(corrected))
-        silent = unheard.all(axis=0) & ~(np.nan_to_num(corrected) != 0.0).any(axis=0)
-        return np.where(silent | (unheard & guard.bursts(corrected)), np.nan, corrected)
+        suspected = guard.bursts(corrected) | (corrected == 0.0)
+        return np.where(unheard & suspected, np.nan, corrected)
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
@@ -187,6 +212,7 @@ class Surroundings:
         return {
             "guard": self._guard,
             "feed": self._feed,
+            "silence": self._silence,
             "usual": self._usual,
             "outlook": self._outlook,
             "told": self._told,
@@ -214,3 +240,8 @@ def _memory(profile: ForecastProfile) -> int:
 def _longest_season(profile: ForecastProfile) -> int:
     """Return the longest season in bins, 0 = none."""
     return profile.season_lengths[-1] if profile.season_lengths else 0
+
+
+def _shortest_season(profile: ForecastProfile) -> int:
+    """Return the shortest season in bins, 0 = none."""
+    return profile.season_lengths[0] if profile.season_lengths else 0

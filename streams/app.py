@@ -17,13 +17,14 @@ from tidecast.state.partition import Batch
 from tidecast.state.settings import Settings
 from tidecast.streams import fast_records
 from tidecast.streams.clients import faust_options
+from tidecast.streams.consumer_thread import FETCH_BYTES
 from tidecast.streams.course import Course
 from tidecast.streams.health import Health
 from tidecast.streams.metrics import STANDSTILL_SECONDS, forget_places
 from tidecast.streams.pace import Pace
 from tidecast.streams.role import Role, Save, Waiting
 from tidecast.streams.sender import Sender
-from tidecast.streams.transport import FETCH_BYTES, BatchApp, Fetched, RawBatches
+from tidecast.streams.transport import BatchApp, Fetched, RawBatches
 from tidecast.streams.upstream import KafkaUpstream, Upstream
 
 __all__ = ["ROLES", "make_app"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from faust.types import TP
@@ -15,9 +15,11 @@ from tidecast.streams.store import Store
 from tidecast.streams.store.decode import decode_predictions
 from tidecast.streams.store.rows import actual_columns, score_columns
 
-__all__ = ["Flight", "Item", "PutAside", "store_records"]
+__all__ = ["INSERT_BYTES", "Flight", "Item", "PutAside", "store_records"]
 
 Columns = dict[str, Any]
+INSERT_BYTES = 4 * 1024 * 1024
+"""Of records in an insert, but for one larger record: while decoded they take six times that."""
 
 
 def _actuals(records: Sequence[bytes]) -> Columns:
@@ -75,7 +77,9 @@ class Flight:
     """
 
     def __init__(self, gathered: Mapping[str, list[Item]], positions: Mapping[TP, int]) -> None:
-        self._pieces = deque((table, items) for table, items in gathered.items() if items)
+        self._pieces = deque(
+            (table, piece) for table, items in gathered.items() for piece in _fit_to_insert(items)
+        )
         self.positions = positions
         self.put_aside: list[PutAside] = []
 
@@ -102,6 +106,20 @@ class Flight:
                     self.put_aside.append(PutAside(items[0], f"not_stored: {error}"))
             self._pieces.popleft()
             self._pieces.extendleft((table, part) for part in reversed(smaller))
+
+
+def _fit_to_insert(items: list[Item]) -> Iterator[list[Item]]:
+    """Yield runs of ``items`` of INSERT_BYTES at most, one item at least."""
+    piece: list[Item] = []
+    size = 0
+    for item in items:
+        if piece and size + len(item.value) > INSERT_BYTES:
+            yield piece
+            piece, size = [], 0
+        piece.append(item)
+        size += len(item.value)
+    if piece:
+        yield piece
 
 
 def _halves(items: list[Item]) -> list[list[Item]]:

@@ -13,7 +13,7 @@ from tidecast.state.errors import StoreAwayError
 from tidecast.state.partition import Batch, Rejected
 from tidecast.state.settings import Settings
 from tidecast.streams.backoff import Backoff
-from tidecast.streams.flight import Flight, Item, PutAside
+from tidecast.streams.flight import INSERT_BYTES, Flight, Item, PutAside
 from tidecast.streams.metrics import SinkMetrics
 from tidecast.streams.role import Save, Waiting
 from tidecast.streams.sender import Sender
@@ -26,7 +26,7 @@ __all__ = ["SinkRole"]
 
 logger = logging.getLogger(__name__)
 FLUSH_RECORDS = 20_000
-FLUSH_BYTES = 8 * 1024 * 1024
+FLUSH_BYTES = INSERT_BYTES
 ANSWER_SECONDS = 60
 LONGEST_WAIT_SECONDS = 10.0
 PATIENCE_SECONDS = 3.0  # how long a checkpoint waits for an insert, with the turn held

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from contextlib import closing
 
 import click
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from tidecast.state.bins import BinGrid, iso
 from tidecast.state.settings import Settings
 from tidecast.streams.late import Change, LatePlan, plan_late_replay, write_amendments
 from tidecast.streams.store import open_server
+from tidecast.tools.console import open_console
 from tidecast.tools.context import SettingsFile, pass_settings_file
 from tidecast.tools.progress import count_progress
 from tidecast.tools.tally import counts_table
@@ -48,14 +47,12 @@ def replay(settings_file: SettingsFile, dry_run: bool) -> None:
 
 def show(settings: Settings, plan: LatePlan, dry_run: bool) -> None:
     """Print what changes, what is refused, and the closing table."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=10_000)
+    console = open_console()
     changes = [change for each in plan.amendments for change in each.changes]
     if changes:
         console.print(_changes(settings, changes[:SHOWN]))
     for refusal in plan.refused:
-        console.print(f"refused: {refusal}", markup=False, highlight=False)
+        console.print(f"refused: {refusal}")
     figures = {
         "late events of closed bins": plan.events,
         "values that change": len(changes),
@@ -81,6 +78,5 @@ def _changes(settings: Settings, changes: Sequence[Change]) -> Table:
     for c in changes:
         before = "nothing" if c.before is None else f"{c.before:.12g}"
         start = iso(grid.start(c.bin))
-        names = (Text(c.region), Text(c.category))  # names are no markup
-        table.add_row(start, *names, c.series, before, f"{c.after:.12g}")
+        table.add_row(start, c.region, c.category, c.series, before, f"{c.after:.12g}")
     return table

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import click
 import orjson
-from rich.console import Console
 from rich.table import Table
 
 from tidecast.streams.store import QueryResult, open_embedded, open_server
+from tidecast.tools.console import open_console
 from tidecast.tools.context import SettingsFile, pass_settings_file
 
 __all__ = ["query"]
@@ -26,9 +26,7 @@ def show_table(result: QueryResult) -> None:
         table.add_column(column, overflow="fold")
     for row in result.rows:
         table.add_row(*(_text(value) for value in row))
-    console = Console(markup=False, highlight=False)
-    if not console.is_terminal:
-        console = Console(markup=False, highlight=False, width=10_000)
+    console = open_console()
     console.print(table)
 
 

@@ -6,8 +6,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rich.console import Console
-
 from tidecast.models.fold import Closed
 from tidecast.state.bins import BinGrid
 from tidecast.state.settings import Settings
@@ -15,6 +13,7 @@ from tidecast.state.slabs import SlabRules
 from tidecast.streams.replay import Replayed
 from tidecast.streams.store import Store
 from tidecast.streams.store.blocks import forecast_block, scores_block, slab_block
+from tidecast.tools.console import open_console
 from tidecast.tools.progress import log_progress
 from tidecast.tools.tally import Tally, accuracy_table, counts_table
 from tidecast.tools.writer import StoreWriter
@@ -56,7 +55,7 @@ class Result:
 
     def show(self) -> None:
         """Print the closing table."""
-        console = Console()
+        console = open_console()
         console.print(counts_table(self.rows()))
         if self.tally.intervals:
             console.print(accuracy_table(self.tally))

@@ -7,15 +7,14 @@ from contextlib import closing
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from tidecast.state.bins import BinGrid, iso
 from tidecast.state.settings import Settings
 from tidecast.streams.logs import Dealer, LogReader, parse_log_specs
 from tidecast.streams.recount.audit import Verdict, recount_files
 from tidecast.streams.store import open_embedded, open_server
+from tidecast.tools.console import open_console
 from tidecast.tools.context import SettingsFile, pass_settings_file
 from tidecast.tools.progress import count_progress, log_progress
 from tidecast.tools.tally import counts_table
@@ -81,20 +80,18 @@ def verify(
 
 def show(settings: Settings, verdict: Verdict) -> None:
     """Print what is wrong, and the closing table."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=10_000)
+    console = open_console()
     if verdict.differences:
         console.print(_cells(settings, verdict))
     for what, examples in verdict.examples.items():
-        console.print(f"{what}:", markup=False)
+        console.print(f"{what}:")
         for example in examples:
-            console.print(f"  {example}", markup=False, highlight=False)
+            console.print(f"  {example}")
     rows = [(name, f"{count:,}") for name, count in verdict.figures.items()]
     rows += [(what, f"{count:,}") for what, count in verdict.wrong.items()]
     console.print(counts_table(rows))
     for what in verdict.unjudged:
-        console.print(f"not judged: {what}", markup=False, highlight=False)
+        console.print(f"not judged: {what}")
     console.print(_conclusion(verdict))
 
 
@@ -114,8 +111,7 @@ def _cells(settings: Settings, verdict: Verdict) -> Table:
     for d in verdict.differences:
         counted, found = (_number(value) for value in (d.counted, d.found))
         start = iso(grid.start(d.bin))
-        names = (Text(d.region), Text(d.category))  # names are no markup
-        table.add_row(start, *names, d.series, d.where, counted, found)
+        table.add_row(start, d.region, d.category, d.series, d.where, counted, found)
     return table
 
 

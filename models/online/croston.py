@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, grown, nested, scoped
+from tidecast.models.arrays import grown
 from tidecast.models.covariates import Covariates
+from tidecast.models.online.intermittent import Intermittent
 from tidecast.models.parts import Parts
 from tidecast.models.profile import ForecastProfile
-from tidecast.models.spread import Spread
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 
@@ -22,7 +22,7 @@ CORRECTION = 1.0 - RATE / 2.0
 """What Syntetos and Boylan found a quotient of two such means to be too large by."""
 
 
-class Croston:
+class Croston(Intermittent):
     """Croston's method with the correction of Syntetos and Boylan (SBA), for all cells at once.
 
     Size and interval move with each demand only. The forecast is size over interval, corrected,
@@ -37,11 +37,7 @@ class Croston:
     name = "croston"
 
     def __init__(self, profile: ForecastProfile) -> None:
-        self.resets = 0
-        self._horizon = profile.horizon
-        empty = np.zeros((0, profile.n_series))
-        self._state = dict.fromkeys(("size", "interval", "waited"), empty)
-        self._spread = Spread(profile.n_series)
+        super().__init__(profile, ("size", "interval", "waited"))
 
     def learn(self, window: Window, slab: Slab, covariates: Covariates) -> None:
         """Move size and interval of the cells that had demand; let the others wait."""
@@ -71,19 +67,7 @@ class Croston:
         mean: NDArray[np.float64] = CORRECTION * self._state["size"] / interval
         return mean  # (cell, series)
 
-    def _grow(self, n_cells: int) -> None:
-        self._state = {name: grown(array, n_cells) for name, array in self._state.items()}
-
     def explain(self, window: Window, covariates: Covariates, cell: int) -> Parts:
         """See `Expert.explain`: a level only."""
         level = grown(self._mean, len(covariates.level))[cell]
         return {"level": np.repeat(level[:, None], self._horizon, axis=1)}
-
-    def snapshot(self) -> Arrays:
-        """Return the state as arrays."""
-        return {**self._state, **nested({"spread": self._spread.snapshot()})}
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become the expert that ``snapshot`` was taken of."""
-        self._state = {name: arrays[name].copy() for name in self._state}
-        self._spread.restore(scoped(arrays, "spread"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, nested, scoped
+from tidecast.models.arrays import Arrays, Part, restore_parts, snapshot_of
 from tidecast.models.covariates import Covariates
 from tidecast.models.neighbours import over_neighbours
 from tidecast.models.online.adapted import AdaptedWeek
@@ -116,16 +116,15 @@ class PooledFeatures:
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
-        kept = nested({name: window.snapshot() for name, window in self._kept.items()})
-        told = self._told.snapshot()
-        return nested({"week": self.week.snapshot(), "kept": kept, "told": told})
+        return snapshot_of(self._parts())
 
     def restore(self, arrays: Arrays) -> None:
         """Become what ``snapshot`` was taken of."""
-        self.week.restore(scoped(arrays, "week"))
-        for name, window in self._kept.items():
-            window.restore(scoped(arrays, f"kept/{name}"))
-        self._told.restore(scoped(arrays, "told"))
+        restore_parts(self._parts(), arrays)
+
+    def _parts(self) -> dict[str, Part]:
+        kept = {f"kept/{name}": window for name, window in self._kept.items()}
+        return {"week": self.week, **kept, "told": self._told}
 
 
 class FeatureLook:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, grown, nested, scoped
+from tidecast.models.arrays import grown
 from tidecast.models.covariates import Covariates
+from tidecast.models.online.intermittent import Intermittent
 from tidecast.models.parts import Parts, either, usual_parts
 from tidecast.models.profile import ForecastProfile
-from tidecast.models.spread import Spread
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 
@@ -22,7 +22,7 @@ LARGEST_RHYTHM = 24.0
 """Times its level that a series is usually at most, where all of a day falls into an hour."""
 
 
-class TSB:
+class TSB(Intermittent):
     """The method of Teunter, Syntetos and Babai, for every cell and series at once.
 
     The chance of any demand moves in every bin, the size of a demand with each demand: so a cell
@@ -40,12 +40,8 @@ class TSB:
     name = "tsb"
 
     def __init__(self, profile: ForecastProfile) -> None:
-        self.resets = 0
-        self._horizon = profile.horizon
+        super().__init__(profile, ("chance", "size", "bins", "demands"))
         self._young = profile.season_lengths[0] if profile.season_lengths else 0
-        empty = np.zeros((0, profile.n_series))
-        self._state = dict.fromkeys(("chance", "size", "bins", "demands"), empty)
-        self._spread = Spread(profile.n_series)
 
     def learn(self, window: Window, slab: Slab, covariates: Covariates) -> None:
         """Move the chance by whether there was demand, and its size by how much."""
@@ -77,9 +73,6 @@ class TSB:
         mean: NDArray[np.float64] = self._state["chance"] * self._state["size"]
         return mean  # (cell, series)
 
-    def _grow(self, n_cells: int) -> None:
-        self._state = {name: grown(array, n_cells) for name, array in self._state.items()}
-
     def explain(self, window: Window, covariates: Covariates, cell: int) -> Parts:
         """See `Expert.explain`: the level is chance x size, the season its rhythm beside that."""
         n_cells = len(covariates.level)
@@ -88,15 +81,6 @@ class TSB:
         own = {"level": np.broadcast_to(level, rhythm.shape), "season": level * (rhythm - 1.0)}
         is_young = grown(self._state["bins"], n_cells)[cell] < self._young
         return either(is_young, usual_parts(covariates, cell), own)
-
-    def snapshot(self) -> Arrays:
-        """Return the state as arrays."""
-        return {**self._state, **nested({"spread": self._spread.snapshot()})}
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become the expert that ``snapshot`` was taken of."""
-        self._state = {name: arrays[name].copy() for name in self._state}
-        self._spread.restore(scoped(arrays, "spread"))
 
 
 def _rhythm(usual: NDArray[np.float32], level: NDArray[np.float64]) -> NDArray[np.float64]:

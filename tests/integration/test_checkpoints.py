@@ -14,6 +14,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import TopicAuthorizationFailedError
+from click_settings import click_settings
 from kafka import KafkaConsumer, TopicPartition
 from live import PATIENCE_SECONDS, Live, live
 
@@ -24,16 +25,7 @@ from tidecast.streams.sender import Sender
 from tidecast.streams.shelf import CHUNK_BYTES, to_records
 from tidecast.tools.main import run
 
-SETTINGS = """
-[[sources]]
-name = "clicks"
-topic = "{prefix}clicks"
-stream = "click"
-[[series]]
-name = "traffic"
-stream = "click"
-aggregate = "count"
-"""
+SETTINGS = click_settings()
 OWNER = Owner.shard(0)
 
 

@@ -9,26 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click_settings import click_settings
 from clicks import MINUTE, START, minutes
-from kafka import KafkaProducer
 from live import Live, live
 from outputs import compare
 
 from tidecast.state.cuts import END_OF_LOG
 from tidecast.streams.recording import Recorded
 
-SETTINGS = """
-[bins]
-width = "1m"
-[[sources]]
-name = "clicks"
-topic = "{prefix}clicks"
-stream = "click"
-max_disorder = "5s"
-[[series]]
-name = "traffic"
-stream = "click"
-aggregate = "count"
+SETTINGS = (
+    click_settings(width="1m", max_disorder="5s")
+    + """
 [[covariates]]
 name = "promotion"
 topic = "{prefix}told"
@@ -38,6 +29,7 @@ absent = 0
 horizon = 3
 season_lengths = [5]
 """
+)
 
 
 @pytest.fixture
@@ -46,16 +38,6 @@ def pipeline(kafka_bootstrap: str, topic_prefix: str, tmp_path: Path) -> Iterato
     with live(tmp_path, kafka_bootstrap, topic_prefix, SETTINGS, {}) as pipeline:
         pipeline.command("topics", "create", "--partitions", "1")
         yield pipeline
-
-
-def send(pipeline: Live, topic: str, values: list[bytes]) -> None:
-    producer = KafkaProducer(bootstrap_servers=pipeline.bootstrap, acks="all")
-    try:
-        for value in values:
-            producer.send(topic, value, partition=0)
-        producer.flush(60)
-    finally:
-        producer.close()
 
 
 def promotion(minute: int) -> bytes:
@@ -85,21 +67,21 @@ def test_what_a_topic_tells_is_decided_in_the_log_and_repeated_byte_for_byte(
     pipeline: Live, tmp_path: Path
 ) -> None:
     (told,), (source,) = pipeline.settings.covariate_topics, pipeline.settings.sources
-    send(pipeline, told, [promotion(minute) for minute in (3, 10, 17, 24)])
-    send(pipeline, source.topic, events(0, 30))
+    pipeline.send(told, [promotion(minute) for minute in (3, 10, 17, 24)])
+    pipeline.send(source.topic, events(0, 30))
     pipeline.start("ingest")
     forecaster = pipeline.start("forecast")
     pipeline.wait(lambda: closed(pipeline) >= 29, "slabs of the first half")
     first = [json.loads(value)["type"] for value in pipeline.values(pipeline.topics.cuts)]
     assert first.index("announcement") < first.index("partitions")
     forecaster.kill()
-    send(pipeline, told, [promotion(31), b"broken", promotion(38), promotion(45)])
+    pipeline.send(told, [promotion(31), b"broken", promotion(38), promotion(45)])
     pipeline.start("forecast")
     pipeline.wait(
         lambda: {row["offset"] for row in announced(pipeline)} == {0, 1, 2, 3, 4, 6, 7},
         "all announcements",
     )
-    send(pipeline, source.topic, [*events(30, 50), END_OF_LOG])
+    pipeline.send(source.topic, [*events(30, 50), END_OF_LOG])
     pipeline.wait(lambda: closed(pipeline) >= 50, "slabs of the second half")
     letters = [json.loads(value) for value in pipeline.values(pipeline.topics.dead_letters)]
     assert {(letter["topic"], letter["offset"]) for letter in letters} == {(told, 5)}

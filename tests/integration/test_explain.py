@@ -7,28 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click_settings import click_settings
 from clicks import minutes
-from kafka import KafkaProducer
 from live import Live, live
 
 from tidecast.tools.main import run
 
-SETTINGS = """
-[bins]
-width = "1m"
-[[sources]]
-name = "clicks"
-topic = "{prefix}clicks"
-stream = "click"
-max_disorder = "5s"
-[[series]]
-name = "traffic"
-stream = "click"
-aggregate = "count"
+SETTINGS = (
+    click_settings(width="1m", max_disorder="5s")
+    + """
 [forecast]
 horizon = 3
 season_lengths = [5]
 """
+)
 
 
 @pytest.fixture
@@ -39,24 +31,13 @@ def pipeline(kafka_bootstrap: str, topic_prefix: str, tmp_path: Path) -> Iterato
         yield pipeline
 
 
-def feed(pipeline: Live, n_minutes: int) -> None:
-    (source,) = pipeline.settings.sources
-    producer = KafkaProducer(bootstrap_servers=pipeline.bootstrap, acks="all")
-    try:
-        for event in minutes(0, n_minutes):
-            producer.send(source.topic, event, partition=0)
-        producer.flush(60)
-    finally:
-        producer.close()
-
-
 def test_parts_of_the_newest_forecast_add_up_to_what_was_published(
     pipeline: Live, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = ["--settings", str(pipeline.settings_path), "explain", "--region", "north"]
     assert run([*asked, "--category", "books"]) == 5
     assert "has no checkpoint" in capsys.readouterr().err
-    feed(pipeline, 20)
+    pipeline.send(pipeline.source_topic, minutes(0, 20))
     pipeline.start("ingest")
     forecaster = pipeline.start("forecast")
     pipeline.wait(lambda: pipeline.ends(pipeline.topics.windows) >= 15, "slabs")

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click_settings import click_settings
 from clicks import MINUTE, START, minutes
-from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
+from kafka import KafkaAdminClient, TopicPartition
 from live import Live, Worker, live, wait_until
 from outputs import compare
 
@@ -25,23 +26,9 @@ from tidecast.streams.recording import Recorded, Recording
 from tidecast.streams.wire import encode_input
 from tidecast.tools.main import run
 
-SETTINGS = """
-[bins]
-width = "1m"
-[[sources]]
-name = "clicks"
-topic = "{prefix}clicks"
-stream = "click"
-max_disorder = "5s"
-allowed_lateness = "3m"
-idle_timeout = "2s"
-[[series]]
-name = "traffic"
-stream = "click"
-aggregate = "count"
-[forecast]
-horizon = 3
-"""
+SETTINGS = click_settings(
+    width="1m", horizon=3, max_disorder="5s", allowed_lateness="3m", idle_timeout="2s"
+)
 
 
 @pytest.fixture
@@ -54,15 +41,8 @@ def pipeline(kafka_bootstrap: str, topic_prefix: str, tmp_path: Path) -> Iterato
 
 def send(pipeline: Live, partitions: dict[int, list[bytes]]) -> None:
     """Send records to partitions of the source topic, one after another."""
-    producer = KafkaProducer(bootstrap_servers=pipeline.bootstrap, acks="all")
-    topic = pipeline.settings.sources[0].topic
-    try:
-        for partition, values in partitions.items():
-            for value in values:
-                producer.send(topic, value, partition=partition)
-        producer.flush(60)
-    finally:
-        producer.close()
+    for partition, values in partitions.items():
+        pipeline.send(pipeline.source_topic, values, partition)
 
 
 @contextmanager
@@ -72,7 +52,7 @@ def administrator(pipeline: Live) -> Iterator[KafkaAdminClient]:
 
 
 def add_partition(pipeline: Live, count: int) -> None:
-    topic = pipeline.settings.sources[0].topic
+    topic = pipeline.source_topic
     with administrator(pipeline) as admin:
         admin.create_partitions({topic: count})
 
@@ -199,7 +179,7 @@ def cut(upto: int) -> Cut:
 def test_what_is_gone_and_cannot_be_repeated_is_refused_by_name(
     pipeline: Live, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    topic = pipeline.settings.sources[0].topic
+    topic = pipeline.source_topic
     say(pipeline, PartitionList((("clicks", 0), ("clicks", 1))), cut(2), cut(12))
     send(pipeline, {0: minutes(0, 2)})
     said = complaint(pipeline, tmp_path / "a", capsys)
@@ -222,7 +202,7 @@ def test_what_is_gone_and_cannot_be_repeated_is_refused_by_name(
 def test_a_topic_made_anew_ends_a_recording(
     pipeline: Live, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    topic = pipeline.settings.sources[0].topic
+    topic = pipeline.source_topic
     send(pipeline, {0: minutes(0, 2)})
     pipeline.command("record", str(tmp_path / "kept"), "--until-end")
     with administrator(pipeline) as admin:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from certificates import Certificates
+from click_settings import click_settings
 from live import Live, Worker, live
 from secured import CANARY, GUEST, USER, SecuredClickHouse, SecuredKafka
 
@@ -21,20 +22,7 @@ from tidecast.tools.services.ports import free_ports
 
 pytestmark = pytest.mark.services
 
-SETTINGS = """
-[bins]
-width = "1m"
-[[sources]]
-name = "clicks"
-topic = "{prefix}clicks"
-stream = "click"
-[[series]]
-name = "traffic"
-stream = "click"
-aggregate = "count"
-[forecast]
-horizon = 3
-"""
+SETTINGS = click_settings(width="1m", horizon=3)
 Environment = Mapping[str, str]
 
 

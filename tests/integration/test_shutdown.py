@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from click_settings import click_settings
+from kafka import KafkaConsumer, TopicPartition
 from live import Live, Worker, live, wait_until
 
 from tidecast.tools.services import Endpoints, KafkaEndpoint
@@ -24,23 +25,9 @@ from tidecast.tools.services.kafka import prepare_kafka
 from tidecast.tools.services.ports import free_ports
 from tidecast.tools.services.process import OwnProcess
 
-SETTINGS = """
-[bins]
-width = "1m"
-[[sources]]
-name = "clicks"
-topic = "{prefix}clicks"
-stream = "click"
-max_disorder = "5s"
-allowed_lateness = "2m"
-idle_timeout = "1h"
-[[series]]
-name = "traffic"
-stream = "click"
-aggregate = "count"
-[forecast]
-horizon = 3
-"""
+SETTINGS = click_settings(
+    width="1m", horizon=3, max_disorder="5s", allowed_lateness="2m", idle_timeout="1h"
+)
 CURSOR = b"\x1b["
 
 
@@ -53,21 +40,12 @@ def clicks(count: int) -> list[bytes]:
     return [json.dumps({"event_time": time, **fields}).encode() for time in times]
 
 
-def send(pipeline: Live, records: list[bytes]) -> None:
-    producer = KafkaProducer(bootstrap_servers=pipeline.bootstrap, acks="all")
-    topic = pipeline.settings.sources[0].topic
-    for record in records:
-        producer.send(topic, record, partition=0)
-    producer.flush()
-    producer.close()
-
-
 def committed(pipeline: Live, role: str) -> int | None:
     """Return how far the group of a role has committed the first source partition."""
     group = f"{pipeline.settings.kafka.group}.{role}"
     consumer = KafkaConsumer(bootstrap_servers=pipeline.bootstrap, group_id=group)
     try:
-        place = TopicPartition(pipeline.settings.sources[0].topic, 0)
+        place = TopicPartition(pipeline.source_topic, 0)
         found: int | None = consumer.committed(place)
         return found
     finally:
@@ -128,7 +106,7 @@ def children(pid: int) -> list[int]:
 
 def test_sigterm_folds_no_record_in_vain(pipeline: Live) -> None:
     ingest = pipeline.start("ingest")
-    send(pipeline, clicks(200))
+    pipeline.send(pipeline.source_topic, clicks(200))
     pipeline.wait_for(pipeline.topics.cuts, 5)
     assert ingest.stop() == 0
     assert committed(pipeline, "ingest") == 200
@@ -160,7 +138,7 @@ def test_workers_stop_in_time_while_the_broker_is_away(
             pipeline.command("topics", "create", "--partitions", "1")
             roles = ("ingest", "forecast", "sink")
             workers = [pipeline.start(role) for role in roles]
-            send(pipeline, clicks(200))
+            pipeline.send(pipeline.source_topic, clicks(200))
             pipeline.wait_for(pipeline.topics.windows, 5)
             os.kill(broker.pid, signal.SIGSTOP)
             time.sleep(2.0)
@@ -185,7 +163,7 @@ def test_worker_all_starts_again_who_dies_and_stops_on_a_signal(pipeline: Live) 
     os.kill(before[0], signal.SIGKILL)
     wait_until(lambda: len(set(children(crew.process.pid)) - set(before)) == 1, "a new one")
     wait_until(lambda: probe(port, "/readyz").get("code") == 200, "ready again", crew.check)
-    send(pipeline, clicks(200))
+    pipeline.send(pipeline.source_topic, clicks(200))
     pipeline.wait_for(pipeline.topics.windows, 5)
     assert crew.stop() == 0
     assert CURSOR not in crew.log.read_bytes()
@@ -211,7 +189,7 @@ def test_workers_leave_nothing_running_when_worker_all_is_killed(pipeline: Live)
 
 def test_worker_all_ends_when_a_worker_needs_a_person(pipeline: Live) -> None:
     ingest = pipeline.start("ingest")
-    send(pipeline, clicks(200))
+    pipeline.send(pipeline.source_topic, clicks(200))
     pipeline.wait_for(pipeline.topics.cuts, 5)
     assert ingest.stop() == 0
     del pipeline.workers[ingest.name]

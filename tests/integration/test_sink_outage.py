@@ -11,20 +11,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from click_settings import click_settings
 from live import Live, Worker, live, wait_until
 from outages import RECORD_BYTES, Feed, Watch, template
 from stores import OwnClickHouse, own_clickhouse, small_disk
 
-SETTINGS = """
-[[sources]]
-name = "clicks"
-topic = "{prefix}clicks"
-stream = "click"
-[[series]]
-name = "traffic"
-stream = "click"
-aggregate = "count"
-"""
+SETTINGS = click_settings()
 # Taken out of the environment: workers refuse a variable that is no setting.
 OUTAGE_SECONDS = float(os.environ.pop("TIDECAST_OUTAGE_SECONDS", "60"))
 MOST_GROWTH = 144 * 2**20  # bytes of memory

@@ -14,30 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click_settings import click_settings
 from clicks import click, minutes
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from live import Live, Worker, live, wait_until
 
 from tidecast.state.cuts import END_OF_LOG
 
-SETTINGS = """
-[bins]
-width = "1m"
-[[sources]]
-name = "clicks"
-topic = "{prefix}clicks"
-stream = "click"
-max_disorder = "5s"
-allowed_lateness = "1d"
-idle_timeout = "1h"
-max_gap = "7d"
-[[series]]
-name = "traffic"
-stream = "click"
-aggregate = "count"
-[forecast]
-horizon = 3
-"""
+SETTINGS = click_settings(
+    width="1m", horizon=3, max_disorder="5s", allowed_lateness="1d", idle_timeout="1h", max_gap="7d"
+)
 
 
 def recount(values: Iterable[bytes]) -> Counter[str]:

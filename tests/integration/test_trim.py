@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from click_settings import click_settings
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import CoordinatorNotAvailableError
 from kafka.structs import OffsetAndMetadata
@@ -17,16 +18,7 @@ from tidecast.streams.checkpoints import Checkpoint, CheckpointLog, Owner
 from tidecast.streams.outbox import outbox
 from tidecast.tools.main import cli
 
-SETTINGS = """
-[[sources]]
-name = "clicks"
-topic = "{prefix}clicks"
-stream = "click"
-[[series]]
-name = "traffic"
-stream = "click"
-aggregate = "count"
-"""
+SETTINGS = click_settings()
 RECORDS = 10
 
 

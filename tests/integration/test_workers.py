@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.consumer import fetcher
+from click_settings import click_settings
 from kafka import KafkaProducer
 from live import Live, live
 
@@ -23,24 +24,9 @@ from tidecast.streams import fast_records
 from tidecast.streams.fast_records import RecordBatch, whole
 from tidecast.tools.services import ClickHouseEndpoint, Endpoints
 
-SETTINGS = """
-[bins]
-width = "1m"
-[[sources]]
-name = "clicks"
-topic = "{prefix}clicks"
-stream = "click"
-max_disorder = "5s"
-allowed_lateness = "2m"
-idle_timeout = "1h"
-max_gap = "1d"
-[[series]]
-name = "traffic"
-stream = "click"
-aggregate = "count"
-[forecast]
-horizon = 3
-"""
+SETTINGS = click_settings(
+    width="1m", horizon=3, max_disorder="5s", allowed_lateness="2m", idle_timeout="1h", max_gap="1d"
+)
 CODECS = ("gzip", "snappy", "lz4", "zstd", None)
 
 

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 import pytest
+from click_settings import click_settings
 from clicks import MINUTE, START
 from kafka import KafkaProducer
 from live import Live
@@ -15,20 +16,9 @@ from live import Live
 from tidecast.streams.store import Store
 from tidecast.tools.main import run
 
-SETTINGS = """
-[bins]
-width = "1m"
-[[sources]]
-name = "clicks"
-topic = "{prefix}clicks"
-stream = "click"
-max_disorder = "5s"
-allowed_lateness = "2m"
-idle_timeout = "3s"
-[[series]]
-name = "traffic"
-stream = "click"
-aggregate = "count"
+SETTINGS = (
+    click_settings(width="1m", max_disorder="5s", allowed_lateness="2m", idle_timeout="3s")
+    + """
 [[series]]
 name = "worth"
 stream = "click"
@@ -47,6 +37,7 @@ denominator = "traffic"
 [forecast]
 horizon = 3
 """
+)
 Values = dict[tuple[int, str], tuple[float, float, float]]  # minute, region -> a value a series
 
 

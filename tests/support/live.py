@@ -7,13 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from tidecast.state.settings import Settings, load_settings
 from tidecast.streams.topics import TopicNames, topic_names
@@ -81,9 +81,24 @@ class Live:
     def topics(self) -> TopicNames:
         return topic_names(self.settings.kafka.topic_prefix)
 
+    @property
+    def source_topic(self) -> str:
+        """The topic of the first source."""
+        return self.settings.sources[0].topic
+
     def command(self, *arguments: str) -> None:
         """Run a tidecast command in this process."""
         assert run(["--settings", str(self.settings_path), *arguments]) == 0
+
+    def send(self, topic: str, values: Iterable[bytes], partition: int = 0) -> None:
+        """Send records to a partition, in order, and wait until the broker has them."""
+        producer = KafkaProducer(bootstrap_servers=self.bootstrap, acks="all")
+        try:
+            for value in values:
+                producer.send(topic, value, partition=partition)
+            producer.flush(60)
+        finally:
+            producer.close()
 
     def start(self, role: str, slot: str = "0") -> Worker:
         """Start a worker process; the same slot again is the same member of its group."""

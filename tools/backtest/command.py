@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 import click
-from rich.console import Console
 
 from tidecast.models.evaluate.backtest import Backtest
 from tidecast.state.cells import Cell
@@ -20,6 +19,7 @@ from tidecast.tools.backtest.plan import Asked, Plan, plan_logs, plan_table
 from tidecast.tools.backtest.resume import Resume
 from tidecast.tools.backtest.run import run_backtest
 from tidecast.tools.backtest.show import Findings
+from tidecast.tools.console import open_console
 from tidecast.tools.context import SettingsFile, command_line, pass_settings_file
 from tidecast.tools.explain.command import show
 from tidecast.tools.explain.find import find_cell
@@ -154,7 +154,7 @@ def command(
     peers = PeerReport(beside, plan.slabs.cells) if beside else None
     told = None if cell is None else _told(backtest, plan, cell)
     findings = Findings(backtest, run, peers, told)
-    findings.show(Console())
+    findings.show(open_console())
     if told is not None:
         show(told, told.explanation.series)
     for note in peers.notes() if peers else ():

@@ -243,6 +243,11 @@ def _of_table(table: Table, places: Mapping[str, Any]) -> list[str]:
     ]
     if n_empty:
         notes.append(f"{n_empty:,} of {table.n_bins:,} bins have no row at all")
+    n_below = int((table.values < 0).sum())
+    if n_below:
+        notes.append(
+            f"{n_below:,} values are below 0, which forecasts never are: do they mark gaps?"
+        )
     if places:
         lying = sum(region in places for region in {cell.region for cell in table.cells})
         notes.append(f"{lying:,} regions have a position")

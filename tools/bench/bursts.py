@@ -9,13 +9,13 @@ from pathlib import Path
 
 import click
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from tidecast.state.errors import TidecastError
 from tidecast.tools.backtest.plan import LEVELS, Asked, plan_table
 from tidecast.tools.bench.bursts_course import MISHAPS, Course, made_up_course
 from tidecast.tools.bench.bursts_run import Outcome, Runner
+from tidecast.tools.console import open_console
 from tidecast.tools.progress import count_progress
 
 __all__ = ["bursts", "table_course"]
@@ -50,7 +50,7 @@ def bursts(table: Path | None, freq: str, horizon: int, weeks: int, as_json: boo
     if as_json:
         click.echo(json.dumps({"runs": [asdict(outcome) for outcome in outcomes]}))
     else:
-        Console().print(_table(outcomes))
+        open_console().print(_table(outcomes))
 
 
 def table_course(path: Path, freq: str, horizon: int) -> Course:

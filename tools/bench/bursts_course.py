@@ -83,6 +83,14 @@ def _zero(values: Values, mean: Values) -> Values:
     return np.zeros_like(values)
 
 
+def _absurd(values: Values, mean: Values) -> Values:
+    return np.full_like(values, 1e12)
+
+
+def _minus_one(values: Values, mean: Values) -> Values:
+    return np.full_like(values, -1.0)
+
+
 def _missing(values: Values, mean: Values) -> Values:
     return np.full_like(values, np.nan)
 
@@ -100,8 +108,10 @@ MISHAPS = (
     Mishap("1 bin x 50, largest cell", _times(50.0), 1, rank=1.0),
     Mishap("1 bin x 50, median cell", _times(50.0), 1, rank=0.5),
     Mishap("3 bins x 15, everywhere", _times(15.0), 3),
+    Mishap("1 bin of 1e12, everywhere", _absurd, 1),
     Mishap("24 bins of zero, everywhere", _zero, OUTAGE),
     Mishap("24 bins of zero, largest cell", _zero, OUTAGE, rank=1.0),
+    Mishap("24 bins of -1, everywhere", _minus_one, OUTAGE),
     Mishap("24 bins missing, everywhere", _missing, OUTAGE),
     Mishap("24 bins without a slab", _missing, OUTAGE, is_skipped=True),
     Mishap("1 bin NaN and infinite, everywhere", _not_finite, 1),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays, finite
+from tidecast.models.coherent import CoherentForecaster
 from tidecast.models.forecaster import Forecast, Forecaster
 from tidecast.models.pending import Due
 from tidecast.state.slabs import Slab
@@ -99,14 +100,14 @@ class Runner:
 
     def _past_of(self, course: Course) -> Arrays:
         """Return the state of a forecaster that has gone through a course up to the mishap."""
-        forecaster = Forecaster(course.profile)
+        forecaster = CoherentForecaster(Forecaster(course.profile))
         for _ in self._steps(forecaster, course, 0, course.mishap_at):
             pass
         return forecaster.snapshot()
 
     def _run(self, past: Arrays, course: Course) -> Losses:
         """Go on from a past to the end of a course; score what is forecast on the way."""
-        forecaster = Forecaster(course.profile)
+        forecaster = CoherentForecaster(Forecaster(course.profile))
         forecaster.restore(past)
         losses = Losses(np.zeros((N_METRICS, *course.values.shape)))
         rest = self._steps(forecaster, course, course.mishap_at, len(course.values))
@@ -126,14 +127,14 @@ class Runner:
 
     @staticmethod
     def _steps(
-        forecaster: Forecaster, course: Course, start: int, end: int
+        forecaster: CoherentForecaster, course: Course, start: int, end: int
     ) -> Iterator[tuple[int, tuple[Due, ...], Forecast]]:
         """Step over bins; yield the place of each, what was said of it, and the next forecast."""
         for place in range(start, end):
             if place in course.skipped:
                 continue
             bin_ = course.first_bin + place
-            dues = forecaster.said_of(bin_)
+            dues = forecaster.cells.said_of(bin_)
             slab = Slab(bin_, course.values[place][:, None])
             _, forecast = forecaster.step(slab, course.cells, course.positions)
             yield place, dues, forecast

@@ -8,13 +8,13 @@ from statistics import median
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from tidecast.state.errors import ServiceError
 from tidecast.tools.bench.broker import broker
 from tidecast.tools.bench.contenders import OURS, Contender
 from tidecast.tools.bench.race import Standing, filled_topics, run_once
+from tidecast.tools.console import open_console
 
 __all__ = ["checkpoints", "cost"]
 
@@ -59,7 +59,7 @@ def checkpoints(records: int, rounds: int, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found))
     else:
-        Console().print(_table(found))
+        open_console().print(_table(found))
 
 
 def cost(without: list[float], with_: list[float]) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from statistics import median
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from tidecast.tools.bench.broker import broker
 from tidecast.tools.bench.contenders import CONTENDERS, OURS, Contender
 from tidecast.tools.bench.race import Standing, compare
+from tidecast.tools.console import open_console
 
 __all__ = ["ingest", "result"]
 
@@ -52,7 +52,7 @@ def ingest(records: int, runs: int, contenders: list[Contender], as_json: bool) 
     if as_json:
         click.echo(json.dumps(result(standings)))
     else:
-        Console().print(table(standings, list(missing)))
+        open_console().print(table(standings, list(missing)))
     return 0 if all(standing.verified for standing in standings) else 1
 
 

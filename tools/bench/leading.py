@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 import click
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
 
 from tidecast.models.forecaster import Forecaster
@@ -18,6 +17,7 @@ from tidecast.models.profile import ForecastProfile
 from tidecast.state.bins import HOUR, BinGrid
 from tidecast.state.cells import Cell
 from tidecast.state.slabs import Slab
+from tidecast.tools.console import open_console
 from tidecast.tools.progress import count_progress
 
 __all__ = ["LeadRun", "leading", "made_up_shop", "measure"]
@@ -68,7 +68,7 @@ def leading(lag: int, horizon: int, weeks: int, cells: int, as_json: bool) -> No
     if as_json:
         click.echo(json.dumps({"runs": [asdict(run) for run in runs]}))
     else:
-        Console().print(_table(runs))
+        open_console().print(_table(runs))
 
 
 def made_up_shop(lag: int, n_weeks: int, n_cells: int) -> Values:

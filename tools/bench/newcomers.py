@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from tidecast.models.forecaster import Forecaster
@@ -18,6 +17,7 @@ from tidecast.tools.backtest.plan import LEVELS
 from tidecast.tools.bench.bursts import table_course
 from tidecast.tools.bench.bursts_course import made_up_course
 from tidecast.tools.bench.newcomers_run import FIRST_BINS, Arrivals, Said, said_of_newcomers
+from tidecast.tools.console import open_console
 from tidecast.tools.progress import count_progress
 
 __all__ = ["newcomers"]
@@ -63,7 +63,7 @@ def newcomers(table: Path | None, freq: str, horizon: int, weeks: int, as_json: 
     if as_json:
         click.echo(json.dumps({"newcomers": len(arrivals.at), "runs": figures}))
     else:
-        Console().print(_table(figures))
+        open_console().print(_table(figures))
 
 
 def _said(run: str, arrivals: Arrivals) -> Said:

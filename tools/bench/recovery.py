@@ -12,7 +12,6 @@ from uuid import uuid4
 
 import click
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from tidecast.models.fold import ForecastFold
@@ -25,6 +24,7 @@ from tidecast.streams.outbox import outbox
 from tidecast.streams.topics import create_topics, plan_topics
 from tidecast.tools.bench.broker import broker
 from tidecast.tools.bench.topics import delete_topics
+from tidecast.tools.console import open_console
 
 __all__ = ["RecoveryRun", "measure_recovery", "recovery"]
 
@@ -79,7 +79,7 @@ def recovery(histories: list[tuple[int, int]], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(run) for run in runs]))
     else:
-        Console().print(_table(runs))
+        open_console().print(_table(runs))
 
 
 def measure_recovery(bootstrap: str, cells: int, bins: int) -> RecoveryRun:

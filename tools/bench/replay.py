@@ -11,13 +11,13 @@ from pathlib import Path
 from statistics import median
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from tidecast.state.errors import TidecastError
 from tidecast.tools.bench.contenders.job import Report
 from tidecast.tools.bench.options import sizes
 from tidecast.tools.bench.records import BenchRecords
+from tidecast.tools.console import open_console
 
 __all__ = ["ReplayRun", "measure", "replay", "write_log"]
 
@@ -63,7 +63,7 @@ def replay(events: list[int], runs: int, forecasts: bool, as_json: bool) -> None
     if as_json:
         click.echo(json.dumps({"runs": [asdict(run) for run in found]}))
     else:
-        Console().print(_table(found))
+        open_console().print(_table(found))
 
 
 def write_log(path: Path, count: int) -> None:

@@ -13,7 +13,6 @@ from time import process_time
 
 import click
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from tidecast.models.coherent import CoherentForecaster
@@ -27,6 +26,7 @@ from tidecast.state.slabs import Slab
 from tidecast.tools.bench.memory import peak_mib
 from tidecast.tools.bench.options import sizes
 from tidecast.tools.bench.timed import TimedExpert, loop_seconds
+from tidecast.tools.console import open_console
 
 __all__ = ["StepRun", "measure_step", "step"]
 
@@ -122,7 +122,7 @@ def step(cells: list[int], series: int, horizon: int, more: tuple[str, ...], as_
     if as_json:
         click.echo(json.dumps({"runs": [asdict(run) for run in runs]}))
     else:
-        Console().print(_table(runs), _of_experts(runs))
+        open_console().print(_table(runs), _of_experts(runs))
 
 
 def _measure_apart(cells: int, series: int, horizon: int, more: Sequence[str]) -> StepRun:

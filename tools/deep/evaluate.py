@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from tidecast.models.deep.folder import load_model
 from tidecast.state.errors import SettingsError
+from tidecast.tools.console import open_console
 from tidecast.tools.deep.data import Asked, read_data
 from tidecast.tools.deep.job import judge
 from tidecast.tools.deep.options import FILE, SHARE, data_options
@@ -35,7 +35,7 @@ def evaluate(folder: Path, file: Path, test: float, json_file: Path | None, **op
             f"{model.about.bin_width}: the data are other series, or bins of {data.grid.width}"
         )
     found = judge(model, data, test)
-    Console().print(accuracy_table(found))
+    open_console().print(accuracy_table(found))
     click.echo(one_line(found))
     if json_file is not None:
         json_file.write_text(json.dumps(found.overall()) + "\n", encoding="utf-8")

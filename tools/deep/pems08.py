@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 
+from tidecast.tools.console import open_console
 from tidecast.tools.deep.data import Asked, read_data
 from tidecast.tools.deep.job import Shares, judge
 from tidecast.tools.deep.options import FILE
@@ -35,5 +35,5 @@ def pems08(file: Path, steps: int, seed: int, resume: Path | None) -> None:
     data = read_data(file, ASKED)
     job = make_job(data, Shares(0.2, TESTED), steps=steps, seed=seed, **NETWORK)
     found = judge(run_job(job, None, resume), data, TESTED)
-    Console().print(accuracy_table(found))
+    open_console().print(accuracy_table(found))
     click.echo(one_line(found))

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import click
 import orjson
-from rich.console import Console
 
 from tidecast.models.fold import ForecastFold
 from tidecast.state.bins import BinGrid
@@ -15,6 +14,7 @@ from tidecast.state.errors import SettingsError
 from tidecast.state.settings import Settings
 from tidecast.streams.logs import parse_log_specs
 from tidecast.streams.replay import Replay
+from tidecast.tools.console import open_console
 from tidecast.tools.context import SettingsFile, pass_settings_file
 from tidecast.tools.explain.find import find_cell, name_of
 from tidecast.tools.explain.told import Told
@@ -22,7 +22,6 @@ from tidecast.tools.progress import log_progress
 
 __all__ = ["command", "show"]
 
-WIDEST = 10_000
 """Letters of a table that is not read on a terminal."""
 
 
@@ -60,9 +59,7 @@ def command(
 
 def show(told: Told, chosen: Sequence[str]) -> None:
     """Print a table of each of the ``chosen`` series."""
-    console = Console(markup=False, highlight=False)
-    if not console.is_terminal:
-        console = Console(markup=False, highlight=False, width=WIDEST)
+    console = open_console()
     for name in chosen:
         console.print(told.heading(name), soft_wrap=True)
         console.print(told.table(name))

@@ -205,6 +205,24 @@ def test_a_missing_cell_does_not_lower_its_sums() -> None:
     assert abs(missing / whole - 1.0) < 0.05
 
 
+def test_a_burst_of_a_cell_is_missing_in_its_sums() -> None:
+    told, missing = rhythm(120), rhythm(120)
+    told[100, 2], missing[100, 2] = 20_000.0, np.nan
+    one, other = CoherentForecaster(Forecaster(PROFILE)), CoherentForecaster(Forecaster(PROFILE))
+    assert as_bytes(last(one, told)) == as_bytes(last(other, missing))
+
+
+def test_a_correction_that_still_looks_a_burst_does_not_reach_the_sums() -> None:
+    slabs = rhythm(120)
+    slabs[118, 2] = 20_000.0
+    model = CoherentForecaster(Forecaster(PROFILE))
+    last(model, slabs)
+    before = model.totals.snapshot()["window/values"]
+    slabs[118, 2] = 19_000.0
+    model.correct(Slab(FIRST_BIN + 118, slabs[118], revision=1), CELLS)
+    assert model.totals.snapshot()["window/values"] == pytest.approx(before, nan_ok=True)
+
+
 def test_a_restored_forecaster_goes_on_to_the_byte() -> None:
     slabs = rhythm(60)
     one, other = CoherentForecaster(Forecaster(PROFILE)), CoherentForecaster(Forecaster(PROFILE))

@@ -57,7 +57,20 @@ def test_a_lasting_shift_is_learnt_after_a_few_bins() -> None:
     guard = Guard(n_series=1, memory=50)
     found = run([*CALM, *[500.0] * 20], guard)[len(CALM) :]
     assert found == [True] * PATIENCE + [False] * (20 - PATIENCE)
-    assert guard.level[0, 0] > 150.0
+    assert guard.level[0, 0] > 100.0
+
+
+def test_absurd_values_that_are_admitted_are_believed_in_part() -> None:
+    guard = Guard(n_series=1, memory=50)
+    run([*CALM, *[1e12] * (PATIENCE + 2)], guard)
+    assert guard.within(np.array([[1e12]]))[0, 0] < 1000.0
+    assert guard.scale[0, 0] < 100.0
+
+
+def test_a_shift_of_any_size_is_believed_within_some_bins() -> None:
+    guard = Guard(n_series=1, memory=50)
+    run([*CALM, *[10_000.0] * 20], guard)
+    assert guard.within(np.array([[10_000.0]]))[0, 0] == 10_000.0
 
 
 def test_a_shift_that_not_every_bin_tells_of_stays_admitted() -> None:

@@ -59,6 +59,29 @@ def test_a_burst_of_one_cell_is_suspended_in_it_alone() -> None:
     assert counts(model) == {"burst": 1}
 
 
+@pytest.mark.parametrize("value", [0.0, -1.0])
+def test_zeros_of_a_busy_cell_are_as_if_nothing_were_known_of_it(value: float) -> None:
+    told, missing = trade(), trade()
+    told[100:110, 3], missing[100:110, 3] = value, np.nan
+    one, other = forecaster(), forecaster()
+    assert as_bytes(run(one, told)) == as_bytes(run(other, missing))
+    assert counts(one) == {"outage": 10}
+
+
+def test_zeros_of_a_busy_cell_are_learnt_when_they_last() -> None:
+    slabs = trade(160)
+    slabs[100:, 3] = 0.0
+    model = forecaster()
+    assert run(model, slabs).mean[0, 3, 0] < 8.0
+    assert counts(model) == {"outage": 24}
+
+
+def test_absurd_values_that_last_for_some_bins_are_no_ruin() -> None:
+    slabs = trade(160)
+    slabs[100:105, 1] = 1e12
+    assert run(forecaster(), slabs).mean[0, 1, 0] < 30.0
+
+
 def test_a_burst_does_not_come_again_a_season_later() -> None:
     slabs = trade(123)
     slabs[100, 1] = 450.0
@@ -92,6 +115,19 @@ def test_a_correction_that_still_looks_suspended_stays_so(corrected: float) -> N
     run(model, slabs)
     model.correct(Slab(FIRST_BIN + 100, corrected * LEVEL, revision=1))
     assert np.isnan(model.snapshot()["window/values"][-1]).all()
+
+
+def test_a_correction_that_brings_the_values_of_a_silent_cell_is_taken() -> None:
+    slabs = trade(101)
+    slabs[100, 3] = 0.0
+    model = forecaster()
+    run(model, slabs)
+    held = model.snapshot()["window/values"][-1][:, 0]
+    assert np.isnan(held).tolist() == [False, False, False, True]
+    model.correct(Slab(FIRST_BIN + 100, slabs[100], revision=1))
+    assert np.isnan(model.snapshot()["window/values"][-1][3, 0])
+    model.correct(Slab(FIRST_BIN + 100, LEVEL, revision=2))
+    assert model.snapshot()["window/values"][-1].tolist() == LEVEL.tolist()
 
 
 def test_what_the_guards_did_is_kept_in_a_snapshot() -> None:

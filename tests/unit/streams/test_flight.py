@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Sequence
 
 import pytest
 from fake_store import PLACE, FakeStore, item
@@ -15,6 +17,7 @@ from tidecast.state.errors import (
     StoreFullError,
     StoreRowsError,
 )
+from tidecast.streams import flight as module
 from tidecast.streams.flight import Flight, Item
 
 
@@ -54,6 +57,27 @@ def test_a_too_large_insert_is_split_until_it_passes(count: int, limit: int) -> 
     assert store.regions == [f"r{n}" for n in range(count)]
     assert sum(rows) == count
     assert max(rows) <= limit
+
+
+@given(st.lists(st.integers(1, 9), max_size=40), st.integers(1, 20))
+def test_no_insert_is_decoded_of_more_than_may_be_held(sizes: list[int], most: int) -> None:
+    places = [item(n, b"x" * size) for n, size in enumerate(sizes)]
+    inserts: list[list[Item]] = []
+
+    def decode(records: Sequence[bytes]) -> dict[str, list[str]]:
+        first = sum(map(len, inserts))
+        inserts.append(places[first : first + len(records)])
+        return {"region": [f"r{place.offset}" for place in inserts[-1]]}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "INSERT_BYTES", most)
+        patch.setitem(module.COLUMNS, "predictions", decode)
+        store = FakeStore()
+        flight_of(places).land(store, nothing)
+    assert store.regions == [f"r{n}" for n in range(len(sizes))]
+    assert all(len(part) == 1 or sum(len(i.value) for i in part) <= most for part in inserts)
+    pairs = itertools.pairwise(inserts)
+    assert all(sum(len(i.value) for i in [*part, after[0]]) > most for part, after in pairs)
 
 
 def test_a_single_record_that_is_too_much_waits_for_a_better_time() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click_settings import click_settings
 from fake_store import FakeStore, Rule, item
 from faust.types import TP
 
@@ -18,16 +19,7 @@ from tidecast.state.settings import Settings, load_settings
 from tidecast.streams import sink as module
 from tidecast.streams.sink import SinkRole
 
-SETTINGS = """
-[[sources]]
-name = "clicks"
-topic = "clicks"
-stream = "click"
-[[series]]
-name = "traffic"
-stream = "click"
-aggregate = "count"
-"""
+SETTINGS = click_settings("clicks")
 PLACE = TP("tidecast.predictions", 0)
 
 

@@ -20,6 +20,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from tidecast.streams import fast_records
+from tidecast.streams.consumer_thread import MOST_REFUSALS, BatchThread
 from tidecast.streams.fast_records import (
     WRITTEN_FOR,
     BoundedResult,
@@ -27,10 +28,8 @@ from tidecast.streams.fast_records import (
     WholeBatches,
 )
 from tidecast.streams.transport import (
-    MOST_REFUSALS,
     BatchApp,
     BatchConsumer,
-    BatchThread,
     BatchTransport,
     RawBatches,
     Unread,
@@ -253,3 +252,30 @@ def test_faust_drops_no_message_by_its_offset() -> None:
     read = Unread()
     read[TP("t", 0)] = 7
     assert read[TP("t", 0)] is None
+
+
+class Consumer(BatchConsumer):
+    """The consumer with as much as handing over a fetch needs."""
+
+    def __init__(self, fetched: dict[TopicPartition, Any]) -> None:
+        self.app = SimpleNamespace(consumer_generation_id=1)
+        self._fetched = fetched
+
+    should_stop = False
+    flow_active = True
+
+    async def _wait_next_records(self, timeout: float) -> Any:
+        return self._fetched, None
+
+
+def test_what_was_handed_over_is_not_held_while_the_rest_waits() -> None:
+    async def handed_over() -> None:
+        fetched: dict[TopicPartition, Any] = {
+            TopicPartition("t", number): (None, [record(number)]) for number in range(3)
+        }
+        found = []
+        async for place, message in Consumer(fetched).getmany(1.0):
+            found.append((place.partition, message.value.batch.offsets.tolist(), len(fetched)))
+        assert found == [(0, [0], 2), (1, [1], 1), (2, [2], 0)]
+
+    asyncio.run(handed_over())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click_settings import click_settings
 from partitions import SECOND, START
 from recordings import Run
 from shops import click
@@ -14,20 +15,7 @@ from tidecast.state.settings import load_settings
 from tidecast.streams.store import open_embedded
 from tidecast.tools.main import run
 
-SETTINGS = """
-[bins]
-width = "1m"
-[[sources]]
-name = "clicks"
-topic = "clicks"
-stream = "click"
-[[series]]
-name = "traffic"
-stream = "click"
-aggregate = "count"
-[forecast]
-horizon = 3
-"""
+SETTINGS = click_settings("clicks", width="1m", horizon=3)
 
 
 @pytest.fixture

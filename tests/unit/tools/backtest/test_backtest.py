@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from click_settings import click_settings
 from shops import click
 
 from tidecast.models.evaluate.backtest import Backtest
@@ -22,18 +23,7 @@ from tidecast.tools.backtest.plan import Asked, plan_table
 from tidecast.tools.main import run
 
 START = 474_000 * HOUR
-SETTINGS = """
-[[sources]]
-name = "clicks"
-topic = "clicks"
-stream = "click"
-[[series]]
-name = "traffic"
-stream = "click"
-aggregate = "count"
-[forecast]
-horizon = 3
-"""
+SETTINGS = click_settings("clicks", horizon=3)
 
 
 @pytest.fixture
@@ -89,6 +79,27 @@ def test_what_was_sold_out_is_not_scored(sales: Path, tmp_path: Path) -> None:
         and score["metric"] == "mae"
     )
     assert mae["n"] == 48 * 3 * 2
+
+
+def test_values_below_zero_are_told_of(
+    sales: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gaps = pl.when(pl.col("value") == 5).then(-1.0).otherwise(pl.col("value")).alias("value")
+    marked = tmp_path / "marked.parquet"
+    table = pl.read_parquet(sales).with_columns(gaps)
+    table.write_parquet(marked)
+    assert backtest(marked, "--score-last", "24") == 0
+    n_marked = table.filter(pl.col("value") < 0).height
+    assert f"{n_marked:,} values are below 0" in capsys.readouterr().err
+
+
+def test_names_of_a_table_are_shown_as_they_are(
+    sales: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    litres = tmp_path / "litres.parquet"
+    pl.read_parquet(sales).rename({"value": "flow [l/s] [/]"}).write_parquet(litres)
+    assert backtest(litres, "--value", "flow [l/s] [/]", "--score-last", "24") == 0
+    assert "flow [l/s] [/]: cells, all leads" in capsys.readouterr().out
 
 
 def test_a_table_is_forecast_without_settings(

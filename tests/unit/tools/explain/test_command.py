@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click_settings import click_settings
 from shops import click
 
 from tidecast.models.fold import ForecastFold
@@ -22,18 +23,7 @@ from tidecast.streams.replay import Replay
 from tidecast.tools.main import run
 
 START = 474_000 * HOUR
-SETTINGS = """
-[[sources]]
-name = "clicks"
-topic = "clicks"
-stream = "click"
-[[series]]
-name = "traffic"
-stream = "click"
-aggregate = "count"
-[forecast]
-horizon = 3
-"""
+SETTINGS = click_settings("clicks", horizon=3)
 
 
 @pytest.fixture(scope="module")
