@@ -34,16 +34,14 @@ GROUPS = np.array([0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0])
 the shape depends on how few; many are alike, and fewer groups follow change sooner."""
 
 STEP = 0.05
-"""How far a quantile moves, in scales, for actuals that are all on one side of it; of lead 1."""
+"""How far a quantile moves for actuals that are all on one side of it, of lead 1: in scales, outer
+levels in events where less than one is expected."""
 
 SHIFT_KEPT = 0.99
 """What is left of a shift a bin later: histograms have learnt by then what lasts."""
 
-OUTER_STEP = 0.15
-"""The step of outer levels; where less than one event is expected, in events rather than scales."""
-
 OUTER_KEPT = 0.998
-"""What is left of their shift: histograms do not rank counts as coverage does."""
+"""What is left of the shift of outer levels: histograms do not rank counts as coverage does."""
 
 SHARED_STEP = 0.1
 """The step of outer levels in all leads and groups at once: a series of one cell has few residuals
@@ -84,7 +82,6 @@ class Calibrate:
         self._shared = np.zeros((*shape[:2], len(levels)))  # what lacked at a lead adds to all
         self._outer = is_outer(self._levels)
         self._unit = np.where(self._outer, _event_sizes()[:, None], 1.0)  # (group, level)
-        self._step = np.where(self._outer, OUTER_STEP, STEP) * self._unit
         self._kept = np.where(self._outer, OUTER_KEPT, SHIFT_KEPT)
         weight = 1.0 / np.sqrt(np.arange(1.0, horizon + 1.0))
         self._shared_step = SHARED_STEP * weight / weight.sum()  # (lead,)
@@ -130,7 +127,7 @@ class Calibrate:
     ) -> None:
         """Move quantiles by what their coverage lacked, (row, level)."""
         total = np.stack([tally.sums(each) for each in lack.T], axis=-1)
-        size = self._step / np.sqrt(leads)[:, None, None]  # (lead, group, level)
+        size = STEP * self._unit / np.sqrt(leads)[:, None, None]  # (lead, group, level)
         shift = self._shift[:, leads - 1]
         moved = self._kept * shift + size * total / np.fmax(tally.seen, 1)
         moved = np.clip(moved, *LARGEST_SHIFTS)

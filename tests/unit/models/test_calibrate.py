@@ -170,7 +170,7 @@ def test_series_of_one_cell_of_changing_size_are_soon_covered_when_errors_grow()
         if bin_ >= 14:
             shapes = np.stack([said[bin_ - lead][:, lead - 1] for lead in leads])
             issued = shapes[:, :, group_of(mean, one)[0, 0, 0]]  # (lead, series, level)
-            inside.append((issued[..., 0] < residual.T) & (residual.T <= issued[..., -1]))
+            inside.append((issued[..., 0] < residual.T) & (issued[..., -1] >= residual.T))
             calibrate.learn(mean[0] + residual, mean, one, shapes, leads)
         said.append(calibrate.shapes())
     late = np.array(inside[-60:])
