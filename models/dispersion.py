@@ -108,7 +108,8 @@ class Dispersion:
         age = grown(self._seen, n_cells).T[:, :, None] + 1.0
         size = SIZE_UNKNOWN * np.fmax(1.0 / age - 1.0 / END_OF_YOUTH, 0.0)
         youth = np.fmax(1.0 - age / END_OF_YOUTH, 0.0)
-        return size + RHYTHM_UNKNOWN * youth * np.log(np.arange(1.0, n_leads + 1.0))
+        rhythm = RHYTHM_UNKNOWN * youth * np.log(np.arange(1.0, n_leads + 1.0))
+        return np.asarray(size + rhythm)
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""

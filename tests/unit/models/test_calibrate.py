@@ -162,7 +162,8 @@ def test_what_all_leads_lack_is_in_events_where_few_are_expected() -> None:
 
 def test_series_of_one_cell_of_changing_size_are_soon_covered_when_errors_grow() -> None:
     rng, n_series, n_bins, jump, leads = np.random.default_rng(6), 12, 240, 120, np.arange(1, 15)
-    calibrate, said, inside = Calibrate(n_series, 14, LEVELS), [], []
+    calibrate, inside = Calibrate(n_series, 14, LEVELS), []
+    said: list[np.ndarray] = []
     for bin_ in range(n_bins):
         residual = (1.0 if bin_ < jump else 1.8) * rng.normal(size=(n_series, 1))
         mean = np.full((14, n_series, 1), rng.choice([3.0, 10.0, 100.0]), np.float32)
