@@ -13,6 +13,7 @@ from tidecast.models.blend import Blend, combine, of_cells, size_of
 from tidecast.models.calibrate import Calibrate, quantiles_of
 from tidecast.models.counts import Counts
 from tidecast.models.covariates import Calendar, Covariates
+from tidecast.models.deep_expert import DeepExpert
 from tidecast.models.dispersion import Dispersion
 from tidecast.models.experts import make_experts
 from tidecast.models.explain import Explanation, Issued, explained
@@ -26,6 +27,7 @@ from tidecast.models.surroundings import Surroundings
 from tidecast.models.watch import Watch
 from tidecast.state.cells import Cell
 from tidecast.state.covariates import CovariateTable
+from tidecast.state.deep_forecast import DeepForecast
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 
@@ -185,6 +187,12 @@ class Forecaster:
         self._window.correct(slab.bin, kept)
         return np.where(np.isfinite(kept), demand, np.nan)
 
+    def hear(self, said: DeepForecast) -> None:
+        """Let the expert `deep` say at the next step what a deep model has said of it."""
+        for expert in self.experts:
+            if isinstance(expert, DeepExpert):
+                expert.hear(said)
+
     @property
     def refits(self) -> Refits:
         """The refits of the experts there are now."""
@@ -250,7 +258,7 @@ class Forecaster:
 
     def _score(self, bin_: int, values: NDArray[np.float64], revision: int = 0) -> Scores | None:
         """Score what was said of a bin."""
-        if not self._pending.about(bin_):
+        if bin_ not in self._pending:
             return None
         sheet = ScoreSheet(bin_, self.profile, revision)
         for dues in self._pending.together(bin_):

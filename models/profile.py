@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from tidecast.state.bins import BinGrid
 from tidecast.state.settings import Settings
 from tidecast.state.settings.experts import DEFAULT_EXPERTS
-from tidecast.state.slabs import SlabRules
+from tidecast.state.slab_fold import SlabRules
 
 __all__ = ["ForecastProfile"]
 
-OF_CELLS = ("linear", "trees")
-"""Experts that are not asked of sums: who adds nothing there, and who would be refitted."""
+OF_CELLS = ("linear", "trees", "deep")
+"""Experts not asked of sums: who adds nothing there, is refitted, or hears of cells alone."""
 
 
 @dataclass(frozen=True)

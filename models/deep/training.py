@@ -16,7 +16,9 @@ from torch.func import functional_call
 from tidecast.models.deep.average import Average
 from tidecast.models.deep.config import NetworkConfig
 from tidecast.models.deep.device import autocast
+from tidecast.models.deep.generator import network_of
 from tidecast.models.deep.gradients import Gradients
+from tidecast.models.deep.learner import Costs, Learner
 from tidecast.models.deep.network import Network
 from tidecast.models.deep.processes import ALONE, Processes
 from tidecast.models.deep.schedule import Shuffled, TrainingPlan, learning_rate
@@ -53,33 +55,33 @@ def make_network(config: NetworkConfig, seed: int) -> Network:
     """Return an untrained network; the same seed, the same weights."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return Network(config)
+        return network_of(config)
 
 
 class Trainer:
     """Trains ``network`` with windows of ``learnt`` origins, judged by those of ``validated``.
 
-    All ``processes`` that train together hold the same weights at every step.
+    Without windows to be judged by, the averaged weights after the last step are the best. All
+    ``processes`` that train together hold the same weights at every step.
 
     Raises
     ------
     SettingsError
-        When there is nothing to learn from or to be judged by.
+        When there is nothing to learn from.
     """
 
     def __init__(
         self,
-        network: Network,
+        network: Learner,
         windows: Windows,
         learnt: Origins,
         validated: Origins,
         plan: TrainingPlan,
         processes: Processes = ALONE,
     ) -> None:
-        if not len(learnt) or not len(validated):
+        if not len(learnt):
             raise SettingsError(
-                f"{len(learnt)} windows to learn from and {len(validated)} to be judged by: give "
-                "more bins, or a shorter context or horizon"
+                "0 windows to learn from: give more bins, or a shorter context or horizon"
             )
         self.network = network
         self.plan = plan
@@ -88,6 +90,7 @@ class Trainer:
         self._updates = 0
         self.best = math.inf
         self.device = windows.cells.level.device
+        self._costs = Costs(network)
         self._windows = windows
         self._processes = processes
         self._order = Shuffled(learnt, plan.batch_size, plan.seed)
@@ -109,20 +112,21 @@ class Trainer:
     @property
     def best_weights(self) -> Mapping[str, Tensor]:
         """The averaged weights that were judged best."""
-        return self._best_weights
+        return self._best_weights if len(self._validated) else self._average.weights
 
     def run(self, report: Callable[[Progress], None], steps: int | None = None) -> None:
         """Train until it is done, or for so many ``steps``; each is reported."""
         end = self.plan.steps if steps is None else self.step_number + steps
         while not self.done and self.step_number < end:
             loss = self.step()
-            if self.step_number % self.plan.evaluate_every == 0 or self._is_last:
+            if len(self._validated) and self._is_judged:
                 self._judge()
             report(Progress(self.step_number, loss, self._last_validated, self.best))
 
     @property
-    def _is_last(self) -> bool:
-        return self.step_number == self.plan.steps
+    def _is_judged(self) -> bool:
+        last = self.step_number == self.plan.steps
+        return last or self.step_number % self.plan.evaluate_every == 0
 
     def step(self) -> float:
         """Learn from one batch; return its loss. A step that is not finite changes nothing.
@@ -158,8 +162,8 @@ class Trainer:
     def _fall_back(self) -> None:
         """Go on from the best weights, the optimiser's memory forgotten."""
         for name, weight in self.network.named_parameters():
-            weight.copy_(self._best_weights[name])
-        self._average.restore(dict(self._best_weights), steps=0)
+            weight.copy_(self.best_weights[name])
+        self._average.restore(dict(self.best_weights), steps=0)
         self._optimizer.state.clear()
         self._updates = self._skipped_in_row = 0
 
@@ -182,10 +186,11 @@ class Trainer:
     def _loss(self, origins: Origins, weights: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Return the sum of losses at ``origins``, and of how many values they are."""
         inputs, actual = self._windows.inputs(origins), self._windows.actual(origins)
+        named = {f"learner.{name}": weight for name, weight in weights.items()}
         with autocast(self.device):
-            forecast = functional_call(self.network, dict(weights), (inputs,))
+            loss: Tensor = functional_call(self._costs, named, (inputs, actual))
         count = torch.isfinite(actual).sum()
-        return self.network.loss(forecast, actual, self._windows.cells) * count, count
+        return loss * count, count
 
     def _judge(self) -> None:
         self._last_validated = self.validate()
@@ -241,10 +246,10 @@ class Trainer:
                     }
 
 
-def _optimizer(network: Network, plan: TrainingPlan) -> torch.optim.AdamW:
-    """Return AdamW that lets no bias and no embedding decay."""
+def _optimizer(network: Learner, plan: TrainingPlan) -> torch.optim.AdamW:
+    """Return AdamW of what learns, that lets no bias and no embedding decay."""
     embeddings = {id(m.weight) for m in network.modules() if isinstance(m, torch.nn.Embedding)}
-    weights = list(network.parameters())
+    weights = [weight for weight in network.parameters() if weight.requires_grad]
     decays = [w for w in weights if w.ndim > 1 and id(w) not in embeddings]
     others = [w for w in weights if w.ndim <= 1 or id(w) in embeddings]
     groups = [

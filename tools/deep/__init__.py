@@ -11,12 +11,17 @@ __all__ = ["deep"]
 
 SUMMARIES = {
     "train": "Train a network on the past of a table.",
+    "pretrain": "Train a network on a table, to be fine-tuned on others.",
+    "finetune": "Go on training a network, on the same cells or others.",
     "evaluate": "Tell what the forecasts of a trained network are worth.",
+    "simulate": "Draw futures of all cells that go together.",
+    "anomalies": "Tell which bins are odd beside what a network draws.",
     "pems08": "Repeat the published task of PEMS08.",
     "export": "Write a trained network as ONNX, of 8 bits if wanted.",
     "list": "List the models of a folder, and which of them answers.",
     "promote": "Let a model be the one that answers.",
     "rollback": "Let the model that answered before do so again.",
+    "worker": "Answer the closed bins of a live shop.",
 }
 ELSEWHERE = {
     "list": "registry.list_",

@@ -21,7 +21,7 @@ from tidecast.streams.backtest.places import read_places
 from tidecast.streams.backtest.table import ALL, Absent, Table, open_table, read_table
 from tidecast.streams.backtest.times import parse_frequency
 
-__all__ = ["Asked", "Data", "read_data"]
+__all__ = ["Asked", "Data", "bin_of", "read_data"]
 
 Positions = Mapping[str, tuple[float, float]]
 
@@ -61,12 +61,6 @@ class Data:
         """Tell whether all values are whole numbers and none is negative."""
         known = self.values[np.isfinite(self.values)]
         return bool((known >= 0).all() and (known == np.floor(known)).all())
-
-    def lying(self) -> NDArray[np.float64]:
-        """Return latitude and longitude of every cell, NaN = not known: (cell, 2)."""
-        nowhere = (np.nan, np.nan)
-        found = [self.positions.get(cell.region, nowhere) for cell in self.cells]
-        return np.array(found, np.float64).reshape(-1, 2)
 
 
 def read_data(path: Path, asked: Asked) -> Data:
@@ -143,6 +137,11 @@ def _first_bin(path: Path, start: str, grid: BinGrid) -> int:
         raise LogError(
             f"when does {path} start? say --start, such as 2024-03-01T00:00: {error}"
         ) from error
+    return bin_of(grid, moment)
+
+
+def bin_of(grid: BinGrid, moment: datetime) -> int:
+    """Return the bin that holds ``moment``, local time where it does not say."""
     local = moment if moment.tzinfo else moment.replace(tzinfo=grid.zone)
     return int(grid.index(np.array([to_micros(local)]))[0])
 

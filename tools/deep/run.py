@@ -51,14 +51,16 @@ def run_job(job: Job, out: Path | None, resume: Path | None, processes: Processe
         _say(f"stopped after {trainer.step_number:,} steps{hint}", processes)
         raise click.Abort
     rate = (trainer.step_number - first) * job.plan.batch_size / max(seconds, 1e-9)
+    judged = f"; best validation loss {trainer.best:.4f}" if job.shares.validated else ""
     _say(
         f"{trainer.step_number:,} steps on {trainer.device}, {seconds:,.0f} s, "
-        f"{rate:,.0f} windows/s; best validation loss {trainer.best:.4f}",
+        f"{rate:,.0f} windows/s{judged}",
         processes,
     )
     model = job.model(trainer)
     if out is not None and processes.is_first:
-        save_model(out, model, {**job.validated(model).overall(), "seconds": round(seconds, 1)})
+        found = job.validated(model).overall() if job.shares.validated else {}
+        save_model(out, model, {**found, "seconds": round(seconds, 1)})
     return model
 
 

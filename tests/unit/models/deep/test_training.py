@@ -203,6 +203,18 @@ def test_damaged_training_is_refused(tmp_path) -> None:
         load_training(path)
 
 
+def test_with_nothing_to_be_judged_by_the_averaged_weights_are_the_best() -> None:
+    config = small_config(n_series=1, n_future=0, n_static=0)
+    windows = small_windows(config)
+    none = np.array([], np.int64)
+    trainer = Trainer(make_network(config, 1), windows, windows.origins(), none, PLAN)
+    trainer.run(silent)
+    assert trainer.step_number == PLAN.steps
+    state = trainer.snapshot().tensors
+    for name, weight in trainer.best_weights.items():
+        assert torch.equal(weight, state[f"average/{name}"])
+
+
 def test_too_few_bins_are_refused() -> None:
     with pytest.raises(SettingsError, match="0 windows to learn from"):
         make_trainer(values=rhythm(n_series=1)[:16])
