@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 
-__all__ = ["autocast", "describe_device", "pick_device"]
+__all__ = ["autocast", "describe_device", "pick_device", "seeded"]
 
 
 def pick_device() -> torch.device:
@@ -29,3 +30,18 @@ def autocast(device: torch.device) -> AbstractContextManager[object]:
         device.type, torch.bfloat16, enabled=pays
     )
     return context
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Draw from ``seed`` on the processor and ``device``, and leave the numbers of others alone.
+
+    `torch.manual_seed` would speak to every kind of device, and note the stack for those that have
+    not begun.
+    """
+    on_gpu = device.type == "cuda"
+    with torch.random.fork_rng(devices=[device] if on_gpu else []):
+        torch.default_generator.manual_seed(seed)
+        if on_gpu:
+            torch.cuda.manual_seed(seed)
+        yield

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from tidecast.models.deep.device import seeded
 from tidecast.models.deep.processes import Processes
 from tidecast.models.deep.schedule import part_seed
 from tidecast.state.errors import SettingsError
@@ -68,8 +69,7 @@ class Gradients:
         for number, part in self._processes.mine(parts):
             if not len(part):
                 continue
-            with torch.random.fork_rng():
-                torch.manual_seed(part_seed(step, number, self._seed))
+            with seeded(part_seed(step, number, self._seed), sums.device):
                 loss, count = loss_of(part)
             loss.backward()
             sums += torch.stack([loss.detach().double(), count.double()])
