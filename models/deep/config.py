@@ -28,8 +28,10 @@ class NetworkConfig(Frozen):
 
     ``n_cells`` have an embedding of their own, all others share one. ``slots_per_day`` are bins of
     a day (1 where bins are days). ``n_future`` covariates are known ahead, ``n_static`` never
-    change. ``normalise`` by the level and scale of the window, which follows a shift of level at
-    once, or by those of the cell over a long time. ``likelihood`` is what the mean is learnt by.
+    change. ``latent`` values are what all cells of a drawn future share, and as many each has of
+    its own; with 0 none can be drawn. ``normalise`` by the level and scale of the window, which
+    follows a shift of level at once, or by those of the cell over a long time. ``likelihood`` is
+    what the mean is learnt by.
     """
 
     n_cells: int = Field(ge=0, le=10_000_000)
@@ -46,6 +48,7 @@ class NetworkConfig(Frozen):
     embedding_width: int = Field(default=32, ge=1, le=1024)
     dropout: Share = 0.1
     unseen: Share = 0.02
+    latent: int = Field(default=0, ge=0, le=256)
     grid: tuple[Length, Length] = (1, 1)
     normalise: NormaliseBy = "window"
     likelihood: Likelihood = "negative_binomial"

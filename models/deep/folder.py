@@ -18,9 +18,9 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from tidecast.models.deep.config import NetworkConfig
+from tidecast.models.deep.generator import network_of
 from tidecast.models.deep.history import Scales
 from tidecast.models.deep.model import About, Model
-from tidecast.models.deep.network import Network
 from tidecast.models.deep.training import TrainingState
 from tidecast.state.cells import Cell
 from tidecast.state.errors import CheckpointError, SettingsError
@@ -45,7 +45,7 @@ def save_model(folder: Path, model: Model, metrics: Mapping[str, Any]) -> None:
     Raises
     ------
     CheckpointError
-        When ``folder`` is there already.
+        When ``folder`` is there already, or cannot be written.
     """
     if folder.exists():
         raise CheckpointError(f"{folder} is there already: give another folder, or remove it")
@@ -83,7 +83,7 @@ def load_model(folder: Path, device: torch.device | None = None) -> tuple[Model,
         cells = tuple(Cell(*names) for names in json.loads(files[CELLS]))
         tensors = safetensors.torch.load(files[WEIGHTS])
         _check_shapes(tensors, network_config, len(cells))
-        network = Network(network_config)
+        network = network_of(network_config)
         weights = {n.removeprefix(WEIGHT): t for n, t in tensors.items() if n.startswith(WEIGHT)}
         network.load_state_dict(weights)
         scales = Scales(tensors[LEVEL].numpy(), tensors[SCALE].numpy())
@@ -101,7 +101,13 @@ def list_models(root: Path) -> tuple[Path, ...]:
 
 
 def save_training(path: Path, state: TrainingState) -> None:
-    """Write unfinished training to one file, whole or not at all."""
+    """Write unfinished training to one file, whole or not at all.
+
+    Raises
+    ------
+    CheckpointError
+        When it cannot be written; a file that was there stays.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     values = {"state": json.dumps({"format": FORMAT, **state.values})}
     data = safetensors.torch.save(_contiguous(state.tensors), metadata=values)
@@ -154,7 +160,7 @@ def _check_shapes(tensors: Mapping[str, Tensor], config: NetworkConfig, n_cells:
         When a tensor is missing, or its shape is another.
     """
     with torch.device("meta"):  # shapes without numbers
-        expected = {f"{WEIGHT}{n}": w.shape for n, w in Network(config).state_dict().items()}
+        expected = {f"{WEIGHT}{n}": w.shape for n, w in network_of(config).state_dict().items()}
     of_scales = torch.Size((n_cells, config.n_series))
     expected |= {LEVEL: of_scales, SCALE: of_scales}
     wrong = sorted(
@@ -193,10 +199,21 @@ def _checksum(data: bytes) -> str:
 
 
 def _write(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    """Write a file, or nothing.
+
+    Raises
+    ------
+    CheckpointError
+        When the disk is full, or may not be written to.
+    """
+    try:
+        with path.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise CheckpointError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["LIKELIHOODS", "NegativeBinomial", "Normal", "ZeroInflated"]
+__all__ = ["LIKELIHOODS", "Distribution", "NegativeBinomial", "Normal", "ZeroInflated"]
 
 LEAST = 1e-4
 """Of means, spreads and dispersions, which are positive."""
@@ -34,6 +34,10 @@ class Normal:
         """Return the logarithm of the density at ``actual`` (...)."""
         error = (actual - self.mean) / self.spread
         return -0.5 * error**2 - self.spread.log() - 0.5 * math.log(2 * math.pi)
+
+    def draw(self) -> Tensor:
+        """Return numbers by chance, (...)."""
+        return self.mean + self.spread * torch.randn_like(self.mean)
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,11 @@ class NegativeBinomial:
             + count * (odds.log() - torch.log1p(odds))
         )
 
+    def draw(self) -> Tensor:
+        """Return counts by chance, (...): Poisson, of means that vary as a gamma."""
+        number = 1.0 / self.dispersion
+        return torch.poisson(torch.distributions.Gamma(number, number / self.mean).sample())
+
 
 @dataclass(frozen=True)
 class ZeroInflated:
@@ -96,8 +105,14 @@ class ZeroInflated:
         nothing = torch.logaddexp(self.zero.log(), of_counts)
         return torch.where(actual <= 0, nothing, of_counts)
 
+    def draw(self) -> Tensor:
+        """Return counts by chance, (...)."""
+        return torch.where(torch.rand_like(self.zero) < self.zero, 0.0, self.counts.draw())
 
-LIKELIHOODS: dict[str, type[Normal | NegativeBinomial | ZeroInflated]] = {
+
+Distribution = Normal | NegativeBinomial | ZeroInflated
+
+LIKELIHOODS: dict[str, type[Distribution]] = {
     "normal": Normal,
     "negative_binomial": NegativeBinomial,
     "zero_inflated": ZeroInflated,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tidecast.models.deep.backbones import make_backbone
 from tidecast.models.deep.config import NetworkConfig
 from tidecast.models.deep.features import Features
 from tidecast.models.deep.head import Forecast, Head
 from tidecast.models.deep.inputs import Cells, Inputs
-from tidecast.models.deep.normalise import units_of
+from tidecast.models.deep.learner import Learner
+from tidecast.models.deep.normalise import Units, units_of
 from tidecast.models.deep.quantiles import pinball
 
 __all__ = ["Network"]
@@ -19,7 +20,7 @@ LIKELIHOOD_WEIGHT = 0.1
 """Of a nat beside an error of one unit."""
 
 
-class Network(nn.Module):
+class Network(Learner):
     """Windows of all cells in, forecasts of all cells and leads out.
 
     Raises
@@ -41,13 +42,25 @@ class Network(nn.Module):
 
     def forward(self, inputs: Inputs) -> Forecast:
         """Return the forecast of every cell and lead."""
+        return self.said(*self.states(inputs))
+
+    def states(self, inputs: Inputs) -> tuple[Tensor, Units]:
+        """Return the state of every cell, (batch, cell, width), and the units of its window."""
         units = units_of(inputs, self.config.normalise)
         tokens, identity = self.features(inputs, units)
-        state = self.backbone(tokens, identity, inputs.cells.space)  # (batch, cell, width)
+        state: Tensor = self.backbone(tokens, identity, inputs.cells.space)
+        return state, units
+
+    def said(self, state: Tensor, units: Units) -> Forecast:
+        """Return the forecast that a state (batch, cell, width) makes."""
         found: Forecast = self.head(state, units)
         return found
 
-    def loss(self, forecast: Forecast, actual: Tensor, cells: Cells) -> Tensor:
+    def learnt(self) -> Network:
+        """See `Learner.learnt`."""
+        return self
+
+    def loss(self, found: Forecast, actual: Tensor, cells: Cells) -> Tensor:
         """Return one number: pinball loss, and a little of the negative log likelihood.
 
         ``actual`` is (batch, series, cell, lead), NaN where it counts for nothing. Errors are in
@@ -55,10 +68,10 @@ class Network(nn.Module):
         large cells, and cells, of which most are small.
         """
         known = torch.isfinite(actual)
-        target = torch.where(known, actual, forecast.mean.detach())
+        target = torch.where(known, actual, found.mean.detach())
         scale = cells.scale.T[:, :, None]  # (series, cell, 1)
         unit = (scale * scale.mean(dim=1, keepdim=True)).sqrt()
-        errors = pinball(forecast.quantiles, target, self.levels) / unit
-        surprise = -forecast.distribution.log_likelihood(target)
+        errors = pinball(found.quantiles, target, self.levels) / unit
+        surprise = -found.distribution.log_likelihood(target)
         each = torch.where(known, errors + LIKELIHOOD_WEIGHT * surprise, 0.0)
         return each.sum() / known.sum().clamp(min=1)

@@ -98,5 +98,5 @@ def split_origins(
     n_tested, n_validated = round(tested * len(origins)), round(validated * len(origins))
     last = len(origins) - n_tested
     middle = last - n_validated
-    trained = origins[: max(0, middle - gap)]
+    trained = origins[: max(0, middle - gap * (n_validated + n_tested > 0))]
     return trained, origins[middle : max(middle, last - gap * (n_tested > 0))], origins[last:]

@@ -16,8 +16,10 @@ SUMMARIES = {
     "bursts": "What bursts, dead feeds and shifts leave behind in forecasts.",
     "newcomers": "Cells that appear mid-way, with and without those like them.",
     "leading": "Orders forecast with the clicks that lead them, and without.",
+    "transfer": "What a network pretrained elsewhere is worth after some days of data.",
     "checkpoints": "Ingest with a checkpoint a second, and without.",
     "recovery": "A forecaster saved and brought back, by cells and history.",
+    "deep": "Training, answers and start of deep networks, by backbone.",
 }
 
 

@@ -21,7 +21,7 @@ from tidecast.streams.backtest.places import read_places
 from tidecast.streams.backtest.table import ALL, Absent, Table, open_table, read_table
 from tidecast.streams.backtest.times import parse_frequency
 
-__all__ = ["Asked", "Data", "read_data"]
+__all__ = ["Asked", "Data", "bin_of", "read_data"]
 
 Positions = Mapping[str, tuple[float, float]]
 
@@ -137,6 +137,11 @@ def _first_bin(path: Path, start: str, grid: BinGrid) -> int:
         raise LogError(
             f"when does {path} start? say --start, such as 2024-03-01T00:00: {error}"
         ) from error
+    return bin_of(grid, moment)
+
+
+def bin_of(grid: BinGrid, moment: datetime) -> int:
+    """Return the bin that holds ``moment``, local time where it does not say."""
     local = moment if moment.tzinfo else moment.replace(tzinfo=grid.zone)
     return int(grid.index(np.array([to_micros(local)]))[0])
 

@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from tidecast.models.deep.folder import load_model
-from tidecast.state.errors import SettingsError
 from tidecast.tools.console import open_console
 from tidecast.tools.deep.data import Asked, read_data
 from tidecast.tools.deep.job import judge
@@ -30,11 +29,6 @@ def evaluate(folder: Path, file: Path, test: float, json_file: Path | None, **op
     """Tell what forecasts of MODEL are worth, in the last share of a TABLE or an NPZ."""
     model, _ = load_model(folder)
     data = read_data(file, Asked(**options))
-    if data.grid.width != model.about.bin_width or len(data.series) != len(model.about.series):
-        raise SettingsError(
-            f"model {folder} forecasts {', '.join(model.about.series)} in bins of "
-            f"{model.about.bin_width}: the data are other series, or bins of {data.grid.width}"
-        )
     found = judge(model, data, test)
     open_console().print(accuracy_table(found))
     click.echo(one_line(found))

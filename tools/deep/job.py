@@ -8,22 +8,37 @@ from functools import cached_property
 from importlib.metadata import version
 
 import numpy as np
+import torch
 import xxhash
 from numpy.typing import NDArray
 
 from tidecast.models.deep.accuracy import Accuracy, accuracy_of
 from tidecast.models.deep.config import NetworkConfig
+from tidecast.models.deep.course import PLAIN, Course
 from tidecast.models.deep.device import pick_device
 from tidecast.models.deep.history import History, Scales
+from tidecast.models.deep.learner import Learner
 from tidecast.models.deep.model import About, Model, make_cells
+from tidecast.models.deep.processes import ALONE, Processes
 from tidecast.models.deep.schedule import TrainingPlan
 from tidecast.models.deep.space import space_of
-from tidecast.models.deep.training import Trainer, make_network
+from tidecast.models.deep.training import Trainer
 from tidecast.models.deep.windows import Windows, split_origins
 from tidecast.state.bins import iso
+from tidecast.state.errors import SettingsError
 from tidecast.tools.deep.data import Data
 
-__all__ = ["Job", "Shares", "grid_of", "judge", "windows_of"]
+__all__ = [
+    "BATCH",
+    "Job",
+    "Shares",
+    "check_kind",
+    "grid_of",
+    "judge",
+    "last_windows",
+    "windows_for",
+    "windows_of",
+]
 
 LARGEST_GRID = 32
 BATCH = 32
@@ -47,6 +62,7 @@ class Job:
     config: NetworkConfig
     plan: TrainingPlan
     shares: Shares
+    course: Course = PLAIN
 
     @cached_property
     def _parts(self) -> tuple[NDArray[np.int64], ...]:
@@ -67,24 +83,32 @@ class Job:
         numbers = np.arange(1, len(self.data.cells) + 1)
         return windows_of(self.data, self.config, numbers, self.scales)
 
-    def trainer(self) -> Trainer:
-        """Return the trainer, at its first step.
+    def trainer(self, processes: Processes = ALONE) -> Trainer:
+        """Return the trainer, at its first step, of one of ``processes``.
 
         Raises
         ------
         SettingsError
             When the data are too few, or there is no such backbone.
         """
-        network = make_network(self.config, self.plan.seed)
         learnt, validated, _ = self._parts
+        if self.shares.validated and not len(validated):
+            raise SettingsError(
+                "0 windows to be judged by: give more bins, a shorter context or horizon, or none "
+                "by --validate 0"
+            )
         thinned = validated[:: math.ceil(len(validated) / MOST_VALIDATED) or 1]
-        return Trainer(network, self.windows, learnt, thinned, self.plan)
+        return Trainer(self._learner(), self.windows, learnt, thinned, self.plan, processes)
 
     def model(self, trainer: Trainer) -> Model:
         """Return the model of the weights that were judged best."""
-        network = make_network(self.config, self.plan.seed)
-        network.load_state_dict(dict(trainer.best_weights))
-        return Model(network.to(trainer.device), self.data.cells, self.scales, self._about(trainer))
+        learner = self._learner()
+        learner.load_state_dict(dict(trainer.best_weights))
+        network = learner.learnt().requires_grad_(True).to(trainer.device)
+        return Model(network, self.data.cells, self.scales, self._about(trainer))
+
+    def _learner(self) -> Learner:
+        return self.course.learner(self.config, self.data.cells, self.plan.seed)
 
     def validated(self, model: Model) -> Accuracy:
         """Return how good ``model`` is at the windows that judged it."""
@@ -94,11 +118,12 @@ class Job:
         """Return a hash of all that the weights depend on."""
         found = xxhash.xxh3_128(np.ascontiguousarray(self.data.values).tobytes())
         found.update(repr((self.config, self.plan, self.shares, self.data.first_bin)).encode())
+        found.update(self.course.fingerprint().encode())
         return found.hexdigest()
 
     def _about(self, trainer: Trainer) -> About:
-        grid, validated = self.data.grid, self._parts[1]
-        last = self.data.first_bin + int(validated[-1]) + self.config.horizon
+        grid, (learnt, validated, _) = self.data.grid, self._parts
+        last = self.data.first_bin + int([*learnt, *validated][-1]) + self.config.horizon
         return About(
             series=self.data.series,
             bin_width=grid.width,
@@ -111,25 +136,71 @@ class Job:
         )
 
 
+def check_kind(model: Model, data: Data) -> None:
+    """Refuse data of other bins, or of another number of series, than the model is of.
+
+    Raises
+    ------
+    SettingsError
+        When they are.
+    """
+    about = model.about
+    if data.grid.width != about.bin_width or len(data.series) != len(about.series):
+        raise SettingsError(
+            f"the model forecasts {', '.join(about.series)} in bins of {about.bin_width}: the data "
+            f"are other series, or bins of {data.grid.width}"
+        )
+
+
 def judge(model: Model, data: Data, tested: float) -> Accuracy:
     """Return how good ``model`` is at the last share of the windows of ``data``."""
-    config = model.network.config
-    origins = np.arange(config.context_length, len(data.values) - config.horizon + 1)
-    learnt, _, last = split_origins(origins, 0.0, tested, gap=config.horizon)
-    young = Scales.of(data.values[: int(last[0]) if len(last) else len(learnt)])
-    scales = model.scales_of(data.cells, young)
-    windows = windows_of(data, config, model.numbers(data.cells), scales)
+    windows, last = last_windows(model, data, tested)
     return accuracy_of(model.network.to(pick_device()), windows, last, BATCH)
 
 
-def windows_of(
-    data: Data, config: NetworkConfig, numbers: NDArray[np.int64], scales: Scales
+def last_windows(
+    model: Model, data: Data, tested: float, device: torch.device | None = None
+) -> tuple[Windows, NDArray[np.int64]]:
+    """Return the windows of ``data``, and the origins of their last share.
+
+    They lie on ``device``, without one on that of this machine.
+
+    Raises
+    ------
+    SettingsError
+        When the data are of other series or bins than ``model``.
+    """
+    check_kind(model, data)
+    config = model.network.config
+    origins = np.arange(config.context_length, len(data.values) - config.horizon + 1)
+    learnt, _, last = split_origins(origins, 0.0, tested, gap=config.horizon)
+    return windows_for(model, data, int(last[0]) if len(last) else len(learnt), device), last
+
+
+def windows_for(
+    model: Model, data: Data, n_known: int, device: torch.device | None = None
 ) -> Windows:
-    """Return the windows of ``data``, on the device of this machine."""
+    """Return the windows of ``data`` as ``model`` sees them, on ``device`` or that of this machine.
+
+    The first ``n_known`` bins tell level and scale of cells that it does not know.
+    """
+    scales = model.scales_of(data.cells, Scales.of(data.values[:n_known]))
+    numbers = model.numbers(data.cells)
+    return windows_of(data, model.network.config, numbers, scales, device)
+
+
+def windows_of(
+    data: Data,
+    config: NetworkConfig,
+    numbers: NDArray[np.int64],
+    scales: Scales,
+    device: torch.device | None = None,
+) -> Windows:
+    """Return the windows of ``data`` on ``device``, without one on that of this machine."""
     history = History.plain(data.values, data.calendar(config.horizon))
     space = space_of(data.cells, data.positions, config.grid)
     cells = make_cells(numbers, scales, history.static, space)
-    return Windows(history, cells, config, pick_device())
+    return Windows(history, cells, config, device or pick_device())
 
 
 def grid_of(data: Data) -> tuple[int, int]:

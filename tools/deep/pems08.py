@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -18,7 +19,7 @@ __all__ = ["pems08"]
 
 TESTED = 0.2
 ASKED = Asked(freq="5min", start="2016-07-01T00:00", missing=0.0)
-NETWORK = {"backbone": "stid", "context_length": 12, "horizon": 12, "width": 128}
+NETWORK: dict[str, Any] = {"backbone": "stid", "context_length": 12, "horizon": 12, "width": 128}
 
 
 @click.command("pems08")

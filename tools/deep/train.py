@@ -10,21 +10,33 @@ from pydantic import ValidationError
 
 from tidecast.models.deep.backbones import BACKBONES
 from tidecast.models.deep.config import NetworkConfig
+from tidecast.models.deep.course import PLAIN, Course
 from tidecast.models.deep.history import slots_per_day
 from tidecast.models.deep.likelihoods import LIKELIHOODS
+from tidecast.models.deep.model import Model
 from tidecast.models.deep.schedule import TrainingPlan
 from tidecast.state.errors import SettingsError
 from tidecast.tools.deep.data import Asked, Data, read_data
 from tidecast.tools.deep.job import Job, Shares, grid_of
+from tidecast.tools.deep.launch import joined
 from tidecast.tools.deep.options import FILE, SHARE, data_options
 from tidecast.tools.deep.run import run_job
 
-__all__ = ["make_job", "train"]
+__all__ = ["make_job", "say_written", "train", "train_network"]
 
 AUTO = "auto"
 PLANNED = frozenset(TrainingPlan.model_fields)
-OF_NETWORK = ("backbone", "context_length", "horizon", "width", "depth", "likelihood")
-CHOSEN = (*OF_NETWORK, "steps", "batch_size", "seed")
+OF_NETWORK = (
+    "backbone",
+    "context_length",
+    "horizon",
+    "width",
+    "depth",
+    "likelihood",
+    "latent",
+    "unseen",
+)
+CHOSEN = (*OF_NETWORK, "steps", "batch_size", "parts", "seed")
 
 
 @click.command("train")
@@ -45,8 +57,12 @@ CHOSEN = (*OF_NETWORK, "steps", "batch_size", "seed")
     show_default=True,
     help="What the mean is learnt by; auto: negative_binomial of whole numbers, else normal.",
 )
+@click.option(
+    "--latent", type=int, default=0, help="Values that futures share: for `tidecast deep simulate`."
+)
 @click.option("--steps", type=int, default=3000, show_default=True, help="Batches, at most.")
 @click.option("--batch-size", type=int, default=32, show_default=True, help="Windows of a batch.")
+@click.option("--parts", type=int, help="Parts of a batch, shared by processes; default: as many.")
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--validate", type=SHARE, default=0.2, show_default=True, help="Share to judge by.")
 @click.option("--test", type=SHARE, default=0.2, show_default=True, help="Share not looked at.")
@@ -58,16 +74,37 @@ def train(
 
     The last share of the windows, --test, is not looked at: `tidecast deep evaluate` is for it.
     """
-    chosen = {name: options.pop(name) for name in CHOSEN}
+    train_network(file, out, Shares(validate, test), resume, PLAIN, options)
+
+
+def train_network(
+    file: Path,
+    out: Path,
+    shares: Shares,
+    resume: Path | None,
+    course: Course,
+    options: dict[str, Any],
+) -> None:
+    """Train a new network on ``file``, and write it to ``out``; ``options`` as of `train`."""
+    chosen = {name: options.pop(name) for name in CHOSEN if name in options}
     data = read_data(file, Asked(**options))
     if chosen["likelihood"] == AUTO:
         chosen["likelihood"] = "negative_binomial" if data.are_counts() else "normal"
-    model = run_job(make_job(data, Shares(validate, test), **chosen), out, resume)
+    with joined() as processes:
+        chosen["parts"] = chosen["parts"] or processes.size
+        job = make_job(data, shares, course, **chosen)
+        model = run_job(job, out, resume, processes)
+    if processes.is_first:
+        say_written(out, model)
+
+
+def say_written(out: Path, model: Model) -> None:
+    """Tell that ``model`` was written."""
     n_weights = sum(weight.numel() for weight in model.network.parameters())
     click.echo(f"wrote {out}: {n_weights:,} weights, {len(model.cells):,} cells")
 
 
-def make_job(data: Data, shares: Shares, **options: Any) -> Job:
+def make_job(data: Data, shares: Shares, course: Course = PLAIN, **options: Any) -> Job:
     """Return the training of a network on ``data``.
 
     Raises
@@ -87,4 +124,4 @@ def make_job(data: Data, shares: Shares, **options: Any) -> Job:
     except ValidationError as error:
         first = error.errors()[0]
         raise SettingsError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    return Job(data, config, plan, shares)
+    return Job(data, config, plan, shares, course)

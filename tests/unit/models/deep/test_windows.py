@@ -93,6 +93,13 @@ def test_scales_are_finite_and_positive_whatever_is_known() -> None:
     assert scales.scale[1, 0] == pytest.approx(0.05 * scales.scale[0, 0])
 
 
+def test_nothing_is_left_out_before_a_part_that_is_not_there() -> None:
+    origins = np.arange(10, 23)
+    learnt, validated, tested = split_origins(origins, 0.0, 0.0, gap=12)
+    assert learnt.tolist() == origins.tolist()
+    assert len(validated) == len(tested) == 0
+
+
 def test_a_covariate_that_is_not_finite_is_refused() -> None:
     history = history_of(rhythm())
     broken = history.future.copy()
