@@ -17,11 +17,11 @@ SUMMARIES = {
     "simulate": "Draw futures of all cells that go together.",
     "anomalies": "Tell which bins are odd beside what a network draws.",
     "pems08": "Repeat the published task of PEMS08.",
-    "worker": "Answer the closed bins of a live shop.",
     "export": "Write a trained network as ONNX, of 8 bits if wanted.",
     "list": "List the models of a folder, and which of them answers.",
     "promote": "Let a model be the one that answers.",
     "rollback": "Let the model that answered before do so again.",
+    "worker": "Answer the closed bins of a live shop.",
 }
 ELSEWHERE = {
     "list": "registry.list_",
