@@ -21,9 +21,10 @@ __all__ = ["worker"]
 def worker(settings_file: SettingsFile) -> None:
     """Answer the closed bins of a live shop with a trained network, until stopped.
 
-    It reads the windows topic and writes the topic of deep forecasts; the model is the last whole
-    one, by name, of the folder `deep.models` of the settings, and is replaced by a newer one as
-    soon as that is there. The forecaster asks it where `deep` is among `forecast.experts`.
+    It reads the windows topic and writes the topic of deep forecasts. The model is the champion of
+    the folder `deep.models` of the settings, or the last whole one by name where none was promoted;
+    another takes over as soon as it is there. Forecasts hear of it where `deep` is among
+    `forecast.experts`.
     """
     settings = settings_file.load()
     names = topic_names(settings.kafka.topic_prefix)

@@ -21,6 +21,7 @@ from slabs import settings_with  # noqa: E402
 from tidecast.models.deep.folder import save_model  # noqa: E402
 from tidecast.models.deep.history import Scales  # noqa: E402
 from tidecast.models.deep.model import About, Model  # noqa: E402
+from tidecast.models.deep.registry import Registry  # noqa: E402
 from tidecast.state.bins import BinGrid  # noqa: E402
 from tidecast.state.cells import Cell  # noqa: E402
 from tidecast.state.deep_forecast import DeepForecast  # noqa: E402
@@ -258,6 +259,28 @@ def test_a_broken_or_foreign_model_is_refused_once_and_half_written_ones_are_not
     second = shelf.look()
     assert second is not None
     assert second.name == "e"
+
+
+def test_the_champion_answers_and_who_was_rejected_does_not(tmp_path: Path) -> None:
+    shelf, registry = ModelShelf(settings_of(tmp_path)), Registry(tmp_path)
+    for name in "abc":
+        saved(tmp_path, name)
+    registry.reject("c")
+
+    def answering() -> str | None:
+        found = shelf.look()
+        return found and found.name
+
+    assert answering() == "b"
+    registry.promote("a")
+    assert answering() == "a"
+    registry.promote("b")
+    saved(tmp_path, "d")
+    assert answering() == "b"
+    registry.roll_back()
+    assert answering() == "a"
+    (tmp_path / "registry.json").write_text("torn")
+    assert answering() is None
 
 
 def test_answers_of_two_workers_to_the_same_tail_are_the_same(tmp_path: Path) -> None:
