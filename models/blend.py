@@ -20,7 +20,7 @@ SHARPNESS = 10.0
 """How the prior falls with the loss: an expert a tenth worse than the best gets 1/e of it."""
 
 PRIOR = 0.02
-PRIOR_BINS = 40.0
+PRIOR_BINS = 15.0
 """Bins of own experience that weigh as much as the prior. Those that are remembered are 50 at most:
 errors of leads, and of cells that share shocks, tell less than their number says."""
 
