@@ -58,7 +58,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 # Torch is gigabytes: only what needs it waits for it.
 $(DEEP): $(STAMP)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[deep]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[onnx]"
 	touch $@
 
 clean:

@@ -19,7 +19,8 @@ from tidecast.state.cuts import Announcement, InputMessage, Refit
 from tidecast.state.errors import CheckpointError
 from tidecast.state.regions import locator, read_positions
 from tidecast.state.settings import RegionsSettings, Settings
-from tidecast.state.slabs import LateBins, Slab, SlabFold, SlabRules
+from tidecast.state.slab_fold import SlabFold, SlabRules
+from tidecast.state.slabs import LateBins, Slab
 
 __all__ = ["Closed", "ForecastFold"]
 

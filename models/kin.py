@@ -75,9 +75,10 @@ class KinWeek:
     def learn(self, slot: int, mean: Cells, weeks: Cells, level: Cells) -> None:
         """Take in what is known of a slot: the means of cells, and of how many weeks; 0 = none.
 
-        A cell counts the more the larger it is, yet for no more than one.
+        A cell counts the more the larger it is, yet for no more than one; a level below zero is of
+        no size.
         """
-        size = level.sum(axis=0) / max(len(level), 1)
+        size = np.fmax(level, np.float32(0.0)).sum(axis=0) / max(len(level), 1)
         sold = (level > 0.0) & (weeks > 0.0)
         unit = np.where(sold, level, np.float32(1.0))
         relative = np.where(sold, np.clip(mean / unit, 0.0, LARGEST), np.float32(0.0))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from tidecast.state.bins import BinGrid
 from tidecast.state.settings import Settings
 from tidecast.state.settings.experts import DEFAULT_EXPERTS
-from tidecast.state.slabs import SlabRules
+from tidecast.state.slab_fold import SlabRules
 
 __all__ = ["ForecastProfile"]
 

@@ -21,7 +21,7 @@ from tidecast.state.checkpoint import Arrays
 from tidecast.state.events import Events
 from tidecast.state.inputs import NEVER, Input
 from tidecast.state.settings import SeriesSettings
-from tidecast.state.slabs import SlabFold, SlabRules
+from tidecast.state.slab_fold import SlabFold, SlabRules
 
 __all__ = ["ReadAgain", "first_whole_bin", "migrated_partition", "migrated_slabs"]
 

@@ -13,6 +13,7 @@ from tidecast.streams.recording import Recorded
 from tidecast.streams.replay import Replay, Replayed
 from tidecast.streams.store import Store, open_embedded, open_server
 from tidecast.tools.context import SettingsFile, pass_settings_file
+from tidecast.tools.output_file import OutputFile
 from tidecast.tools.run import Result, run_replay
 
 __all__ = ["replay"]
@@ -34,7 +35,7 @@ GIVEN_BY_NOBODY = click.core.ParameterSource.DEFAULT
 @click.option("--partitions", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--key", help="Field that deals records out; default: the region's field.")
 @click.option("--partition-field", help="Field that holds the recorded partition.")
-@click.option("--report", type=click.Path(path_type=Path), help="Write an HTML page of pictures.")
+@click.option("--report", type=OutputFile(), help="Write an HTML page of pictures.")
 @click.option(
     "--into-checkpoint", is_flag=True, help="Let the live forecaster begin with what was learnt."
 )

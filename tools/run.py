@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tidecast.models.fold import Closed
 from tidecast.state.bins import BinGrid
 from tidecast.state.settings import Settings
-from tidecast.state.slabs import SlabRules
+from tidecast.state.slab_fold import SlabRules
 from tidecast.streams.replay import Replayed
 from tidecast.streams.store import Store
 from tidecast.streams.store.blocks import forecast_block, scores_block, slab_block

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tidecast.models.deep.config import NetworkConfig
 from tidecast.models.deep.device import autocast
-from tidecast.models.deep.head import Forecast
+from tidecast.models.deep.inputs import Inputs
 from tidecast.models.deep.network import Network
 from tidecast.models.deep.quantiles import middle_of, pinball
 from tidecast.models.deep.windows import Windows
 
-__all__ = ["Accuracy", "accuracy_of"]
+__all__ = ["Accuracy", "Says", "accuracy_by", "accuracy_of"]
 
 Floats = NDArray[np.float64]
+
+
+class Says(Protocol):
+    """A forecast in the series' own unit."""
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean, (batch, series, cell, lead)."""
+
+    @property
+    def quantiles(self) -> Tensor:
+        """Quantiles, (batch, series, cell, lead, level)."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +63,25 @@ def accuracy_of(
 ) -> Accuracy:
     """Return how good ``network`` is at ``origins``."""
     network.eval()
-    middle = middle_of(network.config.quantile_levels)
-    sums = torch.zeros(7, network.config.horizon, dtype=torch.float64)
-    with torch.no_grad():
-        for start in range(0, len(origins), batch_size):
-            batch = origins[start : start + batch_size]
-            with autocast(windows.cells.level.device):
-                forecast = network(windows.inputs(batch))
-            sums += _sums(forecast, windows.actual(batch), middle, network.levels).cpu()
+    with torch.no_grad(), autocast(windows.cells.level.device):
+        return accuracy_by(network, network.config, windows, origins, batch_size)
+
+
+def accuracy_by(
+    forecast: Callable[[Inputs], Says],
+    config: NetworkConfig,
+    windows: Windows,
+    origins: NDArray[np.int64],
+    batch_size: int,
+) -> Accuracy:
+    """Return how good is what ``forecast`` says at ``origins``."""
+    levels = torch.tensor(config.quantile_levels, device=windows.cells.level.device)
+    middle = middle_of(config.quantile_levels)
+    sums = torch.zeros(7, config.horizon, dtype=torch.float64)
+    for start in range(0, len(origins), batch_size):
+        batch = origins[start : start + batch_size]
+        said = forecast(windows.inputs(batch))
+        sums += _sums(said, windows.actual(batch), middle, levels).cpu()
     n, absolute, squared, squared_mean, relative, n_relative, loss = sums.numpy()
     some = np.maximum(n, 1)
     return Accuracy(
@@ -68,7 +94,7 @@ def accuracy_of(
     )
 
 
-def _sums(forecast: Forecast, actual: Tensor, middle: int, levels: Tensor) -> Tensor:
+def _sums(forecast: Says, actual: Tensor, middle: int, levels: Tensor) -> Tensor:
     """Return sums over all but leads: (figure, lead)."""
     known = torch.isfinite(actual)  # (batch, series, cell, lead)
     target = torch.where(known, actual, 0.0)

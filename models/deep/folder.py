@@ -45,7 +45,7 @@ def save_model(folder: Path, model: Model, metrics: Mapping[str, Any]) -> None:
     Raises
     ------
     CheckpointError
-        When ``folder`` is there already.
+        When ``folder`` is there already, or cannot be written.
     """
     if folder.exists():
         raise CheckpointError(f"{folder} is there already: give another folder, or remove it")
@@ -101,7 +101,13 @@ def list_models(root: Path) -> tuple[Path, ...]:
 
 
 def save_training(path: Path, state: TrainingState) -> None:
-    """Write unfinished training to one file, whole or not at all."""
+    """Write unfinished training to one file, whole or not at all.
+
+    Raises
+    ------
+    CheckpointError
+        When it cannot be written; a file that was there stays.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     values = {"state": json.dumps({"format": FORMAT, **state.values})}
     data = safetensors.torch.save(_contiguous(state.tensors), metadata=values)
@@ -193,10 +199,21 @@ def _checksum(data: bytes) -> str:
 
 
 def _write(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    """Write a file, or nothing.
+
+    Raises
+    ------
+    CheckpointError
+        When the disk is full, or may not be written to.
+    """
+    try:
+        with path.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise CheckpointError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

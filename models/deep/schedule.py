@@ -10,7 +10,7 @@ from pydantic import Field
 
 from tidecast.state.settings.base import Frozen
 
-__all__ = ["Shuffled", "TrainingPlan", "learning_rate", "step_seed"]
+__all__ = ["Shuffled", "TrainingPlan", "learning_rate", "part_seed"]
 
 LEAST_RATE = 0.01
 """Of the highest rate, at the last step."""
@@ -19,12 +19,14 @@ LEAST_RATE = 0.01
 class TrainingPlan(Frozen):
     """How a network is trained; ``steps`` are batches, at most.
 
-    Every ``evaluate_every`` steps it is judged by the validation windows; after ``patience`` times
-    without a better figure it ends. ``average`` is the decay of the running mean of the weights.
+    A batch is divided into ``parts``, which processes share. Every ``evaluate_every`` steps the
+    network is judged by the validation windows; after ``patience`` times without a better figure
+    it ends. ``average`` is the decay of the running mean of the weights.
     """
 
     steps: int = Field(default=3000, ge=1)
     batch_size: int = Field(default=32, ge=1)
+    parts: int = Field(default=1, ge=1)
     learning_rate: float = Field(default=2e-3, gt=0)
     warm_up: int = Field(default=100, ge=0)
     weight_decay: float = Field(default=1e-4, ge=0)
@@ -51,9 +53,9 @@ def learning_rate(step: int, plan: TrainingPlan) -> float:
     return plan.learning_rate * (LEAST_RATE + (1.0 - LEAST_RATE) * falling)
 
 
-def step_seed(step: int, seed: int) -> int:
-    """Return the seed of all that is drawn in a step."""
-    return int(np.random.SeedSequence((seed, step)).generate_state(1, np.uint64)[0] >> 1)
+def part_seed(step: int, part: int, seed: int) -> int:
+    """Return the seed of all that is drawn for a part of the batch of a step."""
+    return int(np.random.SeedSequence((seed, step, part)).generate_state(1, np.uint64)[0] >> 1)
 
 
 class Shuffled:

@@ -17,9 +17,11 @@ from tidecast.models.deep.average import Average
 from tidecast.models.deep.config import NetworkConfig
 from tidecast.models.deep.device import autocast
 from tidecast.models.deep.generator import network_of
+from tidecast.models.deep.gradients import Gradients
 from tidecast.models.deep.learner import Costs, Learner
 from tidecast.models.deep.network import Network
-from tidecast.models.deep.schedule import Shuffled, TrainingPlan, learning_rate, step_seed
+from tidecast.models.deep.processes import ALONE, Processes
+from tidecast.models.deep.schedule import Shuffled, TrainingPlan, learning_rate
 from tidecast.models.deep.windows import Windows
 from tidecast.state.errors import SettingsError
 
@@ -27,6 +29,8 @@ __all__ = ["Progress", "Trainer", "TrainingState", "make_network"]
 
 Origins = NDArray[np.int64]
 MOMENTS = ("exp_avg", "exp_avg_sq")
+MOST_SKIPPED = 10
+"""Steps in a row that are not finite, after which training goes back to the best weights."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,8 @@ def make_network(config: NetworkConfig, seed: int) -> Network:
 class Trainer:
     """Trains ``network`` with windows of ``learnt`` origins, judged by those of ``validated``.
 
-    Without windows to be judged by, the averaged weights after the last step are the best.
+    Without windows to be judged by, the averaged weights after the last step are the best. All
+    ``processes`` that train together hold the same weights at every step.
 
     Raises
     ------
@@ -72,6 +77,7 @@ class Trainer:
         learnt: Origins,
         validated: Origins,
         plan: TrainingPlan,
+        processes: Processes = ALONE,
     ) -> None:
         if not len(learnt):
             raise SettingsError(
@@ -81,15 +87,19 @@ class Trainer:
         self.plan = plan
         self.step_number = 0
         self.skipped = 0
+        self._updates = 0
         self.best = math.inf
         self.device = windows.cells.level.device
         self._costs = Costs(network)
         self._windows = windows
+        self._processes = processes
         self._order = Shuffled(learnt, plan.batch_size, plan.seed)
         self._validated = validated
         self._stale = 0
+        self._skipped_in_row = 0
         self._last_validated = math.nan
         network.to(self.device)
+        self._gradients = Gradients(network, processes, plan.parts, plan.seed)
         self._optimizer = _optimizer(network, plan)
         self._average = Average(network, plan.average)
         self._best_weights = _copied(self._average.weights)
@@ -119,41 +129,68 @@ class Trainer:
         return last or self.step_number % self.plan.evaluate_every == 0
 
     def step(self) -> float:
-        """Learn from one batch; return its loss. A step that is not finite changes nothing."""
+        """Learn from one batch; return its loss. A step that is not finite changes nothing.
+
+        After ten such steps in a row training goes on from the weights that were judged best.
+        """
         origins = self._order.batch(self.step_number)
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate(self.step_number, self.plan)
         self.network.train()
-        with torch.random.fork_rng():
-            torch.manual_seed(step_seed(self.step_number, self.plan.seed))
-            loss = self._loss(origins, dict(self.network.named_parameters()))
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss = self._gradients.find(self._learnt_loss, origins, self.step_number)
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.largest_gradient)
         if math.isfinite(norm.item()):
-            self._optimizer.step()
-            self._average.update(self.network)
+            self._update()
         else:
-            self.skipped += 1
+            self._skip()
         self.step_number += 1
-        return float(loss.detach())
+        return loss
+
+    def _update(self) -> None:
+        self._optimizer.step()
+        self._average.update(self.network)
+        self._updates += 1
+        self._skipped_in_row = 0
+
+    def _skip(self) -> None:
+        self.skipped += 1
+        self._skipped_in_row += 1
+        if self._skipped_in_row >= MOST_SKIPPED:
+            self._fall_back()
+
+    @torch.no_grad()
+    def _fall_back(self) -> None:
+        """Go on from the best weights, the optimiser's memory forgotten."""
+        for name, weight in self.network.named_parameters():
+            weight.copy_(self.best_weights[name])
+        self._average.restore(dict(self.best_weights), steps=0)
+        self._optimizer.state.clear()
+        self._updates = self._skipped_in_row = 0
 
     def validate(self) -> float:
-        """Return the mean loss of the averaged weights over the validation windows."""
+        """Return the mean loss of the averaged weights over all values of validation windows."""
         self.network.eval()
-        total = 0.0
+        size = math.ceil(self.plan.batch_size / self._gradients.parts)
+        starts = range(0, len(self._validated), size)
+        sums = torch.zeros(len(starts), 2, dtype=torch.float64, device=self.device)
         with torch.no_grad():
-            for start in range(0, len(self._validated), self.plan.batch_size):
-                origins = self._validated[start : start + self.plan.batch_size]
-                total += len(origins) * float(self._loss(origins, self._average.weights))
-        return total / len(self._validated)
+            for number in self._processes.mine(range(len(starts))):
+                origins = self._validated[starts[number] : starts[number] + size]
+                sums[number] = torch.stack(self._loss(origins, self._average.weights))
+        loss, count = self._processes.sum(sums).sum(dim=0).tolist()  # (batch, 2) to (2,)
+        return float(loss / max(count, 1.0))
 
-    def _loss(self, origins: Origins, weights: Mapping[str, Tensor]) -> Tensor:
+    def _learnt_loss(self, origins: Origins) -> tuple[Tensor, Tensor]:
+        return self._loss(origins, dict(self.network.named_parameters()))
+
+    def _loss(self, origins: Origins, weights: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return the sum of losses at ``origins``, and of how many values they are."""
         inputs, actual = self._windows.inputs(origins), self._windows.actual(origins)
         named = {f"learner.{name}": weight for name, weight in weights.items()}
         with autocast(self.device):
             loss: Tensor = functional_call(self._costs, named, (inputs, actual))
-        return loss
+        count = torch.isfinite(actual).sum()
+        return loss * count, count
 
     def _judge(self) -> None:
         self._last_validated = self.validate()
@@ -168,6 +205,9 @@ class Trainer:
         values = {
             "step": self.step_number,
             "skipped": self.skipped,
+            "skipped_in_row": self._skipped_in_row,
+            "updates": self._updates,
+            "parts": self._gradients.parts,
             "best": self.best,
             "stale": self._stale,
             "validated": self._last_validated,
@@ -185,18 +225,15 @@ class Trainer:
                     tensors[f"{moment}/{name}"] = moments[moment]
         return TrainingState(values, _copied(tensors))
 
-    @property
-    def _updates(self) -> int:
-        """Steps that the optimiser has taken."""
-        return self.step_number - self.skipped
-
     def restore(self, state: TrainingState) -> None:
         """Become the trainer that ``snapshot`` was taken of."""
         values, tensors = state.values, state.tensors
-        self.step_number, self.skipped = values["step"], values["skipped"]
+        self.step_number, self._updates = values["step"], values["updates"]
+        self.skipped, self._skipped_in_row = values["skipped"], values["skipped_in_row"]
+        self._gradients.parts = values["parts"]
         self.best, self._stale = values["best"], values["stale"]
         self._last_validated = values["validated"]
-        self._best_weights = _copied(_within(tensors, "best"))
+        self._best_weights = _copied(_within(tensors, "best"), self.device)
         self._average.restore(_within(tensors, "average"), values["averaged"])
         weights = _within(tensors, "weights")
         with torch.no_grad():
@@ -222,8 +259,8 @@ def _optimizer(network: Learner, plan: TrainingPlan) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=plan.learning_rate)
 
 
-def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in tensors.items()}
+def _copied(tensors: Mapping[str, Tensor], device: torch.device | None = None) -> dict[str, Tensor]:
+    return {name: t.detach().to(device, copy=True) for name, t in tensors.items()}
 
 
 def _prefixed(scope: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -83,7 +83,8 @@ def find_columns(
     free = [name for name in schema if name not in given]
     if time is None:
         dates = [name for name in free if schema[name].is_temporal()]
-        time = _found("time", dates or [name for name in free if _may_be_time(schema[name])])
+        likely = dates or [name for name in free if _may_be_time(schema[name])]
+        time = _found("time", likely, schema)
         free.remove(time)
     if censored is None:
         marks = [name for name in free if schema[name] == pl.Boolean or schema[name].is_integer()]
@@ -93,7 +94,8 @@ def find_columns(
         weight = _named("weight", [name for name in free if schema[name].is_numeric()])
         free = [name for name in free if name != weight]
     if not values:
-        values = (_found("value", [name for name in free if schema[name].is_numeric()]),)
+        numbers = [name for name in free if schema[name].is_numeric()]
+        values = (_found("value", numbers, schema),)
         free.remove(values[0])
     region = region or _named("region", free)
     category = category or _named("category", [name for name in free if name != region])
@@ -108,16 +110,16 @@ def _may_be_time(dtype: pl.DataType) -> bool:
     return dtype == pl.String or dtype.is_integer()
 
 
-def _found(what: str, among: Sequence[str]) -> str:
+def _found(what: str, among: Sequence[str], schema: pl.Schema) -> str:
     """Return the column that is named so, or the only one that may be it."""
     if (name := _named(what, among)) is not None:
         return name
     if len(among) == 1:
         return among[0]
-    raise LogError(
-        f"which column is the {what}? say --{what} NAME"
-        + (f", one of {', '.join(among)}" if among else "; no column of the table can be")
-    )
+    if among:
+        raise LogError(f"which column is the {what}? say --{what} NAME, one of {', '.join(among)}")
+    held = ", ".join(f"{name} ({dtype})" for name, dtype in schema.items())
+    raise LogError(f"which column is the {what}? no column of the table can be: {held}")
 
 
 def _named(what: str, among: Sequence[str]) -> str | None:

@@ -15,7 +15,8 @@ from tidecast.state.cells import Cell
 from tidecast.state.cuts import PartitionList
 from tidecast.state.errors import LogError
 from tidecast.state.settings import Settings
-from tidecast.state.slabs import Slab, SlabFold, SlabRules
+from tidecast.state.slab_fold import SlabFold, SlabRules
+from tidecast.state.slabs import Slab
 from tidecast.streams.backtest.table import Table
 from tidecast.streams.logs import LogSpec
 from tidecast.streams.replay import Replay

@@ -127,11 +127,16 @@ def open_table(path: Path) -> pl.LazyFrame:
     try:
         with path.open("rb") as file:
             is_parquet = file.read(4) == b"PAR1"
-        frame = pl.scan_parquet(path) if is_parquet else pl.scan_csv(path, try_parse_dates=True)
+        frame = pl.scan_parquet(path) if is_parquet else _scan_csv(path)
         frame.collect_schema()
     except (OSError, pl.exceptions.PolarsError) as error:
         raise LogError(f"table {path} is neither Parquet nor CSV: {error}") from error
     return frame
+
+
+def _scan_csv(path: Path) -> pl.LazyFrame:
+    """Return a CSV of which all rows tell what a column holds: the first decimal may come late."""
+    return pl.scan_csv(path, try_parse_dates=True, infer_schema_length=None)
 
 
 def read_table(

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from tidecast.state.bins import BinGrid, iso
 from tidecast.state.settings import Settings, SourceSettings
-from tidecast.state.slabs import SlabRules
+from tidecast.state.slab_fold import SlabRules
 from tidecast.streams.recount.audit import Audit
 from tidecast.streams.recount.compare import BinTable
 from tidecast.streams.recount.cover import NEVER, Known, LateBin

@@ -14,7 +14,8 @@ import pytest
 from tidecast.state.cells import OVERFLOW
 from tidecast.state.cuts import PartitionList
 from tidecast.state.settings import Settings, parse_settings
-from tidecast.state.slabs import Slab, SlabFold, SlabRules
+from tidecast.state.slab_fold import SlabFold, SlabRules
+from tidecast.state.slabs import Slab
 from tidecast.streams.logs import parse_log_specs
 from tidecast.streams.replay import Counts, Replay
 

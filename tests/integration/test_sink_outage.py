@@ -20,7 +20,7 @@ SETTINGS = click_settings()
 # Taken out of the environment: workers refuse a variable that is no setting.
 OUTAGE_SECONDS = float(os.environ.pop("TIDECAST_OUTAGE_SECONDS", "60"))
 MOST_GROWTH = 144 * 2**20  # bytes of memory
-DISK_MEGABYTES = 192
+DISK_MEGABYTES = 512  # all rows thrice: merged parts are kept for minutes beside the new ones
 LOAD = -(-4 * MOST_GROWTH // RECORD_BYTES)  # records: far more than memory may grow by
 
 

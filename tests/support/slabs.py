@@ -11,7 +11,8 @@ from partitions import Row, fold
 from tidecast.state.checkpoint import pack, unpack
 from tidecast.state.cuts import Cut, Idle, InputMessage, PartitionList
 from tidecast.state.settings import Settings, parse_settings
-from tidecast.state.slabs import Slab, SlabFold, SlabRules
+from tidecast.state.slab_fold import SlabFold, SlabRules
+from tidecast.state.slabs import Slab
 
 TABLES: dict[str, Any] = {
     "bins": {"width": "1m"},

@@ -24,6 +24,7 @@ from tidecast.tools.context import SettingsFile, command_line, pass_settings_fil
 from tidecast.tools.explain.command import show
 from tidecast.tools.explain.find import find_cell
 from tidecast.tools.explain.told import Told
+from tidecast.tools.output_file import OutputFile
 from tidecast.tools.report.ink import require_matplotlib
 
 __all__ = ["command"]
@@ -111,8 +112,8 @@ def _seasons(_: click.Context, __: click.Parameter, text: str | None) -> tuple[i
     "--peer-seed", type=click.IntRange(0), default=0, show_default=True, help="Of the sample."
 )
 @click.option("--explain", metavar="NAME", help="Tell what the last forecast of a cell is made of.")
-@click.option("--json", "json_file", type=FILE, help="Write every figure to a file.")
-@click.option("--html", "html_file", type=FILE, help="Write a page of pictures to a file.")
+@click.option("--json", "json_file", type=OutputFile(), help="Write every figure to a file.")
+@click.option("--html", "html_file", type=OutputFile(), help="Write a page of pictures to a file.")
 @click.option(
     "--resume",
     type=click.Path(path_type=Path, file_okay=False),
@@ -194,5 +195,10 @@ def _plan(settings_file: SettingsFile, files: Sequence[str], asked: Asked) -> Pl
         return plan_table(Path(files[0]), asked)
     if given := [name for name in OF_TABLES if getattr(asked, name)]:
         raise click.UsageError(f"--{given[0]} is for a TABLE, which needs --freq, such as 1h")
+    if not settings_file.path.exists():
+        raise click.UsageError(
+            f"a TABLE needs --freq, the width of a bin, such as 1h; event LOGs need settings, "
+            f"and there are none at {settings_file.path} (`tidecast init` writes an example)"
+        )
     settings = settings_file.load()
     return plan_logs(settings, parse_log_specs(files, settings), asked)

@@ -18,7 +18,7 @@ from tidecast.models.profile import ForecastProfile
 from tidecast.state.bins import BinGrid, iso
 from tidecast.state.covariate_file import read_covariates
 from tidecast.state.covariates import CovariateTable, Kind
-from tidecast.state.errors import SettingsError
+from tidecast.state.errors import LogError, SettingsError
 from tidecast.state.settings import Settings
 from tidecast.state.settings.events import RegionsSettings
 from tidecast.state.settings.root import ForecastSettings, ShopSettings
@@ -40,6 +40,9 @@ KINDS: dict[Kind, str] = {"known": "known ahead", "past": "past", "static": "sta
 
 LEARNT_ONLY = 0.1
 """Share of the bins that is not scored, unless it is said how many are."""
+
+FEWEST_BINS = 2
+"""One to know, and one to score."""
 
 
 @dataclass(frozen=True)
@@ -208,6 +211,11 @@ def _plan(slabs: Slabs, profile: ForecastProfile, asked: Asked, notes: Sequence[
 
 def _span(slabs: Slabs, asked: Asked, horizon: int) -> Span:
     n_bins = slabs.last_bin + 1 - slabs.first_bin
+    if n_bins < FEWEST_BINS:
+        raise LogError(
+            "all values lie in one bin, so no forecast of another can be scored: take more of the "
+            "past, or shorter bins"
+        )
     n_scored = asked.score_last or n_bins - math.ceil(LEARNT_ONLY * n_bins)
     where = ScoreWhere.parse(asked.score_where) if asked.score_where else EVERYTHING
     first = max(slabs.first_bin, slabs.last_bin + 1 - n_scored)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from tidecast.state.cuts import PartitionList
 from tidecast.state.errors import TidecastError
-from tidecast.state.slabs import Slab, SlabFold, SlabRules
+from tidecast.state.slab_fold import SlabFold, SlabRules
+from tidecast.state.slabs import Slab
 from tidecast.streams.logs import LogSpec
 from tidecast.streams.replay import Replay
 from tidecast.tools.bench.contenders.job import Stopwatch, leave

@@ -17,7 +17,23 @@ SUMMARIES = {
     "simulate": "Draw futures of all cells that go together.",
     "anomalies": "Tell which bins are odd beside what a network draws.",
     "pems08": "Repeat the published task of PEMS08.",
+    "export": "Write a trained network as ONNX, of 8 bits if wanted.",
+    "list": "List the models of a folder, and which of them answers.",
+    "promote": "Let a model be the one that answers.",
+    "rollback": "Let the model that answered before do so again.",
 }
+ELSEWHERE = {
+    "list": "registry.list_",
+    "promote": "registry.promote",
+    "rollback": "registry.rollback",
+}
+"""Commands that are not the function of their name in the module of their name."""
+
+NEEDS = {
+    "deep": ("torch", "safetensors"),
+    "onnx": ("torch", "safetensors", "onnx", "onnxruntime", "onnxscript"),
+}
+"""Packages of the extras."""
 
 
 class _Deep(click.Group):
@@ -29,12 +45,15 @@ class _Deep(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in SUMMARIES:
             return None
-        if find_spec("torch") is None or find_spec("safetensors") is None:
+        extra = "onnx" if cmd_name == "export" else "deep"
+        if any(find_spec(package) is None for package in NEEDS[extra]):
+            needed = f"{', '.join(NEEDS[extra][:-1])} and {NEEDS[extra][-1]}"
             raise click.ClickException(
-                f"tidecast deep {cmd_name} needs torch and safetensors, which are not installed: "
-                'pip install "tidecast[deep]"'
+                f"tidecast deep {cmd_name} needs {needed}, which are not installed: "
+                f'pip install "tidecast[{extra}]"'
             )
-        command: click.Command = getattr(import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        module, function = ELSEWHERE.get(cmd_name, f"{cmd_name}.{cmd_name}").split(".")
+        command: click.Command = getattr(import_module(f"{__name__}.{module}"), function)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -11,9 +11,10 @@ import click
 from tidecast.models.deep.folder import load_model
 from tidecast.tools.console import open_console
 from tidecast.tools.deep.data import Asked, read_data
-from tidecast.tools.deep.job import check_kind, judge
+from tidecast.tools.deep.job import judge
 from tidecast.tools.deep.options import FILE, SHARE, data_options
 from tidecast.tools.deep.show import accuracy_table, one_line
+from tidecast.tools.output_file import OutputFile
 
 __all__ = ["evaluate"]
 
@@ -23,12 +24,11 @@ __all__ = ["evaluate"]
 @click.argument("file", metavar="TABLE|NPZ", type=FILE)
 @data_options
 @click.option("--test", type=SHARE, default=0.2, show_default=True, help="Share to judge by.")
-@click.option("--json", "json_file", type=FILE, help="Write the figures to a file.")
+@click.option("--json", "json_file", type=OutputFile(), help="Write the figures to a file.")
 def evaluate(folder: Path, file: Path, test: float, json_file: Path | None, **options: Any) -> None:
     """Tell what forecasts of MODEL are worth, in the last share of a TABLE or an NPZ."""
     model, _ = load_model(folder)
     data = read_data(file, Asked(**options))
-    check_kind(model, data)
     found = judge(model, data, test)
     open_console().print(accuracy_table(found))
     click.echo(one_line(found))

@@ -19,6 +19,7 @@ from tidecast.models.deep.device import pick_device
 from tidecast.models.deep.history import History, Scales
 from tidecast.models.deep.learner import Learner
 from tidecast.models.deep.model import About, Model, make_cells
+from tidecast.models.deep.processes import ALONE, Processes
 from tidecast.models.deep.schedule import TrainingPlan
 from tidecast.models.deep.space import Space, grid_places, nearness_of
 from tidecast.models.deep.training import Trainer
@@ -28,7 +29,17 @@ from tidecast.state.bins import iso
 from tidecast.state.errors import SettingsError
 from tidecast.tools.deep.data import Data
 
-__all__ = ["Job", "Shares", "check_kind", "grid_of", "judge", "windows_for", "windows_of"]
+__all__ = [
+    "BATCH",
+    "Job",
+    "Shares",
+    "check_kind",
+    "grid_of",
+    "judge",
+    "last_windows",
+    "windows_for",
+    "windows_of",
+]
 
 N_NEAR = 8
 LARGEST_GRID = 32
@@ -74,8 +85,8 @@ class Job:
         numbers = np.arange(1, len(self.data.cells) + 1)
         return windows_of(self.data, self.config, numbers, self.scales)
 
-    def trainer(self) -> Trainer:
-        """Return the trainer, at its first step.
+    def trainer(self, processes: Processes = ALONE) -> Trainer:
+        """Return the trainer, at its first step, of one of ``processes``.
 
         Raises
         ------
@@ -89,7 +100,7 @@ class Job:
                 "by --validate 0"
             )
         thinned = validated[:: math.ceil(len(validated) / MOST_VALIDATED) or 1]
-        return Trainer(self._learner(), self.windows, learnt, thinned, self.plan)
+        return Trainer(self._learner(), self.windows, learnt, thinned, self.plan, processes)
 
     def model(self, trainer: Trainer) -> Model:
         """Return the model of the weights that were judged best."""
@@ -145,29 +156,52 @@ def check_kind(model: Model, data: Data) -> None:
 
 def judge(model: Model, data: Data, tested: float) -> Accuracy:
     """Return how good ``model`` is at the last share of the windows of ``data``."""
-    config = model.network.config
-    origins = np.arange(config.context_length, len(data.values) - config.horizon + 1)
-    learnt, _, last = split_origins(origins, 0.0, tested, gap=config.horizon)
-    windows = windows_for(model, data, int(last[0]) if len(last) else len(learnt))
+    windows, last = last_windows(model, data, tested)
     return accuracy_of(model.network.to(pick_device()), windows, last, BATCH)
 
 
-def windows_for(model: Model, data: Data, n_known: int) -> Windows:
-    """Return the windows of ``data`` as ``model`` sees them.
+def last_windows(
+    model: Model, data: Data, tested: float, device: torch.device | None = None
+) -> tuple[Windows, NDArray[np.int64]]:
+    """Return the windows of ``data``, and the origins of their last share.
+
+    They lie on ``device``, without one on that of this machine.
+
+    Raises
+    ------
+    SettingsError
+        When the data are of other series or bins than ``model``.
+    """
+    check_kind(model, data)
+    config = model.network.config
+    origins = np.arange(config.context_length, len(data.values) - config.horizon + 1)
+    learnt, _, last = split_origins(origins, 0.0, tested, gap=config.horizon)
+    return windows_for(model, data, int(last[0]) if len(last) else len(learnt), device), last
+
+
+def windows_for(
+    model: Model, data: Data, n_known: int, device: torch.device | None = None
+) -> Windows:
+    """Return the windows of ``data`` as ``model`` sees them, on ``device`` or that of this machine.
 
     The first ``n_known`` bins tell level and scale of cells that it does not know.
     """
     scales = model.scales_of(data.cells, Scales.of(data.values[:n_known]))
-    return windows_of(data, model.network.config, model.numbers(data.cells), scales)
+    numbers = model.numbers(data.cells)
+    return windows_of(data, model.network.config, numbers, scales, device)
 
 
 def windows_of(
-    data: Data, config: NetworkConfig, numbers: NDArray[np.int64], scales: Scales
+    data: Data,
+    config: NetworkConfig,
+    numbers: NDArray[np.int64],
+    scales: Scales,
+    device: torch.device | None = None,
 ) -> Windows:
-    """Return the windows of ``data``, on the device of this machine."""
+    """Return the windows of ``data`` on ``device``, without one on that of this machine."""
     history = History.plain(data.values, data.calendar(config.horizon))
     cells = make_cells(numbers, scales, history.static, _space(data, config.grid))
-    return Windows(history, cells, config, pick_device())
+    return Windows(history, cells, config, device or pick_device())
 
 
 def grid_of(data: Data) -> tuple[int, int]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import click
 
 from tidecast.models.deep.folder import load_training, save_model, save_training
 from tidecast.models.deep.model import Model
+from tidecast.models.deep.processes import ALONE, Processes
 from tidecast.models.deep.training import Progress, Trainer, TrainingState
 from tidecast.state.errors import CheckpointError
 from tidecast.tools.deep.job import Job
@@ -23,8 +25,10 @@ SAVE_SECONDS = 60.0
 FINGERPRINT = "fingerprint"
 
 
-def run_job(job: Job, out: Path | None, resume: Path | None) -> Model:
+def run_job(job: Job, out: Path | None, resume: Path | None, processes: Processes = ALONE) -> Model:
     """Train, write the model to ``out`` and return it; Ctrl-C keeps the state in ``resume``.
+
+    Of several ``processes`` the first one writes and speaks.
 
     Raises
     ------
@@ -33,50 +37,65 @@ def run_job(job: Job, out: Path | None, resume: Path | None) -> Model:
     """
     if out is not None and out.exists():
         raise CheckpointError(f"{out} is there already: give another folder, or remove it")
-    trainer = job.trainer()
-    keeper = _Keeper(resume, job.fingerprint()) if resume else None
+    trainer = job.trainer(processes)
+    keeper = _Keeper(resume, job.fingerprint(), processes) if resume else None
     if keeper:
         keeper.load(trainer)
     begun, first = time.monotonic(), trainer.step_number
-    _run(trainer, keeper)
+    _run(trainer, keeper, processes)
     seconds = time.monotonic() - begun
     if keeper:
         keeper.save(trainer)
     if not trainer.done:
         hint = "; the same command goes on" if keeper else "; with --resume it could go on"
-        click.echo(f"stopped after {trainer.step_number:,} steps{hint}", err=True)
+        _say(f"stopped after {trainer.step_number:,} steps{hint}", processes)
         raise click.Abort
     rate = (trainer.step_number - first) * job.plan.batch_size / max(seconds, 1e-9)
     judged = f"; best validation loss {trainer.best:.4f}" if job.shares.validated else ""
-    click.echo(
+    _say(
         f"{trainer.step_number:,} steps on {trainer.device}, {seconds:,.0f} s, "
         f"{rate:,.0f} windows/s{judged}",
-        err=True,
+        processes,
     )
     model = job.model(trainer)
-    if out is not None:
+    if out is not None and processes.is_first:
         found = job.validated(model).overall() if job.shares.validated else {}
         save_model(out, model, {**found, "seconds": round(seconds, 1)})
     return model
 
 
-def _run(trainer: Trainer, keeper: _Keeper | None) -> None:
-    """Train until it is done, or told to stop."""
-    with stoppable() as stop, count_progress("training", trainer.plan.steps, "steps") as advance:
+def _run(trainer: Trainer, keeper: _Keeper | None, processes: Processes) -> None:
+    """Train until it is done, or one of the processes is told to stop."""
+    with stoppable() as stop, _progress(trainer.plan.steps, processes) as advance:
         advance(trainer.step_number)
-        report = _reporter(trainer, advance)
-        while not (trainer.done or stop.is_set()):
+        report = _reporter(trainer, advance, processes)
+        while not (trainer.done or processes.any(stop.is_set(), trainer.device)):
             trainer.run(report, steps=1)
             if keeper:
                 keeper.save_sometimes(trainer)
 
 
-class _Keeper:
-    """The file in which unfinished training is kept; ``fingerprint`` is of all it depends on."""
+def _progress(n_steps: int, processes: Processes) -> AbstractContextManager[Callable[[int], None]]:
+    if processes.is_first:
+        return count_progress("training", n_steps, "steps")
+    return nullcontext(lambda _: None)
 
-    def __init__(self, path: Path, fingerprint: str) -> None:
+
+def _say(text: str, processes: Processes) -> None:
+    if processes.is_first:
+        click.echo(text, err=True)
+
+
+class _Keeper:
+    """The file in which unfinished training is kept; ``fingerprint`` is of all it depends on.
+
+    The first of ``processes`` writes it, all of them read it.
+    """
+
+    def __init__(self, path: Path, fingerprint: str, processes: Processes) -> None:
         self._path = path
         self._fingerprint = fingerprint
+        self._processes = processes
         self._saved = time.monotonic()
 
     def load(self, trainer: Trainer) -> None:
@@ -92,11 +111,16 @@ class _Keeper:
         trainer.restore(state)
 
     def save(self, trainer: Trainer) -> None:
-        """Keep the state."""
+        """Keep the state; a full disk keeps the one before, and training goes on."""
+        self._saved = time.monotonic()
+        if not self._processes.is_first:
+            return
         state = trainer.snapshot()
         values = {**state.values, FINGERPRINT: self._fingerprint}
-        save_training(self._path, TrainingState(values, state.tensors))
-        self._saved = time.monotonic()
+        try:
+            save_training(self._path, TrainingState(values, state.tensors))
+        except CheckpointError as error:
+            click.echo(f"the state of step {trainer.step_number:,} is not kept: {error}", err=True)
 
     def save_sometimes(self, trainer: Trainer) -> None:
         """Keep the state where that was not done lately."""
@@ -104,7 +128,9 @@ class _Keeper:
             self.save(trainer)
 
 
-def _reporter(trainer: Trainer, advance: Callable[[int], None]) -> Callable[[Progress], None]:
+def _reporter(
+    trainer: Trainer, advance: Callable[[int], None], processes: Processes
+) -> Callable[[Progress], None]:
     every = trainer.plan.evaluate_every
     losses: list[float] = []
 
@@ -114,9 +140,9 @@ def _reporter(trainer: Trainer, advance: Callable[[int], None]) -> Callable[[Pro
         if progress.step % every == 0:
             mean = math.fsum(losses) / len(losses)
             losses.clear()
-            click.echo(
+            _say(
                 f"step {progress.step:,}: loss {mean:.4f}, validation {progress.validated:.4f}",
-                err=True,
+                processes,
             )
 
     return report

@@ -18,6 +18,7 @@ from tidecast.models.deep.schedule import TrainingPlan
 from tidecast.state.errors import SettingsError
 from tidecast.tools.deep.data import Asked, Data, read_data
 from tidecast.tools.deep.job import Job, Shares, grid_of
+from tidecast.tools.deep.launch import joined
 from tidecast.tools.deep.options import FILE, SHARE, data_options
 from tidecast.tools.deep.run import run_job
 
@@ -35,7 +36,7 @@ OF_NETWORK = (
     "latent",
     "unseen",
 )
-CHOSEN = (*OF_NETWORK, "steps", "batch_size", "seed")
+CHOSEN = (*OF_NETWORK, "steps", "batch_size", "parts", "seed")
 
 
 @click.command("train")
@@ -61,6 +62,7 @@ CHOSEN = (*OF_NETWORK, "steps", "batch_size", "seed")
 )
 @click.option("--steps", type=int, default=3000, show_default=True, help="Batches, at most.")
 @click.option("--batch-size", type=int, default=32, show_default=True, help="Windows of a batch.")
+@click.option("--parts", type=int, help="Parts of a batch, shared by processes; default: as many.")
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--validate", type=SHARE, default=0.2, show_default=True, help="Share to judge by.")
 @click.option("--test", type=SHARE, default=0.2, show_default=True, help="Share not looked at.")
@@ -88,7 +90,12 @@ def train_network(
     data = read_data(file, Asked(**options))
     if chosen["likelihood"] == AUTO:
         chosen["likelihood"] = "negative_binomial" if data.are_counts() else "normal"
-    say_written(out, run_job(make_job(data, shares, course, **chosen), out, resume))
+    with joined() as processes:
+        chosen["parts"] = chosen["parts"] or processes.size
+        job = make_job(data, shares, course, **chosen)
+        model = run_job(job, out, resume, processes)
+    if processes.is_first:
+        say_written(out, model)
 
 
 def say_written(out: Path, model: Model) -> None:

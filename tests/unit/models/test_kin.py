@@ -110,6 +110,17 @@ def test_a_shock_of_one_bin_is_not_the_shape_of_its_hour() -> None:
     assert week.shape(144)[0, 0] < 2.5
 
 
+def test_levels_below_zero_are_of_no_size() -> None:
+    week, without = KinWeek(168, 1), KinWeek(168, 1)
+    week.relate(Kin.of(cells("a/x", "b/x"), {}))
+    without.relate(Kin.of(cells("a/x", "b/x"), {}))
+    mean, weeks = np.ones((2, 1), np.float32), np.ones((2, 1), np.float32)
+    week.learn(0, mean, weeks, np.array([[2.0], [-6.0]], np.float32))  # of mean -2
+    without.learn(0, mean, weeks, np.array([[2.0], [0.0]], np.float32))
+    assert np.isfinite(week.shape(0)).all()
+    assert week.shape(0).tobytes() == without.shape(0).tobytes()
+
+
 def test_a_restored_week_goes_on_to_the_byte() -> None:
     names = ("south 0/x", "north 0/x", "near north/x")
     week = taught([DAY, NIGHT], names, n_days=8)

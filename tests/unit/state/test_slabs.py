@@ -28,7 +28,8 @@ from slabs import (
 from tidecast.state.cells import Cell, CellIndex
 from tidecast.state.cuts import BinSums, Cut, Idle, InputMessage, Join, PartitionList
 from tidecast.state.settings import Settings
-from tidecast.state.slabs import LateBins, Slab, SlabFold
+from tidecast.state.slab_fold import SlabFold
+from tidecast.state.slabs import LateBins, Slab
 
 regions = st.sampled_from("abcd")
 rows_ = st.lists(

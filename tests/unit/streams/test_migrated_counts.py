@@ -22,7 +22,8 @@ from tidecast.state.cuts import PartitionList
 from tidecast.state.migrate import migrated_slabs
 from tidecast.state.partition import Batch
 from tidecast.state.settings import Settings, parse_settings
-from tidecast.state.slabs import LateBins, Slab, SlabFold, SlabRules
+from tidecast.state.slab_fold import SlabFold, SlabRules
+from tidecast.state.slabs import LateBins, Slab
 from tidecast.streams.migration import migrated_source, whole_from
 from tidecast.streams.source_fold import SourceFold
 

@@ -14,7 +14,8 @@ import orjson
 from tidecast.state.cuts import PartitionList
 from tidecast.state.partition import Outcome
 from tidecast.state.settings import Settings
-from tidecast.state.slabs import Slab, SlabFold, SlabRules
+from tidecast.state.slab_fold import SlabFold, SlabRules
+from tidecast.state.slabs import Slab
 from tidecast.streams.sender import Sender
 from tidecast.streams.upstream import Upstream
 from tidecast.tools.bench.contenders.job import Job

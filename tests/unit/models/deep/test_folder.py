@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -84,15 +85,18 @@ def test_a_folder_that_is_there_is_not_overwritten(model: Model, saved: Path) ->
         save_model(saved, model, METRICS)
 
 
+def fill_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(folder_module.os, "fsync", full)
+
+
 def test_a_model_that_could_not_be_written_leaves_nothing(
     model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(path: Path, data: bytes) -> None:
-        path.write_bytes(data[:10])
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr(folder_module, "_write", full)
-    with pytest.raises(OSError, match="no space left"):
+    fill_disk(monkeypatch)
+    with pytest.raises(CheckpointError, match="cannot be written: No space left on device"):
         save_model(tmp_path / "models" / "first", model, METRICS)
     assert list((tmp_path / "models").iterdir()) == []
 

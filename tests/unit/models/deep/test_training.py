@@ -13,6 +13,8 @@ from deep_worlds import rhythm, small_config, small_windows  # noqa: E402
 
 from tidecast.models.deep.accuracy import accuracy_of  # noqa: E402
 from tidecast.models.deep.folder import load_training, save_training  # noqa: E402
+from tidecast.models.deep.gradients import is_out_of_memory  # noqa: E402
+from tidecast.models.deep.processes import Processes  # noqa: E402
 from tidecast.models.deep.schedule import Shuffled, TrainingPlan  # noqa: E402
 from tidecast.models.deep.training import Progress, Trainer, make_network  # noqa: E402
 from tidecast.models.deep.windows import split_origins  # noqa: E402
@@ -107,6 +109,90 @@ def test_a_step_that_is_not_finite_changes_no_weight() -> None:
     trainer.step()
     assert trainer.skipped == 1
     assert all(torch.equal(a, b) for a, b in zip(before, weights_of(trainer), strict=True))
+
+
+def break_windows(trainer: Trainer) -> torch.Tensor:
+    """Make every step not finite; return what the windows held."""
+    values = trainer._windows._values.clone()
+    trainer._windows._values.fill_(torch.inf)
+    return values
+
+
+def test_steps_that_are_never_finite_again_lead_back_to_the_best_weights() -> None:
+    trainer = make_trainer()
+    trainer.run(silent, steps=8)
+    with torch.no_grad():
+        next(trainer.network.parameters()).fill_(torch.nan)
+    trainer.run(silent, steps=10)
+    assert trainer.skipped == 10
+    trainer.run(silent, steps=2)
+    assert trainer.skipped == 10
+    assert all(bool(weight.isfinite().all()) for weight in weights_of(trainer))
+
+
+def test_training_that_fell_back_goes_on_the_same_after_a_stop(tmp_path) -> None:
+    whole, resumed = make_trainer(), make_trainer()
+    whole.run(silent, steps=8)
+    values = break_windows(whole)
+    whole.run(silent, steps=12)
+    whole._windows._values.copy_(values)
+    whole.run(silent, steps=3)
+    save_training(tmp_path / "training", whole.snapshot())
+    resumed.restore(load_training(tmp_path / "training"))
+    for trainer in (whole, resumed):
+        trainer.run(silent, steps=4)
+    pairs = zip(weights_of(whole), weights_of(resumed), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_a_batch_in_parts_has_the_gradient_of_the_whole() -> None:
+    plans = [PLAN.model_copy(update={"parts": parts}) for parts in (1, 3)]
+    trainers = [make_trainer(plan, dropout=0.0, unseen=0.0) for plan in plans]
+    losses = [[trainer.step() for _ in range(6)] for trainer in trainers]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    assert trainers[0].validate() == pytest.approx(trainers[1].validate(), rel=1e-4)
+
+
+def out_of_memory_over(n_origins: int, trainer: Trainer, monkeypatch) -> None:
+    loss = trainer._loss
+
+    def small_only(origins, weights):
+        if len(origins) > n_origins:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return loss(origins, weights)
+
+    monkeypatch.setattr(trainer, "_loss", small_only)
+
+
+def test_a_batch_that_does_not_fit_is_halved(monkeypatch) -> None:
+    halved, parted = make_trainer(), make_trainer(PLAN.model_copy(update={"parts": 4}))
+    out_of_memory_over(2, halved, monkeypatch)
+    for trainer in (halved, parted):
+        trainer.run(silent, steps=6)  # a validation, too
+    pairs = zip(weights_of(halved), weights_of(parted), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    assert halved.snapshot().values["parts"] == 4
+
+
+def test_a_batch_is_halved_where_another_process_is_out_of_memory(monkeypatch) -> None:
+    trainer = make_trainer()
+    short = iter([True, False])
+    monkeypatch.setattr(Processes, "any", lambda *_: next(short))
+    trainer.step()
+    assert trainer.snapshot().values["parts"] == 2
+
+
+def test_a_window_that_does_not_fit_is_refused(monkeypatch) -> None:
+    trainer = make_trainer()
+    out_of_memory_over(0, trainer, monkeypatch)
+    with pytest.raises(SettingsError, match="does not fit into memory"):
+        trainer.step()
+
+
+def test_other_errors_are_not_taken_for_too_little_memory() -> None:
+    assert is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory"))
+    assert is_out_of_memory(MemoryError())
+    assert not is_out_of_memory(RuntimeError("shapes do not fit"))
 
 
 def test_damaged_training_is_refused(tmp_path) -> None:

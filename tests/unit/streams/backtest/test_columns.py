@@ -90,7 +90,8 @@ def test_what_was_taken_is_said() -> None:
     ("columns", "given", "says"),
     [
         ({"a": NUMBER, "b": NUMBER, "time": TIME}, {}, "the value.*--value NAME, one of a, b"),
-        ({"value": NUMBER}, {}, "the time.*no column of the table can be"),
+        ({"value": NUMBER}, {}, r"the time.*no column of the table can be: value \(Float64\)"),
+        ({"time": TIME, "sales": TEXT}, {}, r"the value.*no column.*sales \(String\)"),
         ({"sent": TIME, "got": TIME, "value": NUMBER}, {}, "--time NAME, one of sent, got"),
         ({"time": TIME, "value": NUMBER}, {"region": "shop"}, "no column 'shop'.*time, value"),
     ],

@@ -160,6 +160,16 @@ def test_parquet_and_csv_read_alike(name: str, tmp_path: Path) -> None:
     assert found.fingerprint() == table(rows).fingerprint()
 
 
+def test_the_first_decimal_of_a_csv_may_come_late(tmp_path: Path) -> None:
+    rows: list[Row] = [(n, "a", n if n < 299 else 0.5) for n in range(300)]
+    lines = [f"{START + timedelta(hours=hours)},{cell},{value}" for hours, cell, value in rows]
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(["time,region,value", *lines]))
+    lazy = open_table(path)
+    found = read_table(lazy, find_columns(lazy.collect_schema()), BinGrid(HOUR))
+    assert found.fingerprint() == table(rows).fingerprint()
+
+
 def test_a_file_that_is_no_table_is_named(tmp_path: Path) -> None:
     with pytest.raises(LogError, match=r"no table .*gone\.parquet"):
         open_table(tmp_path / "gone.parquet")

@@ -282,6 +282,7 @@ def test_event_logs_are_forecast_by_their_settings(tmp_path: Path) -> None:
         (["--future", "promotion"], 3, "no column 'promotion'"),
         (["--future", "category"], 3, "covariates category cannot be read"),
         (["--with", "oracle"], 2, "'oracle' is unknown; use some of seasonal_naive"),
+        (["--json", "gone/scores.json"], 2, "gone is no folder in which a file can be written"),
     ],
 )
 def test_what_makes_no_sense_is_named(
@@ -296,6 +297,20 @@ def test_options_of_tables_need_a_frequency(
 ) -> None:
     assert run(["backtest", str(sales), "--value", "value"]) == 2
     assert "--value is for a TABLE, which needs --freq" in capsys.readouterr().err
+
+
+def test_a_table_without_a_frequency_is_not_sent_away_for_settings(
+    sales: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(sales.parent)
+    assert run(["backtest", str(sales)]) == 2
+    assert "a TABLE needs --freq" in capsys.readouterr().err
+
+
+def test_of_one_bin_nothing_can_be_scored(sales: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pl.read_parquet(sales).head(4).write_parquet(sales)
+    assert backtest(sales) == 3
+    assert "all values lie in one bin" in capsys.readouterr().err
 
 
 def test_the_last_forecast_of_a_cell_is_explained_also_when_the_run_was_finished_before(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import signal
@@ -22,7 +23,7 @@ SMALL = ["--context", "6", "--horizon", "3", "--width", "8", "--depth", "1", "--
 pytest.importorskip("torch")
 
 from tidecast.models.deep.folder import load_model  # noqa: E402
-from tidecast.models.deep.training import Trainer  # noqa: E402
+from tidecast.models.deep.training import Trainer, TrainingState  # noqa: E402
 from tidecast.tools.deep.data import Asked, read_data  # noqa: E402
 
 
@@ -136,6 +137,37 @@ def test_a_stopped_training_goes_on_to_the_same_model(
     train(array, tmp_path / "parts", "--resume", tmp_path / "kept")
     whole, parts = ((tmp_path / n / "weights.safetensors").read_bytes() for n in ("whole", "parts"))
     assert whole == parts
+
+
+def test_a_full_disk_ends_no_training(
+    array: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patches:
+        patches.setattr("tidecast.models.deep.folder.os.fsync", full)
+        with pytest.raises(CheckpointError, match="No space left"):
+            train(array, tmp_path / "model", "--resume", tmp_path / "kept")
+    assert list(tmp_path.iterdir()) == [array]
+    said = train(array, tmp_path / "model", "--resume", tmp_path / "kept")
+    assert "not kept" not in said
+
+
+def test_a_state_that_cannot_be_kept_leaves_the_one_before(
+    array: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(array, tmp_path / "one", "--resume", tmp_path / "kept")
+    before = (tmp_path / "kept").read_bytes()
+
+    def full(path: Path, _: TrainingState) -> None:
+        raise CheckpointError(f"{path} cannot be written: No space left on device")
+
+    monkeypatch.setattr("tidecast.tools.deep.run.save_training", full)
+    said = train(array, tmp_path / "two", "--resume", tmp_path / "kept")
+    assert "the state of step 12 is not kept: " in said
+    assert (tmp_path / "kept").read_bytes() == before
+    assert load_model(tmp_path / "two")[0].about.steps == 12
 
 
 def test_a_state_of_other_options_is_refused(array: Path, tmp_path: Path) -> None:

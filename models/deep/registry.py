@@ -1,0 +1,174 @@
+"""The registry: a folder of models, one of which is the champion that answers."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from tidecast.models.deep.folder import list_models, load_model
+from tidecast.state.errors import CheckpointError
+from tidecast.state.settings.base import Frozen
+
+__all__ = ["Registry", "Role", "Standing"]
+
+FILE, LOCK = "registry.json", ".registry.lock"
+Role = Literal["champion", "challenger", "former", "rejected"]
+
+
+class Standing(Frozen):
+    """Who answers: the ``champion``, those ``before`` it (last the latest), those ``rejected``."""
+
+    format: Literal[1] = 1
+    champion: str | None = None
+    before: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()
+
+    def promoted(self, name: str) -> Standing:
+        """Return the standing after ``name`` has taken the champion's place."""
+        if name == self.champion:
+            return self
+        before = tuple(n for n in self.before if n != name)
+        return Standing(
+            champion=name,
+            before=before if self.champion is None else (*before, self.champion),
+            rejected=tuple(n for n in self.rejected if n != name),
+        )
+
+    def rolled_back(self) -> Standing:
+        """Return the standing after the one before has come back; the champion is rejected.
+
+        Raises
+        ------
+        CheckpointError
+            When none was before.
+        """
+        if self.champion is None or not self.before:
+            raise CheckpointError("no champion was before this one: promote another model")
+        return Standing(
+            champion=self.before[-1],
+            before=self.before[:-1],
+            rejected=(*self.rejected, self.champion),
+        )
+
+    def role(self, name: str) -> Role:
+        """Return what ``name`` is."""
+        if name == self.champion:
+            return "champion"
+        if name in self.rejected:
+            return "rejected"
+        return "former" if name in self.before else "challenger"
+
+
+class Registry:
+    """Models as folders of ``root``; the standing is one file, replaced whole.
+
+    Who answers reads `standing` again from time to time: a swap is seen as soon as it is made,
+    and never half of it. Folders that are not whole are not seen.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all whole models."""
+        return tuple(path.name for path in list_models(self.root))
+
+    def folder(self, name: str) -> Path:
+        """Return the folder of a model.
+
+        Raises
+        ------
+        CheckpointError
+            When there is no whole one of that name.
+        """
+        if name not in self.names():
+            raise CheckpointError(
+                f"{self.root} holds no whole model {name!r}: there are "
+                f"{', '.join(self.names()) or 'none'}"
+            )
+        return self.root / name
+
+    def challengers(self) -> tuple[str, ...]:
+        """Return the names of models that were neither champion nor rejected."""
+        standing = self.standing()
+        return tuple(name for name in self.names() if standing.role(name) == "challenger")
+
+    def standing(self) -> Standing:
+        """Return who answers now.
+
+        Raises
+        ------
+        CheckpointError
+            When the file that tells it is damaged.
+        """
+        path = self.root / FILE
+        try:
+            return Standing.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return Standing()
+        except (OSError, ValidationError) as error:
+            raise CheckpointError(
+                f"{path} cannot be read: {error}; remove it, and promote a model"
+            ) from error
+
+    def promote(self, name: str) -> Standing:
+        """Make ``name`` the champion, once it is proven whole.
+
+        Raises
+        ------
+        CheckpointError
+            When it cannot be loaded.
+        """
+        load_model(self.folder(name))
+        with self._alone():
+            return self._write(self.standing().promoted(name))
+
+    def roll_back(self, champion: str | None = None) -> Standing:
+        """Bring back the champion before; only from ``champion``, where given.
+
+        Raises
+        ------
+        CheckpointError
+            When none was before, or it is no longer whole.
+        """
+        with self._alone():
+            standing = self.standing()
+            if champion is not None and champion != standing.champion:
+                return standing
+            found = standing.rolled_back()
+            load_model(self.folder(str(found.champion)))
+            return self._write(found)
+
+    def reject(self, name: str) -> Standing:
+        """Let ``name`` be no challenger any more."""
+        with self._alone():
+            standing = self.standing()
+            if standing.role(name) != "challenger":
+                return standing
+            rejected = (*standing.rejected, name)
+            return self._write(standing.model_copy(update={"rejected": rejected}))
+
+    def _write(self, standing: Standing) -> Standing:
+        fresh = self.root / f".{FILE}.new"
+        try:
+            with fresh.open("w", encoding="utf-8") as file:
+                file.write(standing.model_dump_json(indent=1) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(self.root / FILE)
+        except OSError as error:
+            raise CheckpointError(f"{fresh} cannot be written: {error.strerror}") from error
+        return standing
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold off others that change the standing."""
+        with (self.root / LOCK).open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
