@@ -34,18 +34,22 @@ GROUPS = np.array([0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0])
 the shape depends on how few; many are alike, and fewer groups follow change sooner."""
 
 STEP = 0.05
-"""How far a quantile moves, in scales, for actuals that are all on one side of it; of lead 1."""
+"""How far a quantile moves for actuals that are all on one side of it, of lead 1: in scales, outer
+levels in events where less than one is expected."""
 
 SHIFT_KEPT = 0.99
 """What is left of a shift a bin later: histograms have learnt by then what lasts."""
 
-OUTER_STEP = 0.15
-"""The step of outer levels; where less than one event is expected, in events rather than scales."""
-
 OUTER_KEPT = 0.998
-"""What is left of their shift: histograms do not rank counts as coverage does."""
+"""What is left of the shift of outer levels: histograms do not rank counts as coverage does."""
+
+SHARED_STEP = 0.1
+"""The step of outer levels in all leads and groups at once: a series of one cell has few residuals
+of each, and what it misses at one lead it misses at most."""
 
 LARGEST_SHIFTS = (-6.0, 6.0)
+
+NAMES = ("counts", "shift", "shared", "whole")
 
 
 class Calibrate:
@@ -57,7 +61,8 @@ class Calibrate:
     Every quantile is shifted by what its coverage lately lacked: when more actuals of a bin were
     above it than should be, it moves up, by the share that was too much. So coverage holds where
     residuals are not those of last week. What was issued is judged, so that lead h is corrected h
-    bins later, and by smaller steps: errors of lead h come h in a row.
+    bins later, and by smaller steps: errors of lead h come h in a row. Outer quantiles are shifted
+    in all leads and groups, too, by what they lacked together; that does not fade.
 
     References
     ----------
@@ -74,9 +79,12 @@ class Calibrate:
         self._counts = np.broadcast_to(prior, shape).copy()
         self._shift = np.zeros((*shape[:3], len(levels)))
         self._whole = np.ones(n_series, dtype=bool)
-        outer = is_outer(self._levels)
-        self._step = np.where(outer, OUTER_STEP * _event_sizes()[:, None], STEP)  # (group, level)
-        self._kept = np.where(outer, OUTER_KEPT, SHIFT_KEPT)
+        self._shared = np.zeros((*shape[:2], len(levels)))  # what lacked at a lead adds to all
+        self._outer = is_outer(self._levels)
+        self._unit = np.where(self._outer, _event_sizes()[:, None], 1.0)  # (group, level)
+        self._kept = np.where(self._outer, OUTER_KEPT, SHIFT_KEPT)
+        weight = 1.0 / np.sqrt(np.arange(1.0, horizon + 1.0))
+        self._shared_step = SHARED_STEP * weight / weight.sum()  # (lead,)
 
     def learn(
         self,
@@ -119,11 +127,14 @@ class Calibrate:
     ) -> None:
         """Move quantiles by what their coverage lacked, (row, level)."""
         total = np.stack([tally.sums(each) for each in lack.T], axis=-1)
-        size = self._step / np.sqrt(leads)[:, None, None]  # (lead, group, level)
+        size = STEP * self._unit / np.sqrt(leads)[:, None, None]  # (lead, group, level)
         shift = self._shift[:, leads - 1]
         moved = self._kept * shift + size * total / np.fmax(tally.seen, 1)
         moved = np.clip(moved, *LARGEST_SHIFTS)
         self._shift[:, leads - 1] = np.where(tally.seen > 0, moved, shift)
+        lacked = self._outer * total.sum(axis=2) / np.fmax(tally.seen.sum(axis=2), 1)
+        shared = self._shared[:, leads - 1] + self._shared_step[leads - 1, None] * lacked
+        self._shared[:, leads - 1] = np.clip(shared, *LARGEST_SHIFTS)
 
     def shapes(self) -> Shapes:
         """Return quantiles of standardised residuals: (series, lead, group, level)."""
@@ -137,7 +148,8 @@ class Calibrate:
             inside = ((share - low) / np.fmax(high - low, 1e-12))[..., 0]
             edge = self._edges[place[..., 0]]
             shapes[..., level] = edge + inside * (self._edges[place[..., 0] + 1] - edge)
-        shapes += self._shift
+        shared = np.clip(self._shared.sum(axis=1), *LARGEST_SHIFTS)  # (series, level)
+        shapes += self._shift + self._unit * shared[:, None, None]
         return np.sort(shapes, axis=-1)
 
     def _borrowed(self) -> NDArray[np.float64]:
@@ -153,14 +165,12 @@ class Calibrate:
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
-        names = ("counts", "shift", "whole")
-        arrays = (self._counts, self._shift, self._whole)
-        return {name: array.copy() for name, array in zip(names, arrays, strict=True)}
+        return {name: getattr(self, f"_{name}").copy() for name in NAMES}
 
     def restore(self, arrays: Arrays) -> None:
         """Become the calibration that ``snapshot`` was taken of."""
-        self._counts, self._shift = arrays["counts"].copy(), arrays["shift"].copy()
-        self._whole = arrays["whole"].copy()
+        for name in NAMES:
+            setattr(self, f"_{name}", arrays[name].copy())
 
 
 class Tally:

@@ -19,6 +19,7 @@ from tidecast.models.reconcile import reconcile
 from tidecast.models.scores import Scores
 from tidecast.models.worth import Worth
 from tidecast.state.cells import Cell
+from tidecast.state.deep_forecast import DeepForecast
 from tidecast.state.slabs import Slab
 
 __all__ = ["CoherentForecaster"]
@@ -101,6 +102,10 @@ class CoherentForecaster:
         if cell in nodes:
             return self.totals.explain(nodes.index(cell), nodes, positions)
         raise LookupError(f"there is no cell {cell}")
+
+    def hear(self, said: DeepForecast) -> None:
+        """Let the expert `deep` of cells speak at the next step; see `Forecaster.hear`."""
+        self.cells.hear(said)
 
     @property
     def refits(self) -> Refits:

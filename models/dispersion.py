@@ -26,9 +26,13 @@ LARGEST_ERROR = 8.0
 LEAST_SHARE = 0.04
 """The least forecast that the scale is made of, as a share of the level of its cell."""
 
-YOUTH = 0.5
+SIZE_UNKNOWN = 0.15
 """Square of what the mean of a new cell may be off by, as a share of it; one over its age, in bins,
 is left of that, and nothing at the end of its youth."""
+
+RHYTHM_UNKNOWN = 0.06
+"""The same of how it goes on from there, times the logarithm of the lead: a new cell has the rhythm
+of those like it, until it is known to have another. It fades evenly over its youth."""
 
 END_OF_YOUTH = 60
 
@@ -48,7 +52,7 @@ class Dispersion:
 
     Errors are those of lead 1, known in the next bin. A cell of few events leans on what is usual
     among the cells of its series, of which none counts for much more than another. What is not
-    known yet of the size of a new cell makes its scale wider.
+    known yet of the size and rhythm of a new cell makes its scale wider.
 
     References
     ----------
@@ -83,12 +87,12 @@ class Dispersion:
 
         ``said`` is the scale that experts give, which stands until errors are known; ``level``
         (series, cell) is the usual size of cells. Errors will be ``spread`` times as large as those
-        learnt; what is not known of the size of a young cell is apart from that.
+        learnt; what is not known of a young cell is apart from that.
         """
         dispersion = self._of_cells(mean.shape[1])[:, :, None].astype(np.float32)
         least = LEAST_SHARE * np.abs(level)[:, :, None].astype(np.float32)
         size = np.maximum(mean, least)
-        unknown = self._unknown(mean.shape[1])[:, :, None].astype(np.float32)
+        unknown = self._unknown(*mean.shape[1:]).astype(np.float32)
         scale = np.sqrt(dispersion * size * spread**2 + unknown * size**2)
         return np.where(dispersion > 0, np.maximum(scale, LEAST_SCALE * said), said)
 
@@ -99,10 +103,13 @@ class Dispersion:
         lean = USUAL_WEIGHT * usual
         return _ratio(squares + lean * usual, means + lean)
 
-    def _unknown(self, n_cells: int) -> Cells:
-        """Return the variance of the size of cells, as a share of its square: (series, cell)."""
-        age = grown(self._seen, n_cells).T + 1.0
-        return YOUTH * np.fmax(1.0 / age - 1.0 / END_OF_YOUTH, 0.0)
+    def _unknown(self, n_cells: int, n_leads: int) -> NDArray[np.float64]:
+        """Return the variance of the means of young cells, as a share of their squares."""
+        age = grown(self._seen, n_cells).T[:, :, None] + 1.0
+        size = SIZE_UNKNOWN * np.fmax(1.0 / age - 1.0 / END_OF_YOUTH, 0.0)
+        youth = np.fmax(1.0 - age / END_OF_YOUTH, 0.0)
+        rhythm = RHYTHM_UNKNOWN * youth * np.log(np.arange(1.0, n_leads + 1.0))
+        return np.asarray(size + rhythm)
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays
 from tidecast.models.covariates import Covariates
+from tidecast.models.deep_expert import DeepExpert
 from tidecast.models.online.croston import Croston
 from tidecast.models.online.geographic import GeographicExpert
 from tidecast.models.online.holt_winters import HoltWintersExpert
@@ -87,6 +88,7 @@ EXPERTS: dict[str, Callable[[ForecastProfile], Expert]] = {
         TreeExpert,
         ForestExpert,
         NearestExpert,
+        DeepExpert,
     )
 }
 """Every expert by its name."""

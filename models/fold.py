@@ -4,42 +4,60 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tidecast.models.coherent import CoherentForecaster
+from tidecast.models.deep_expert import DeepExpert
 from tidecast.models.explain import Explanation
 from tidecast.models.forecaster import Forecast, Forecaster
+from tidecast.models.positions import Positions
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import Scores
 from tidecast.state.announced import AnnouncedCovariates
 from tidecast.state.cells import Cell
 from tidecast.state.checkpoint import compress, lay_out, prefixed, unpack, within
 from tidecast.state.covariate_file import read_covariates
-from tidecast.state.cuts import Announcement, InputMessage, Refit
+from tidecast.state.cuts import Admission, Announcement, InputMessage, Refit
 from tidecast.state.errors import CheckpointError
-from tidecast.state.regions import locator, read_positions
-from tidecast.state.settings import RegionsSettings, Settings
+from tidecast.state.settings import Settings
 from tidecast.state.slab_fold import SlabFold, SlabRules
 from tidecast.state.slabs import LateBins, Slab
 
-__all__ = ["Closed", "ForecastFold"]
+__all__ = ["Closed", "ForecastFold", "Given", "Opened"]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A slab to be told to a deep model: its bin closes when it is decided what that says."""
+
+    slab: Slab
+    cells: Sequence[Cell]
 
 
 @dataclass(frozen=True)
 class Closed:
-    """What the closing of a bin gives; a correction gives its slab, and its scores anew."""
+    """What the closing of a bin gives; a correction gives its slab, and its scores anew.
+
+    The slab ``is_told`` already where the bin was `Opened` before.
+    """
 
     slab: Slab
     cells: Sequence[Cell]
     scores: Scores | None = None
     forecast: Forecast | None = None
+    is_told: bool = False
+
+
+Given = Opened | Closed | LateBins
+"""What a step gives."""
 
 
 class ForecastFold:
     """Slabs of cuts, and forecasts of slabs: the whole state of a shard's forecaster.
 
     Where ``refits_are_decided`` by messages of the log, what comes after a bin with which a refit
-    came due waits for the decision. So it does not matter where in the log that stands.
+    came due waits for the decision. So it does not matter where in the log that stands. What the
+    expert `deep` hears of each bin, if it is asked, is decided likewise; else it hears nothing.
     """
 
     def __init__(self, settings: Settings, refits_are_decided: bool = False) -> None:
@@ -49,28 +67,53 @@ class ForecastFold:
         self.announced = AnnouncedCovariates(settings, known, profile.context_length)
         self._positions = Positions(settings.regions)
         self._waiting: deque[Slab | LateBins | Announcement] = deque()
+        self._is_heard = refits_are_decided and DeepExpert.name in profile.experts
+        self.opened: Opened | None = None
+        """What waits for an `Admission`."""
 
-    def step(self, message: InputMessage) -> Iterator[Closed | LateBins]:
+    def step(self, message: InputMessage) -> Iterator[Given]:
         """Fold one message; yield what each bin that it closes gives, and what came too late."""
         if isinstance(message, Refit):
             self.forecaster.refits.decide(message)
+        elif isinstance(message, Admission):
+            yield from self._decided(message)
         elif isinstance(message, Announcement):
             self._waiting.append(message)
         else:
             self._waiting += self.slabs.step(message)
-        while self._waiting and not self.forecaster.refits.are_awaited:
+        while self._waiting and not self._is_held:
             waiting = self._waiting.popleft()
             if isinstance(waiting, Announcement):
                 self.announced.take(waiting, self.next_bin)
             else:
                 yield self._given(waiting)
 
-    def _given(self, slab: Slab | LateBins) -> Closed | LateBins:
+    @property
+    def _is_held(self) -> bool:
+        return self.opened is not None or self.forecaster.refits.are_awaited
+
+    def _given(self, slab: Slab | LateBins) -> Given:
         if isinstance(slab, LateBins):
             return slab
         cells = self.slabs.cells.cells[: len(slab.values)]
         if slab.revision:
             return Closed(slab, cells, self.forecaster.correct(slab, cells))
+        if self._is_heard:
+            self.opened = Opened(slab, cells)
+            return self.opened
+        return self._closed(slab, cells)
+
+    def _decided(self, admission: Admission) -> Iterator[Closed]:
+        """Close the bin that is open, if that is what is decided."""
+        opened = self.opened
+        if opened is None or opened.slab.bin != admission.origin_bin:
+            return
+        self.opened = None
+        if admission.said is not None:
+            self.forecaster.hear(admission.said)
+        yield replace(self._closed(opened.slab, opened.cells), is_told=True)
+
+    def _closed(self, slab: Slab, cells: Sequence[Cell]) -> Closed:
         scores, forecast = self.forecaster.step(slab, cells, self._positions.of(cells))
         return Closed(slab, cells, scores, forecast)
 
@@ -93,11 +136,13 @@ class ForecastFold:
     @property
     def is_waiting(self) -> bool:
         """Whether slabs wait for a decision; meanwhile there is no snapshot."""
-        return bool(self._waiting)
+        return bool(self._waiting) or self.opened is not None
 
     @property
     def next_bin(self) -> int | None:
         """The first bin that is not closed and forecast; None before there are any."""
+        if self.opened is not None:
+            return self.opened.slab.bin
         for each in self._waiting:
             if isinstance(each, Slab) and not each.revision:
                 return each.bin
@@ -125,8 +170,8 @@ class ForecastFold:
         """
         if self.is_waiting:
             raise CheckpointError(
-                f"the log ends before it is decided what the refit after bin {self.next_bin} "
-                "has given: let the forecast worker go on for a while, and try again"
+                f"the log ends before it is decided what bin {self.next_bin} waits for (a refit, "
+                "or a deep model): let the forecast worker go on for a while, and try again"
             )
         values, arrays = self.slabs.snapshot()
         announced, rows = self.announced.snapshot()
@@ -150,21 +195,3 @@ class ForecastFold:
         self.slabs.restore(values, within("slabs", arrays))
         self.announced.restore(values["announced"], within("announced", arrays))
         self.forecaster.restore(within("forecaster", arrays))
-
-
-class Positions:
-    """Where the regions seen so far lie, as far as the settings tell."""
-
-    def __init__(self, regions: RegionsSettings) -> None:
-        self._locator = locator(regions)
-        self._known = read_positions(regions.table) if regions.table is not None else {}
-        self._seen = 0
-
-    def of(self, cells: Sequence[Cell]) -> dict[str, tuple[float, float]]:
-        """Return (lat, lng) of the regions of ``cells`` that have a position."""
-        if self._locator is not None:
-            for region in {cell.region for cell in cells[self._seen :]} - self._known.keys():
-                if (position := self._locator.position(region)) is not None:
-                    self._known[region] = position
-        self._seen = len(cells)
-        return self._known

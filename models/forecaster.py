@@ -13,6 +13,7 @@ from tidecast.models.blend import Blend, combine, of_cells, size_of
 from tidecast.models.calibrate import Calibrate, quantiles_of
 from tidecast.models.counts import Counts
 from tidecast.models.covariates import Calendar, Covariates
+from tidecast.models.deep_expert import DeepExpert
 from tidecast.models.dispersion import Dispersion
 from tidecast.models.experts import make_experts
 from tidecast.models.explain import Explanation, Issued, explained
@@ -26,6 +27,7 @@ from tidecast.models.surroundings import Surroundings
 from tidecast.models.watch import Watch
 from tidecast.state.cells import Cell
 from tidecast.state.covariates import CovariateTable
+from tidecast.state.deep_forecast import DeepForecast
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 
@@ -184,6 +186,12 @@ class Forecaster:
         kept = self._surroundings.fit(slab.bin, demand, self._window.at(slab.bin))
         self._window.correct(slab.bin, kept)
         return np.where(np.isfinite(kept), demand, np.nan)
+
+    def hear(self, said: DeepForecast) -> None:
+        """Let the expert `deep` say at the next step what a deep model has said of it."""
+        for expert in self.experts:
+            if isinstance(expert, DeepExpert):
+                expert.hear(said)
 
     @property
     def refits(self) -> Refits:

@@ -113,6 +113,9 @@ LAYOUTS: Mapping[str, Layout] = {
     "expert-trees/examples/lead": WHOLE,
     "expert-trees/examples/cell": WHOLE,
     "expert-trees/examples/*": Layout(0, np.nan),
+    "expert-deep/origin": WHOLE,
+    "expert-deep/means": Layout(0, np.nan),
+    "expert-deep/scales": Layout(0, np.nan),
     "expert-*/departures/values": Layout(2, np.nan),
     "expert-*/rows": Layout(0),
     "expert-*/learnt": Layout(0),
@@ -126,6 +129,7 @@ LAYOUTS: Mapping[str, Layout] = {
 
 COUNTS = "calibrate/counts"
 SHIFT = "calibrate/shift"
+SHARED = "calibrate/shared"
 WHOLE_NUMBERS = "calibrate/whole"
 SHAPES = "pending/*/shapes"
 
@@ -186,16 +190,14 @@ def migrated_arrays(change: Change, arrays: Arrays) -> Arrays:
     """
     counts = _counts(change, arrays[COUNTS])
     shift = moved(moved(arrays[SHIFT], change.series, axis=0), change.levels, axis=3)
+    shared = moved(moved(arrays[SHARED], change.series, axis=0), change.levels, axis=2)
     numbers = moved(arrays[WHOLE_NUMBERS], change.series, axis=0, fill=True)
-    shapes = _shapes_of(change, {"counts": counts, "shift": shift, "whole": numbers})
+    calibrate = {COUNTS: counts, SHIFT: shift, SHARED: shared, WHOLE_NUMBERS: numbers}
+    shapes = _shapes_of(change, scoped(calibrate, "calibrate"))
     result: Arrays = {}
     for name, array in arrays.items():
-        if name == COUNTS:
-            result[name] = counts
-        elif name == SHIFT:
-            result[name] = shift
-        elif name == WHOLE_NUMBERS:
-            result[name] = numbers
+        if name in calibrate:
+            result[name] = calibrate[name]
         elif fnmatchcase(name, SHAPES):
             lead = int(name.split("/")[-2])
             result[name] = _moved_shapes(change, array, shapes[:, lead - 1])

@@ -11,8 +11,8 @@ from tidecast.state.slab_fold import SlabRules
 
 __all__ = ["ForecastProfile"]
 
-OF_CELLS = ("linear", "trees")
-"""Experts that are not asked of sums: who adds nothing there, and who would be refitted."""
+OF_CELLS = ("linear", "trees", "deep")
+"""Experts not asked of sums: who adds nothing there, is refitted, or hears of cells alone."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ class Silence:
     A value is taken for negative binomial, with the variance that values of its row lately had
     about what was usual of them. Zeros that came a longest season ago as well are no outage, nor
     are those that have lasted for ``patience`` bins: closed on Sundays, or for good. A row is
-    watched for one season before it is judged.
+    watched for one season before it is judged. What is below zero never comes of trade: -1 stands
+    for something else, and always is an outage.
 
     Parameters
     ----------
@@ -66,18 +67,17 @@ class Silence:
     def judge(self, bin_: int, values: Rows, usual: Rows) -> Flags:
         """Return which rows are out in a bin, and remember it; NaN is no zero, and no news.
 
-        ``values`` and what was ``usual`` of the bin are (row, series). What is below zero is
-        nothing that comes of trade: it counts as zero.
+        ``values`` and what was ``usual`` of the bin are (row, series).
         """
         zero, surprise, zeros = self._runs(bin_, values, usual)
         was_zero = self._was_zero[bin_ % self._season]
         was_zero[:] = np.where(np.isnan(values), was_zero, zero)
         self._state |= {"surprise": surprise, "zeros": zeros}
-        return self._are_out(zero, surprise, zeros)
+        return self._are_out(zero, surprise, zeros) | (values < 0.0)
 
     def would_be(self, bin_: int, values: Rows, usual: Rows) -> Flags:
         """Return what `judge` would, and remember nothing."""
-        return self._are_out(*self._runs(bin_, values, usual))
+        return self._are_out(*self._runs(bin_, values, usual)) | (values < 0.0)
 
     def learn(self, values: Rows, usual: Rows) -> None:
         """Let the variance, in units of the mean, follow the last season; NaN = nothing known."""

@@ -197,7 +197,7 @@ class Surroundings:
         guard, unheard = self._guard, np.isnan(grown(held, len(corrected), fill=np.nan))
         guard.grow(len(corrected))
         suspected = guard.bursts(corrected) | (corrected == 0.0)
-        return np.where(unheard & suspected, np.nan, corrected)
+        return np.where((unheard & suspected) | (corrected < 0.0), np.nan, corrected)
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""

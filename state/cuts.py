@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.state.cells import Cell, CellIndex
+from tidecast.state.deep_forecast import DeepForecast
 
 __all__ = [
     "END_OF_LOG",
+    "Admission",
     "Announced",
     "Announcement",
     "BinSums",
@@ -123,6 +125,17 @@ class Refit:
     artifacts: tuple[bytes, ...] | None
 
 
+@dataclass(frozen=True)
+class Admission:
+    """A decision: what a deep model has said in time of the bins after ``origin_bin``.
+
+    With None they are forecast without it. The first one of an origin counts.
+    """
+
+    origin_bin: int
+    said: DeepForecast | None
+
+
 class Announced(NamedTuple):
     """What a record of a covariate's topic says: a value of the bins from ``first`` to ``last``.
 
@@ -156,4 +169,4 @@ class Announcement:
 SlabMessage = Cut | Idle | Join | PartitionList
 """What slabs are made of."""
 
-InputMessage = SlabMessage | Refit | Announcement
+InputMessage = SlabMessage | Refit | Admission | Announcement

@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from faust.types import TP
 
-from tidecast.models.fold import Closed, ForecastFold
+from tidecast.models.deep_expert import DeepExpert
+from tidecast.models.fold import Closed, ForecastFold, Given, Opened
 from tidecast.state.bins import BinGrid
 from tidecast.state.checkpoint import compress
-from tidecast.state.cuts import Announcement, PartitionList, Refit
+from tidecast.state.cuts import Admission, Announcement, PartitionList, Refit
 from tidecast.state.partition import Batch
 from tidecast.state.settings import Settings
 from tidecast.state.slabs import LateBins
+from tidecast.streams.admitter import Admitter, Awaited
 from tidecast.streams.announcer import Announcer
 from tidecast.streams.checkpoints import Checkpoint, CheckpointLog, Owner
+from tidecast.streams.follow import follow
 from tidecast.streams.guards import GuardLog
 from tidecast.streams.metrics import ForecastMetrics
 from tidecast.streams.refitter import LONGEST_PATIENCE_SECONDS, Refitter
@@ -49,13 +53,16 @@ class ForecastOutput:
         self._levels = settings.forecast.quantile_levels
         self.grid = BinGrid(settings.bins.width, settings.shop.time_zone)
 
-    def records(self, closed: Closed | LateBins) -> Iterator[Sent]:
+    def records(self, closed: Given) -> Iterator[Sent]:
         """Yield (topic, key, value) of every record, in the order of sending."""
         if isinstance(closed, LateBins):
             yield self.topics.late, None, encode_late_bins(closed, self.grid)
             return
         cells, series, grid = closed.cells, self.series, self.grid
-        yield self.topics.windows, None, encode_window(closed.slab, cells, series, grid)
+        if isinstance(closed, Opened) or not closed.is_told:
+            yield self.topics.windows, None, encode_window(closed.slab, cells, series, grid)
+        if isinstance(closed, Opened):
+            return
         if closed.scores is not None:
             yield self.topics.scores, None, encode_scores(closed.scores, series, grid)
         if closed.forecast is None:
@@ -92,6 +99,8 @@ class ForecastRole:
         half_a_bin = self._output.grid.nominal_width / 2e6
         self._refitter = Refitter(self._decide, min(half_a_bin, LONGEST_PATIENCE_SECONDS))
         self._announcer = Announcer(settings, self._decide, self._refuse)
+        answers = partial(follow, settings.kafka, self._output.topics.deep_forecasts)
+        self._admitter = Admitter(self._decide, settings.deep.deadline / 1e6, answers)
         self._place: TP | None = None
         self._position = 0
         self._told: int | None = None  # the next bin, as last written to the progress topic
@@ -102,6 +111,7 @@ class ForecastRole:
         self._place = next(iter(assigned), None)
         self._refitter.begin(None, ())
         self._announcer.begin({})
+        self._admitter.stop()
         if self._place is None:
             return {}
         owner = Owner.shard(self._place.partition)
@@ -117,6 +127,8 @@ class ForecastRole:
             await self._announcer.catch_up()  # before the list, without which there is no slab
             await self._list_partitions()
         self._announcer.follow()
+        if DeepExpert.name in self._settings.forecast.experts:
+            self._admitter.start()
         await self._tell_progress(self._place)
         await self._begin_refit()
         return {self._place: self._position}
@@ -128,7 +140,7 @@ class ForecastRole:
         listed = [(topics[topic], n) for topic, count in counts.items() for n in range(count)]
         await self._decide(PartitionList(tuple(sorted(listed))))
 
-    async def _decide(self, decision: PartitionList | Refit | Announcement) -> None:
+    async def _decide(self, decision: PartitionList | Refit | Announcement | Admission) -> None:
         """Write a decision down; it counts when it is read back."""
         if self._place is not None:
             value = encode_input(decision, self._fingerprint)
@@ -145,6 +157,14 @@ class ForecastRole:
             rows = await self._thread.run(refits.training_rows, due) if due is not None else ()
             self._refitter.begin(due, rows)
 
+    def _awaited(self) -> Awaited | None:
+        """Return what the bin that is open awaits of a deep model."""
+        opened, forecast = self._fold.opened, self._settings.forecast
+        if opened is None:
+            return None
+        shape = len(self._output.series), len(opened.cells), forecast.horizon
+        return Awaited(opened.slab.bin, shape)
+
     async def take(self, tp: TP, batch: Batch) -> AsyncIterator[None]:
         """Fold the messages of a batch, one by one."""
         for offset, value in zip(batch.offsets.tolist(), batch.records, strict=True):
@@ -155,6 +175,7 @@ class ForecastRole:
             while (sent := await self._thread.run(self._next, steps)) is not None:
                 for topic, key, record in sent:
                     await self._sender.send(topic, record, key)
+            self._admitter.begin(self._awaited())
             self._position = offset + 1
             self._is_changed = True
             await self._tell_progress(tp)
@@ -162,7 +183,7 @@ class ForecastRole:
         await self._begin_refit()
         self._metrics.held_back_by(self._fold.slabs.holding_back())
 
-    def _next(self, steps: Iterator[Closed | LateBins]) -> list[Sent] | None:
+    def _next(self, steps: Iterator[Given]) -> list[Sent] | None:
         """Take one step, off the event loop; None when the message is done."""
         started = time.perf_counter()
         closed = next(steps, None)
@@ -192,6 +213,7 @@ class ForecastRole:
         """Do nothing: silence decides nothing here. What kept a decision away is told."""
         self._refitter.check()
         self._announcer.check()
+        self._admitter.check()
 
     async def checkpoint(self) -> Save:
         """Copy the fold; it is compressed and written while the fold goes on."""

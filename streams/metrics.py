@@ -18,8 +18,11 @@ __all__ = [
     "IngestMetrics",
     "SinkMetrics",
     "forget_places",
+    "note_admission",
     "note_checkpoint",
+    "note_deep_answer",
     "note_refit",
+    "note_swap",
 ]
 
 PLACE = ("source", "partition")
@@ -73,6 +76,23 @@ REFITS = Counter(
     ("expert", "outcome"),
 )
 REFIT_SECONDS = Histogram("tidecast_refit_seconds", "Time from due to decided", ("expert",))
+ADMISSIONS = Counter(
+    "tidecast_deep_admissions",
+    "Bins forecast with a deep model, or without: late, absent or refused",
+    ("outcome",),
+)
+ADMISSION_SECONDS = Histogram(
+    "tidecast_deep_wait_seconds", "Time that a forecast waited for a deep model"
+)
+DEEP_ANSWERS = Counter(
+    "tidecast_deep_answers",
+    "Bins that the deep worker had an answer to (sound), or none: unsound or failed",
+    ("outcome",),
+)
+DEEP_ANSWER_SECONDS = Histogram("tidecast_deep_answer_seconds", "Time to an answer")
+DEEP_SWAPS = Counter(
+    "tidecast_deep_swaps", "Models that the deep worker found: swapped in or refused", ("outcome",)
+)
 
 ROWS = Counter("tidecast_stored_rows", "Rows written to ClickHouse", ("table",))
 INSERT_SECONDS = Histogram("tidecast_insert_seconds", "Time of one insert", ("table",))
@@ -125,6 +145,23 @@ def note_refit(expert: str, outcome: str, seconds: float) -> None:
     """Note that a refit was decided; ``outcome`` is made, late or failed."""
     REFITS.labels(expert, outcome).inc()
     REFIT_SECONDS.labels(expert).observe(seconds)
+
+
+def note_admission(outcome: str, seconds: float) -> None:
+    """Note that a bin is forecast with a deep model (admitted), or why it is without."""
+    ADMISSIONS.labels(outcome).inc()
+    ADMISSION_SECONDS.observe(seconds)
+
+
+def note_deep_answer(outcome: str, seconds: float) -> None:
+    """Note that the deep worker has answered a bin (sound), or could not."""
+    DEEP_ANSWERS.labels(outcome).inc()
+    DEEP_ANSWER_SECONDS.observe(seconds)
+
+
+def note_swap(outcome: str) -> None:
+    """Note that the deep worker has met another model: swapped in, or refused."""
+    DEEP_SWAPS.labels(outcome).inc()
 
 
 class IngestMetrics:

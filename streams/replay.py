@@ -8,11 +8,10 @@ from typing import Protocol
 
 import numpy as np
 
-from tidecast.models.fold import Closed, ForecastFold
+from tidecast.models.fold import Closed, ForecastFold, Given
 from tidecast.state.cuts import Cut, PartitionList
 from tidecast.state.partition import Batch, Outcome, Partition
 from tidecast.state.settings import Settings
-from tidecast.state.slabs import LateBins
 from tidecast.streams.logs import Dealer, LogReader, LogSpec, TimedLog, merge
 from tidecast.streams.source_fold import SourceFold
 
@@ -124,7 +123,7 @@ class Replay:
         """Yield what every closed bin gives."""
         yield from (closed for closed in self.outputs() if isinstance(closed, Closed))
 
-    def outputs(self) -> Iterator[Closed | LateBins]:
+    def outputs(self) -> Iterator[Given]:
         """Yield what every closed bin gives, and what came too late for its slab."""
         listed = [(name, p.partition) for name, ps in self._partitions.items() for p in ps]
         yield from self.fold.step(PartitionList(tuple(sorted(listed))))

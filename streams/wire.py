@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from tidecast.state.bins import BinGrid, iso
 from tidecast.state.cells import Cell
 from tidecast.state.cuts import (
+    Admission,
     Announced,
     Announcement,
     BinSums,
@@ -27,7 +28,9 @@ from tidecast.state.cuts import (
 from tidecast.state.errors import ContractError
 from tidecast.state.partition import Rejected
 from tidecast.state.slabs import LateBins, Slab
+from tidecast.streams.deep_wire import deep_fields, deep_forecast_of
 from tidecast.streams.schemas.records import (
+    AdmissionRecord,
     AnnouncedRow,
     AnnouncementRecord,
     BinRecord,
@@ -66,6 +69,10 @@ def encode_input(message: InputMessage, settings: str) -> bytes:
         texts = message.artifacts and [text.decode("ascii") for text in message.artifacts]
         record |= {"type": "refit", "expert": message.expert, "bin": message.bin}
         return orjson.dumps(record | {"artifacts": texts})
+    if isinstance(message, Admission):
+        said = message.said and deep_fields(message.said)
+        record |= {"type": "admission", "origin_bin": message.origin_bin, "said": said}
+        return orjson.dumps(record)
     if isinstance(message, Announcement):
         rows = [row._asdict() for row in message.rows]  # orjson writes NaN as null
         record |= {"type": "announcement", "topic": message.topic, "rows": rows}
@@ -111,6 +118,9 @@ def parse_input(value: bytes, settings: str) -> InputMessage:
     if isinstance(record, AnnouncementRecord):
         rows = tuple(_announced(row) for row in record.rows)
         return Announcement(record.topic, record.partition, record.upto, rows)
+    if isinstance(record, AdmissionRecord):
+        said = None if record.said is None else deep_forecast_of(record.said)
+        return Admission(record.origin_bin, said)
     if isinstance(record, RefitRecord):
         texts = record.artifacts
         artifacts = None if texts is None else tuple(text.encode() for text in texts)

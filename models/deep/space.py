@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["Space", "grid_places", "nearness_of"]
+from tidecast.models.neighbours import cell_neighbours
+from tidecast.state.cells import Cell
+
+__all__ = ["Space", "grid_places", "nearness_of", "space_of"]
 
 Floats = NDArray[np.float64]
+
+N_NEAR = 8
+"""Neighbours of a cell."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,21 @@ class Space:
             seen = state[:, self.near[:, number].clamp(min=0)]  # (batch, cell, width)
             found = found + seen * weight[:, number, None]
         return found
+
+
+def space_of(
+    cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]], grid: tuple[int, int]
+) -> Space:
+    """Return the space of ``cells``, by the latitude and longitude of their regions."""
+    nowhere = (np.nan, np.nan)
+    found = [positions.get(cell.region, nowhere) for cell in cells]
+    lying = np.array(found, np.float64).reshape(-1, 2)  # (cell, 2)
+    near = cell_neighbours(cells, positions, N_NEAR)
+    return Space(
+        torch.as_tensor(near),
+        torch.as_tensor(nearness_of(near, lying)),
+        torch.as_tensor(grid_places(lying, grid)),
+    )
 
 
 def nearness_of(near: NDArray[np.int64], positions: Floats) -> NDArray[np.float32]:

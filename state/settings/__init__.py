@@ -1,5 +1,6 @@
 """Settings: one TOML file and ``TIDECAST_`` variables, read once into frozen models."""
 
+from tidecast.state.settings.deep import DeepSettings
 from tidecast.state.settings.events import (
     CovariateSettings,
     MarkSettings,
@@ -31,6 +32,7 @@ __all__ = [
     "CheckpointsSettings",
     "ClickHouseSettings",
     "CovariateSettings",
+    "DeepSettings",
     "ForecastSettings",
     "KafkaSettings",
     "LimitsSettings",

@@ -20,5 +20,6 @@ EXPERT_NAMES = (
     *DEFAULT_EXPERTS,
     *("croston", "last_value", "snarimax", "starima", "geographic"),
     *("hoeffding_tree", "forest", "knn"),
+    "deep",
 )
 """All there are; `tidecast.models.experts` has one of each name."""

@@ -167,10 +167,14 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
         of.model_copy(update={"table": _below(folder, "covariates.table", of.table)})
         for of in settings.covariates
     )
+    deep = settings.deep.model_copy(
+        update={"models": _below(folder, "deep.models", settings.deep.models)}
+    )
     return settings.model_copy(
         update={
             "regions": regions,
             "covariates": covariates,
+            "deep": deep,
             "kafka": kafka,
             "clickhouse": clickhouse,
         }

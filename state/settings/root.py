@@ -11,6 +11,7 @@ from typing import Literal, Self
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from tidecast.state.settings.base import DAY, Duration, Frozen
+from tidecast.state.settings.deep import DeepSettings
 from tidecast.state.settings.events import (
     CovariateSettings,
     HolidayCode,
@@ -118,6 +119,7 @@ class Settings(Frozen):
     series: tuple[SeriesSettings, ...] = Field(min_length=1)
     covariates: tuple[CovariateSettings, ...] = ()
     forecast: ForecastSettings = ForecastSettings()
+    deep: DeepSettings = DeepSettings()
     kafka: KafkaSettings = KafkaSettings()
     clickhouse: ClickHouseSettings = ClickHouseSettings()
     checkpoints: CheckpointsSettings = CheckpointsSettings()

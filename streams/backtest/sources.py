@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import xxhash
 
-from tidecast.models.fold import Positions
+from tidecast.models.positions import Positions
 from tidecast.state.cells import Cell
 from tidecast.state.cuts import PartitionList
 from tidecast.state.errors import LogError

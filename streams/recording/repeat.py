@@ -14,14 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tidecast.models.fold import Closed, ForecastFold
+from tidecast.models.fold import Closed, ForecastFold, Given
 from tidecast.state.cells import Cell
 from tidecast.state.cuts import BinSums, Cut, Idle, InputMessage
 from tidecast.state.errors import LogError
 from tidecast.state.inputs import rank
 from tidecast.state.partition import Batch, Outcome, Partition
 from tidecast.state.settings import Settings
-from tidecast.state.slabs import LateBins
 from tidecast.streams.forecast import ForecastOutput
 from tidecast.streams.recording.folder import Recording
 from tidecast.streams.recording.track import Records, Track
@@ -139,7 +138,7 @@ class Recorded:
         """Yield what every closed bin gives."""
         yield from (closed for closed in self.outputs() if isinstance(closed, Closed))
 
-    def outputs(self) -> Iterator[Closed | LateBins]:
+    def outputs(self) -> Iterator[Given]:
         """Yield what every closed bin gives, and what came too late for its slab."""
         for _, message in self._messages():
             yield from self.fold.step(message)

@@ -51,6 +51,7 @@ CHANNELS = (
     _written(
         "cuts",
         "What each source partition adds to each bin, and the decisions: the forecaster's input.",
+        records.AdmissionRecord,
         records.AnnouncementRecord,
         records.CutRecord,
         records.IdleRecord,

@@ -9,9 +9,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter
+from pydantic import (
+    Base64Bytes,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    NonNegativeInt,
+    Tag,
+    TypeAdapter,
+)
 
 __all__ = [
+    "AdmissionRecord",
     "AnnouncedRow",
     "AnnouncementRecord",
     "BinRecord",
@@ -118,6 +128,34 @@ class RefitRecord(Record):
     )
 
 
+class DeepForecastRecord(Record):
+    """A deep model's answer to one closed bin (topic: deep-forecasts).
+
+    ``mean`` and ``scale`` are of ``shape`` (series, cell, lead), series as in the settings, cells
+    as in the window of that bin: 32-bit floats, little-endian, in base64. A series that the model
+    does not forecast is NaN.
+    """
+
+    model: str
+    origin_bin: int
+    shape: tuple[NonNegativeInt, NonNegativeInt, NonNegativeInt]
+    mean: Base64Bytes
+    scale: Base64Bytes
+
+
+class AdmissionRecord(Record):
+    """A decision: what a deep model has said in time at the closing of a bin (topic: cuts).
+
+    With null the bins after ``origin_bin`` are forecast without it. The first record of an origin
+    counts.
+    """
+
+    type: Literal["admission"] = "admission"
+    settings: str
+    origin_bin: int
+    said: DeepForecastRecord | None
+
+
 class AnnouncedRow(BaseModel):
     """What a record of a covariate's topic says of the bins from ``first`` to ``last``."""
 
@@ -145,7 +183,13 @@ class AnnouncementRecord(Record):
 
 
 AnyInput = (
-    AnnouncementRecord | CutRecord | IdleRecord | JoinRecord | PartitionListRecord | RefitRecord
+    AdmissionRecord
+    | AnnouncementRecord
+    | CutRecord
+    | IdleRecord
+    | JoinRecord
+    | PartitionListRecord
+    | RefitRecord
 )
 InputRecord = Annotated[AnyInput, Field(discriminator="type")]
 """Whatever stands in the forecaster's input log."""
@@ -193,18 +237,6 @@ class WindowRecord(Record):
         default=None,
         description="how much each cell's mean or ratio is of, by series; null: a sum or a count",
     )
-
-
-class DeepForecastRecord(Record):
-    """A deep model's answer to one closed bin (topic: deep-forecasts); (series, cell, lead)."""
-
-    model: str
-    origin_bin: int
-    series: list[str]
-    regions: list[str]
-    categories: list[str]
-    mean: list[list[list[float]]]
-    scale: list[list[list[float]]]
 
 
 class PredictionRecord(Record):

@@ -11,6 +11,7 @@ import click
 
 from tidecast.models.evaluate.backtest import Backtest
 from tidecast.state.cells import Cell
+from tidecast.state.errors import LogError
 from tidecast.streams.backtest.table import Absent, Aggregate
 from tidecast.streams.logs import parse_log_specs
 from tidecast.tools.backtest.page import Page
@@ -197,8 +198,11 @@ def _plan(settings_file: SettingsFile, files: Sequence[str], asked: Asked) -> Pl
         raise click.UsageError(f"--{given[0]} is for a TABLE, which needs --freq, such as 1h")
     if not settings_file.path.exists():
         raise click.UsageError(
-            f"a TABLE needs --freq, the width of a bin, such as 1h; event LOGs need settings, "
+            "a TABLE needs --freq, the width of a bin, such as 1h; event LOGs need settings, "
             f"and there are none at {settings_file.path} (`tidecast init` writes an example)"
         )
     settings = settings_file.load()
-    return plan_logs(settings, parse_log_specs(files, settings), asked)
+    try:
+        return plan_logs(settings, parse_log_specs(files, settings), asked)
+    except LogError as error:
+        raise LogError(f"{error}; if it is a TABLE, give --freq, such as 1h") from error

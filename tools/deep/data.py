@@ -62,12 +62,6 @@ class Data:
         known = self.values[np.isfinite(self.values)]
         return bool((known >= 0).all() and (known == np.floor(known)).all())
 
-    def lying(self) -> NDArray[np.float64]:
-        """Return latitude and longitude of every cell, NaN = not known: (cell, 2)."""
-        nowhere = (np.nan, np.nan)
-        found = [self.positions.get(cell.region, nowhere) for cell in self.cells]
-        return np.array(found, np.float64).reshape(-1, 2)
-
 
 def read_data(path: Path, asked: Asked) -> Data:
     """Return what is in a table, or in the array of an ``.npz``.

@@ -21,10 +21,9 @@ from tidecast.models.deep.learner import Learner
 from tidecast.models.deep.model import About, Model, make_cells
 from tidecast.models.deep.processes import ALONE, Processes
 from tidecast.models.deep.schedule import TrainingPlan
-from tidecast.models.deep.space import Space, grid_places, nearness_of
+from tidecast.models.deep.space import space_of
 from tidecast.models.deep.training import Trainer
 from tidecast.models.deep.windows import Windows, split_origins
-from tidecast.models.neighbours import cell_neighbours
 from tidecast.state.bins import iso
 from tidecast.state.errors import SettingsError
 from tidecast.tools.deep.data import Data
@@ -41,7 +40,6 @@ __all__ = [
     "windows_of",
 ]
 
-N_NEAR = 8
 LARGEST_GRID = 32
 BATCH = 32
 MOST_VALIDATED = 1000
@@ -200,7 +198,8 @@ def windows_of(
 ) -> Windows:
     """Return the windows of ``data`` on ``device``, without one on that of this machine."""
     history = History.plain(data.values, data.calendar(config.horizon))
-    cells = make_cells(numbers, scales, history.static, _space(data, config.grid))
+    space = space_of(data.cells, data.positions, config.grid)
+    cells = make_cells(numbers, scales, history.static, space)
     return Windows(history, cells, config, device or pick_device())
 
 
@@ -209,13 +208,3 @@ def grid_of(data: Data) -> tuple[int, int]:
     n_regions = len({cell.region for cell in data.cells if cell.region in data.positions})
     side = min(LARGEST_GRID, max(1, math.ceil(math.sqrt(n_regions))))
     return side, side
-
-
-def _space(data: Data, grid: tuple[int, int]) -> Space:
-    positions = data.lying()
-    near = cell_neighbours(data.cells, data.positions, N_NEAR)
-    return Space(
-        torch.as_tensor(near),
-        torch.as_tensor(nearness_of(near, positions)),
-        torch.as_tensor(grid_places(positions, grid)),
-    )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 from tidecast.state.regions import read_positions
 from tidecast.state.settings import Settings
 from tidecast.tools.doctor.findings import Finding, fail, ok, warn
 
-__all__ = ["examine_files", "examine_room", "room"]
+__all__ = ["examine_deep", "examine_files", "examine_room", "room"]
 
 LITTLE_BYTES = 1 << 30
 NONE_BYTES = 100 << 20
@@ -27,6 +28,25 @@ def examine_files(settings: Settings) -> Iterator[Finding]:
     if settings.regions.table is not None:
         count = len(read_positions(settings.regions.table))
         yield ok("regions.table", f"{count:,} regions in {settings.regions.table}")
+
+
+def examine_deep(settings: Settings) -> Iterator[Finding]:
+    """Look for what deep networks need, and say what they would run on."""
+    is_asked = "deep" in settings.forecast.experts
+    if find_spec("torch") is None or find_spec("safetensors") is None:
+        if is_asked:
+            remedy = 'pip install "tidecast[deep]" where `tidecast deep worker` shall run'
+            yield warn("deep", "torch or safetensors is not installed here", remedy)
+        return
+    from tidecast.models.deep.device import describe_device
+    from tidecast.models.deep.folder import list_models
+
+    models = [path.name for path in list_models(settings.deep.models)]
+    if is_asked and not models:
+        found = f"{describe_device()}, but no model in {settings.deep.models}"
+        yield warn("deep", found, "`tidecast deep train ... --out`")
+        return
+    yield ok("deep", f"{describe_device()}; {len(models)} models in {settings.deep.models}")
 
 
 def examine_room() -> Iterator[Finding]:

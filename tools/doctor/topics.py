@@ -143,11 +143,12 @@ def _words(rights: frozenset[str]) -> list[str]:
 def _needs(settings: Settings) -> Mapping[str, frozenset[str]]:
     """Return what the workers together do with each topic."""
     names = topic_names(settings.kafka.topic_prefix)
+    asks_deep = "deep" in settings.forecast.experts
     told = (*(source.topic for source in settings.sources), *settings.covariate_topics)
     return dict.fromkeys(told, READ) | {
         names.cuts: READ | WRITE,
         names.windows: READ | WRITE,
-        names.deep_forecasts: READ,
+        names.deep_forecasts: READ | (WRITE if asks_deep else frozenset()),
         names.predictions: READ | WRITE,
         names.scores: READ | WRITE,
         names.progress: READ | WRITE,

@@ -11,7 +11,7 @@ from tidecast.streams.topics import plan_topics
 from tidecast.tools.doctor.findings import Finding, guarded
 from tidecast.tools.doctor.groups import examine_groups
 from tidecast.tools.doctor.logs import examine_checkpoints, examine_progress, examine_stamps
-from tidecast.tools.doctor.machine import examine_files, examine_room
+from tidecast.tools.doctor.machine import examine_deep, examine_files, examine_room
 from tidecast.tools.doctor.seen import look
 from tidecast.tools.doctor.store import examine_store
 from tidecast.tools.doctor.topics import judge_broker, judge_topics
@@ -23,6 +23,7 @@ def visit(settings: Settings) -> Iterator[Finding]:
     """Yield every finding about what a live run under ``settings`` needs."""
     yield from guarded("settings", lambda: examine_files(settings))
     yield from examine_room()
+    yield from examine_deep(settings)
     yield from guarded("broker", lambda: _examine_broker(settings))
     yield from guarded("clickhouse", lambda: examine_store(settings.clickhouse))
 

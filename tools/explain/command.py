@@ -22,8 +22,6 @@ from tidecast.tools.progress import log_progress
 
 __all__ = ["command", "show"]
 
-"""Letters of a table that is not read on a terminal."""
-
 
 @click.command("explain")
 @click.argument("logs", nargs=-1, metavar="[LOG]...")

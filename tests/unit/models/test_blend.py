@@ -73,7 +73,7 @@ def test_experts_whose_errors_cancel_share_the_weight() -> None:
     for sign in [1.0, -1.0] * 100:
         learn(blend, errors(1.2 * sign, -1.2 * sign, 1.0 * sign))
     weights = blend.weights()[:, 0, 0, 0]
-    assert weights[1] > 0.4
+    assert weights[1] > 0.3
     assert abs(weights @ [1.2, -1.2, 1.0]) < 0.3
 
 

@@ -6,7 +6,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from tidecast.models.calibrate import GROUPS, Calibrate, quantiles_of
+from tidecast.models.calibrate import GROUPS, Calibrate, group_of, quantiles_of
 
 LEVELS = (0.05, 0.5, 0.95)
 RANDOM = np.random.default_rng(0)
@@ -140,3 +140,39 @@ def test_shifted_quantiles_never_cross() -> None:
         {**calibrate.snapshot(), "shift": rng.normal(0, 3, size=(1, 1, N_GROUPS, len(LEVELS)))}
     )
     assert (np.diff(calibrate.shapes(), axis=-1) >= 0).all()
+
+
+def test_what_is_missed_at_one_lead_widens_the_outer_levels_of_all() -> None:
+    calibrate = Calibrate(1, 4, LEVELS)
+    before = calibrate.shapes()
+    for _ in range(20):
+        learn(calibrate, flat(103.0, 1), flat(100.0, 1), flat(1.0, 1), NORMAL, lead=1)
+    moved = (calibrate.shapes() - before)[0, 3, -1]  # of a lead of which nothing is known
+    assert moved[2] > 0.5 and moved[1] == 0.0
+    assert 0.0 < moved[0] < 0.1  # nothing was below
+
+
+def test_what_all_leads_lack_is_in_events_where_few_are_expected() -> None:
+    calibrate = Calibrate(1, 1, LEVELS)
+    before = calibrate.shapes()
+    learn(calibrate, flat(103.0, 1), flat(100.0, 1), flat(1.0, 1), NORMAL, lead=1)
+    moved = (calibrate.shapes() - before)[0, 0, :, 2]
+    assert moved[0] > 3.0 * moved[-2] > 0.0
+
+
+def test_series_of_one_cell_of_changing_size_are_soon_covered_when_errors_grow() -> None:
+    rng, n_series, n_bins, jump, leads = np.random.default_rng(6), 12, 240, 120, np.arange(1, 15)
+    calibrate, inside = Calibrate(n_series, 14, LEVELS), []
+    said: list[np.ndarray] = []
+    for bin_ in range(n_bins):
+        residual = (1.0 if bin_ < jump else 1.8) * rng.normal(size=(n_series, 1))
+        mean = np.full((14, n_series, 1), rng.choice([3.0, 10.0, 100.0]), np.float32)
+        one = np.ones_like(mean)
+        if bin_ >= 14:
+            shapes = np.stack([said[bin_ - lead][:, lead - 1] for lead in leads])
+            issued = shapes[:, :, group_of(mean, one)[0, 0, 0]]  # (lead, series, level)
+            inside.append((issued[..., 0] < residual.T) & (issued[..., -1] >= residual.T))
+            calibrate.learn(mean[0] + residual, mean, one, shapes, leads)
+        said.append(calibrate.shapes())
+    late = np.array(inside[-60:])
+    assert abs(late.mean() - 0.9) < 0.03  # six points are missing where each lead learns alone

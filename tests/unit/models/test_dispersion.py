@@ -112,16 +112,28 @@ def test_a_restored_dispersion_says_the_same() -> None:
 def test_a_new_cell_has_a_wider_scale_until_its_size_is_known() -> None:
     known = taught(*[(1.0, 100.0)] * 5)
     new = scale_of(known, *[100.0] * 6)
-    assert new[-1] > 5.0 * new[0]
+    assert new[-1] > 3.0 * new[0]
     let_pass(known, 6, mean=100.0, error=10.0)
     assert scale_of(known, *[100.0] * 6)[-1] == pytest.approx(10.0, rel=0.1)
+
+
+def test_how_a_new_cell_goes_on_is_the_less_known_the_longer_the_lead() -> None:
+    known, mean = taught(*[(1.0, 100.0)] * 5), np.full((1, 6, 12), 100.0, np.float32)
+    new, other = (
+        known.scale(mean, np.full_like(mean, 0.001), np.full((1, 6), LEVEL))[0, cell]
+        for cell in (5, 0)
+    )
+    assert new[0] > 3.0 * other[0] and (np.diff(new) > 0.0).all() and not np.diff(other).any()
+    let_pass(known, 6, mean=100.0, error=10.0)
+    old = known.scale(mean, np.full_like(mean, 0.001), np.full((1, 6), LEVEL))[0, 5]
+    assert not np.diff(old).any()
 
 
 def test_what_errors_will_be_more_does_not_widen_what_is_unknown_of_a_young_cell() -> None:
     mean, said, level = np.full((1, 1, 1), 4.0, np.float32), np.ones((1, 1, 1), np.float32), 4.0
     dispersion, spread = taught((1.0, 4.0), bins=3), np.full((1, 1, 1), 2.0, np.float32)
     known = taught((1.0, 4.0), bins=200)
-    for each, most in ((known, 2.001), (dispersion, 1.9)):
+    for each, most in ((known, 2.001), (dispersion, 1.97)):
         plain = each.scale(mean, said, np.full((1, 1), level))
         wide = each.scale(mean, said, np.full((1, 1), level), spread)
         assert 1.0 < (wide / plain).item() < most

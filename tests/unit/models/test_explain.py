@@ -23,7 +23,7 @@ from tidecast.state.slabs import Slab
 
 CELLS = [Cell(f"region {n}", "all") for n in range(6)]
 POSITIONS = {cell.region: (50.0 + n, 5.0) for n, cell in enumerate(CELLS)}
-WITHOUT_TERMS = {"hoeffding_tree", "forest", "knn"}
+WITHOUT_TERMS = {"hoeffding_tree", "forest", "knn", "deep"}
 ASKED = tuple(name for name in EXPERTS if name not in WITHOUT_TERMS)
 HOURS = ForecastProfile(("demand", "traffic"), BinGrid(HOUR), 5, (0.1, 0.5, 0.9), (6, 24), ASKED)
 DAYS = replace(HOURS, series=("demand",), grid=BinGrid("day"), season_lengths=(7,))

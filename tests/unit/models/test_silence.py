@@ -50,10 +50,11 @@ def test_zeros_of_a_busy_cell_are_an_outage_at_once_and_of_another_after_some() 
     assert not any(of(SPARSE, found))
 
 
-def test_what_is_below_zero_is_no_trade_either() -> None:
+def test_what_is_below_zero_never_is_trade() -> None:
     cells = Cells()
+    assert cells.repeat(-1.0, 1) == [[True] * 3]
     cells.trade(200)
-    assert all(of(BUSY, cells.repeat(-1.0, 5)))
+    assert cells.repeat(-1.0, LEAST_PATIENCE + 1) == [[True] * 3] * (LEAST_PATIENCE + 1)
 
 
 def test_zeros_are_learnt_after_a_while() -> None:

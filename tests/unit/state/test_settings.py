@@ -336,6 +336,7 @@ def test_relative_paths_are_those_beside_the_settings(tmp_path: Path) -> None:
     path.write_text(with_paths("tables/regions.csv", "ca.pem"))
     settings = load_settings(path, {"TIDECAST_CLICKHOUSE__TLS__CA": "/etc/ssl/ca.pem"})
     assert settings.regions.table == tmp_path / "tables" / "regions.csv"
+    assert settings.deep.models == tmp_path / "models"
     assert settings.kafka.tls is not None
     assert settings.kafka.tls.ca == tmp_path / "ca.pem"
     assert settings.clickhouse.tls is not None

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from deep_answers import answer
 from hypothesis import given
 from hypothesis import strategies as st
 from partitions import plain
@@ -18,6 +19,7 @@ from tidecast.models.scores import Scores
 from tidecast.state.bins import BinGrid
 from tidecast.state.cells import Cell, CellIndex
 from tidecast.state.cuts import (
+    Admission,
     Announced,
     Announcement,
     BinSums,
@@ -118,6 +120,26 @@ def test_a_refit_survives_the_way(artifacts: tuple[bytes, ...] | None) -> None:
     assert parse_input(encode_input(refit, OURS), OURS) == refit
 
 
+def test_an_admission_survives_the_way_to_the_bit() -> None:
+    said = answer(7, n_cells=4, mean=0.1)
+    found = parse_input(encode_input(Admission(7, said), OURS), OURS)
+    assert isinstance(found, Admission)
+    assert found.said is not None
+    assert (found.origin_bin, found.said.origin_bin, found.said.model) == (7, 7, "first")
+    assert found.said.mean.tobytes() == said.mean.tobytes()
+    assert found.said.scale.tobytes() == said.scale.tobytes()
+    without = Admission(7, None)
+    assert parse_input(encode_input(without, OURS), OURS) == without
+
+
+@pytest.mark.parametrize("shape", [[2, 4, 2], [2, -4, -3], [2, 4]])
+def test_an_admission_whose_arrays_are_not_of_its_shape_is_refused(shape: list[int]) -> None:
+    record = json.loads(encode_input(Admission(7, answer(7, 4)), OURS))
+    record["said"]["shape"] = shape
+    with pytest.raises(ContractError):
+        parse_input(json.dumps(record).encode(), OURS)
+
+
 @pytest.mark.parametrize(
     "message",
     [
@@ -125,6 +147,7 @@ def test_a_refit_survives_the_way(artifacts: tuple[bytes, ...] | None) -> None:
         Idle("clicks", 0, 3),
         PartitionList((("clicks", 0),)),
         Refit("trees", 7, None),
+        Admission(7, None),
     ],
 )
 def test_a_record_made_under_other_settings_is_refused_with_the_way_out(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +16,8 @@ from shops import click, shop
 
 from tidecast.models.fold import ForecastFold
 from tidecast.state.bins import iso
-from tidecast.state.cuts import END_OF_LOG, Cut, Refit
+from tidecast.state.cuts import END_OF_LOG, Admission, Cut, Refit
+from tidecast.state.deep_forecast import DeepForecast
 from tidecast.state.errors import CheckpointError, LogError
 from tidecast.streams.recording import Recorded
 
@@ -278,6 +280,27 @@ def test_refits_act_as_they_were_decided(tmp_path: Path) -> None:
     assert other == without.sent()
     assert len(other) == len(found)
     assert other != found
+
+
+def test_what_a_deep_model_said_in_time_is_repeated(tmp_path: Path) -> None:
+    run = one_run(minutes(0, 8))
+    forecast = SHOP.forecast.model_copy(update={"experts": ("seasonal_naive", "deep")})
+    run.settings = SHOP.model_copy(update={"forecast": forecast})
+    fold, decided = ForecastFold(run.settings, refits_are_decided=True), []
+    for message in run.inputs:
+        decided.append(message)
+        list(fold.step(message))
+        while (opened := fold.opened) is not None:
+            shape = len(SHOP.series), len(opened.cells), forecast.horizon
+            mean = np.full(shape, opened.slab.bin % 7, np.float32)
+            said = DeepForecast(opened.slab.bin, "first", mean, mean + 1)
+            decided.append(Admission(said.origin_bin, said if said.origin_bin % 2 else None))
+            list(fold.step(decided[-1]))
+    run.inputs = decided
+    run.keep(tmp_path)
+    found = list(Recorded(run.settings, tmp_path).records())
+    assert found == run.sent()
+    assert sum(b'"deep":' in value for _, _, value in found) > 2
 
 
 def test_a_recording_that_ends_before_a_refit_was_decided_gives_what_was_sent(

@@ -305,6 +305,9 @@ def test_a_table_without_a_frequency_is_not_sent_away_for_settings(
     monkeypatch.chdir(sales.parent)
     assert run(["backtest", str(sales)]) == 2
     assert "a TABLE needs --freq" in capsys.readouterr().err
+    Path("tidecast.toml").write_text(SETTINGS)
+    assert run(["backtest", str(sales)]) == 3
+    assert "if it is a TABLE, give --freq" in capsys.readouterr().err
 
 
 def test_of_one_bin_nothing_can_be_scored(sales: Path, capsys: pytest.CaptureFixture[str]) -> None:

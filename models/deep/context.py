@@ -1,0 +1,51 @@
+"""The context of a live model: the last closed bins of all cells, as they are told of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidecast.state.cells import Cell
+from tidecast.state.window import Window
+
+__all__ = ["Context"]
+
+
+class Context:
+    """The last ``length`` bins; NaN is missing, be it that a bin was skipped or never came.
+
+    Bins may come again, as a reader meets them that begins anew, and earlier ones may be corrected.
+    """
+
+    def __init__(self, length: int, n_series: int) -> None:
+        self.cells: Sequence[Cell] = ()
+        self._window = Window(length, n_series)
+
+    @property
+    def last_bin(self) -> int | None:
+        """The newest bin, None before there is any."""
+        return self._window.last_bin
+
+    @property
+    def length(self) -> int:
+        """Bins kept."""
+        return self._window.context_length
+
+    def take(self, bin_: int, cells: Sequence[Cell], values: NDArray[np.floating]) -> bool:
+        """Take in a closed bin, or its correction; return whether it is the newest.
+
+        ``values`` are (cell, series). ``cells`` may only grow.
+        """
+        if len(cells) > len(self.cells):
+            self.cells = tuple(cells)
+        if self.last_bin is not None and bin_ <= self.last_bin:
+            self._window.correct(bin_, values)
+            return False
+        self._window.append(bin_, values)
+        return True
+
+    def values(self, length: int) -> NDArray[np.float32]:
+        """Return a copy of the last ``length`` bins, at most those kept: (bin, cell, series)."""
+        return self._window.values[self.length - length :].copy()

@@ -1,0 +1,125 @@
+"""A live model: it answers closed bins with forecasts of all their cells and leads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidecast.models.deep.context import Context
+from tidecast.models.deep.history import History, Scales, calendar_of, slots_per_day
+from tidecast.models.deep.inputs import Cells
+from tidecast.models.deep.model import Answer, Model, make_cells
+from tidecast.models.deep.space import Space, space_of
+from tidecast.models.deep.windows import Windows
+from tidecast.state.bins import BinGrid
+from tidecast.state.cells import Cell
+from tidecast.state.deep_forecast import DeepForecast
+from tidecast.state.errors import SettingsError
+
+__all__ = ["LiveModel"]
+
+Floats = NDArray[np.float32]
+Positions = Mapping[str, tuple[float, float]]
+
+LEAST_SCALE = 0.05
+"""Of a cell's usual scale: what is said of a cell is never surer than that."""
+
+
+class LiveModel:
+    """A trained model among the series, bins and leads of a live shop.
+
+    Raises
+    ------
+    SettingsError
+        When the model does not fit them.
+    """
+
+    def __init__(
+        self, name: str, model: Model, series: Sequence[str], grid: BinGrid, horizon: int
+    ) -> None:
+        self.name = name
+        self._model = model
+        self._config = model.network.config
+        _refuse_other(name, model, series, grid, horizon)
+        self._grid, self._horizon, self._n_series = grid, horizon, len(series)
+        self._places = [list(series).index(each) for each in model.about.series]
+        self._space = Space.none(0)
+
+    @property
+    def context_length(self) -> int:
+        """Bins that the model looks back at."""
+        return self._config.context_length
+
+    def answer(self, context: Context, positions: Positions) -> DeepForecast | None:
+        """Return what comes after the last bin of ``context``; None where nothing sound is said.
+
+        ``positions`` are latitude and longitude of regions, as far as known.
+        """
+        last = context.last_bin
+        if last is None or not context.cells:
+            return None
+        values = context.values(self.context_length)[:, :, self._places]  # (bin, cell, series)
+        scales = self._model.scales_of(context.cells, Scales.of(values))
+        cells = self._cells(context.cells, scales, positions)
+        said = self._model.forecast(self._windows(values, last, cells), self.context_length)
+        found = self._of_all(said.mean), self._of_all(self._spread(said, scales))
+        forecast = DeepForecast(last, self.name, *found)
+        return forecast if forecast.is_sound else None
+
+    def _windows(self, values: Floats, last: int, cells: Cells) -> Windows:
+        n_known = self.context_length + self._config.horizon
+        calendar = calendar_of(self._grid, last + 1 - self.context_length, n_known)
+        device = next(self._model.network.parameters()).device
+        return Windows(History.plain(values, calendar), cells, self._config, device)
+
+    def _cells(self, cells: Sequence[Cell], scales: Scales, positions: Positions) -> Cells:
+        if len(self._space.place) != len(cells):
+            self._space = space_of(cells, positions, self._config.grid)
+        static = np.zeros((len(cells), 0), np.float32)
+        return make_cells(self._model.numbers(cells), scales, static, self._space)
+
+    def _spread(self, said: Answer, scales: Scales) -> Floats:
+        """Return the standard deviation that the outermost quantiles have if they are normal."""
+        levels = self._config.quantile_levels
+        deviates = NormalDist().inv_cdf(levels[-1]) - NormalDist().inv_cdf(levels[0])
+        spread = (said.quantiles[..., -1] - said.quantiles[..., 0]) / np.float32(deviates)
+        least = np.float32(LEAST_SCALE) * scales.scale.T[:, :, None]  # (series, cell, 1)
+        return np.asarray(np.maximum(spread, least), np.float32)
+
+    def _of_all(self, found: Floats) -> Floats:
+        """Return what is found of the model's series, as of all that are forecast.
+
+        They are (series, cell, lead), NaN of a series that is another's or not finite.
+        """
+        whole = np.full((self._n_series, found.shape[1], self._horizon), np.nan, np.float32)
+        sound = np.isfinite(found).all(axis=(1, 2), keepdims=True)
+        whole[self._places] = np.where(sound, found, np.float32(np.nan))[..., : self._horizon]
+        return whole
+
+
+def _refuse_other(
+    name: str, model: Model, series: Sequence[str], grid: BinGrid, horizon: int
+) -> None:
+    """Raise ``SettingsError`` naming what the model lacks, or has that is not there live."""
+    about, config = model.about, model.network.config
+    told = {
+        "series": (set(about.series) <= set(series), about.series, tuple(series)),
+        "bins": (about.bin_width == grid.width, about.bin_width, grid.width),
+        "slots a day": (
+            config.slots_per_day == slots_per_day(grid),
+            config.slots_per_day,
+            slots_per_day(grid),
+        ),
+        "a horizon": (config.horizon >= horizon, config.horizon, horizon),
+        "covariates": (config.n_future + config.n_static == 0, "some", "none"),
+        "quantile levels": (len(config.quantile_levels) > 1, "one", "two or more"),
+    }
+    for what, (fits, its, ours) in told.items():
+        if not fits:
+            raise SettingsError(
+                f"model {name} is refused: it was trained for {what} of {its}, live there are "
+                f"{ours}: train one for these settings"
+            )

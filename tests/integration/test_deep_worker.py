@@ -1,0 +1,195 @@
+"""Live workers beside a deep worker that is killed, slowed and replaced, on a real broker."""
+
+from __future__ import annotations
+
+import calendar
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from click_settings import click_settings  # noqa: E402
+from clicks import MINUTE, START, minutes  # noqa: E402
+from deep_worlds import small_config, small_network  # noqa: E402
+from live import PATIENCE_SECONDS, Live, Worker, live  # noqa: E402
+from outputs import compare  # noqa: E402
+
+from tidecast.models.deep.folder import save_model  # noqa: E402
+from tidecast.models.deep.history import Scales  # noqa: E402
+from tidecast.models.deep.model import About, Model  # noqa: E402
+from tidecast.state.cells import Cell  # noqa: E402
+from tidecast.streams.recording import Recorded  # noqa: E402
+
+SETTINGS = (
+    click_settings(width="1m", horizon=3, max_disorder="5s")
+    + 'experts = ["seasonal_naive", "time_of_week", "deep"]\n[deep]\ndeadline = "3s"\n'
+)
+REGIONS = ("north", "south")
+ON_TIME_SECONDS = 30.0  # a deadline, and a machine that may be loaded
+
+
+def saved(root: Path, name: str) -> Path:
+    """Write a model of the traffic of one cell into the folder of models."""
+    shape = {"n_cells": 1, "n_series": 1, "n_future": 0, "n_static": 0, "slots_per_day": 1440}
+    about = About(
+        series=("traffic",),
+        bin_width=60_000_000,
+        time_zone="UTC",
+        first="2026-01-01T00:00:00Z",
+        last="2026-01-31T00:00:00Z",
+        steps=0,
+        seed=3,
+        versions={},
+    )
+    scales = Scales(np.full((1, 1), 6.0, np.float32), np.full((1, 1), 2.0, np.float32))
+    cells = (Cell("north", "books"),)
+    save_model(root / name, Model(small_network(small_config(**shape)), cells, scales, about), {})
+    return root / name
+
+
+class Shop:
+    """A live shop whose time goes on as it is told, minute by minute."""
+
+    def __init__(self, pipeline: Live) -> None:
+        self.pipeline = pipeline
+        self.models = pipeline.settings.deep.models
+        self._minute = 0
+
+    def start_deep(self) -> Worker:
+        """Start a deep worker; it is stopped with the others."""
+        path = self.pipeline.settings_path
+        log = path.with_name(f"deep-{time.monotonic_ns()}.log")
+        command = [sys.executable, "-m", "tidecast.tools.main", "--settings", str(path)]
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [*command, "deep", "worker"], stdout=output, stderr=subprocess.STDOUT
+            )
+        self.pipeline.workers["deep"] = Worker("deep", process, log)
+        return self.pipeline.workers["deep"]
+
+    def kill_deep(self) -> None:
+        self.pipeline.workers.pop("deep").kill()
+
+    def origins(self) -> dict[int, list[dict[str, Any]]]:
+        """Return the predictions of each origin, in minutes after START."""
+        found: dict[int, list[dict[str, Any]]] = {}
+        for value in self.pipeline.values(self.pipeline.topics.predictions):
+            record = json.loads(value)
+            at = calendar.timegm(time.strptime(record["origin"], "%Y-%m-%dT%H:%M:%SZ"))
+            found.setdefault((at - START) // MINUTE, []).append(record)
+        return found
+
+    def pass_minute(self) -> bool:
+        """Let a minute pass; return whether the deep model spoke in the forecast from its end.
+
+        The forecast must be there in time, whatever the deep worker does.
+        """
+        minute, self._minute = self._minute, self._minute + 1
+        values = [v for region in REGIONS for v in minutes(minute, minute + 2, region)]
+        values.sort(key=lambda value: json.loads(value)["event_time"])
+        self.pipeline.send(self.pipeline.source_topic, values[: len(values) // 2 + 4])
+        started = time.monotonic()
+        self.pipeline.wait(lambda: minute + 1 in self.origins(), f"the forecast at {minute + 1}")
+        assert minute < 3 or time.monotonic() - started < ON_TIME_SECONDS
+        return any("deep" in record["weights"] for record in self.origins()[minute + 1])
+
+    def pass_until(self, spoken: bool, done: Callable[[], bool] = lambda: True) -> None:
+        """Let minutes pass until the deep model spoke, or did not, in the last one."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self.pass_minute() is not spoken or not done():
+            assert time.monotonic() < deadline, f"spoken is not {spoken}"
+
+    def models_admitted(self) -> list[str | None]:
+        """Return whose answer stands in the forecaster's log, bin by bin."""
+        found: dict[int, str | None] = {}
+        for value in self.pipeline.values(self.pipeline.topics.cuts):
+            record = json.loads(value)
+            if record["type"] == "admission":
+                said = record["said"]
+                found.setdefault(record["origin_bin"], said and said["model"])
+        return list(found.values())
+
+
+@pytest.fixture
+def shop(kafka_bootstrap: str, topic_prefix: str, tmp_path: Path) -> Iterator[Shop]:
+    with live(tmp_path, kafka_bootstrap, topic_prefix, SETTINGS, {}) as pipeline:
+        pipeline.command("topics", "create", "--partitions", "1")
+        pipeline.start("ingest")
+        pipeline.start("forecast")
+        yield Shop(pipeline)
+
+
+def test_predictions_are_complete_and_on_time_whatever_happens_to_the_deep_worker(
+    shop: Shop, tmp_path: Path
+) -> None:
+    shop.pass_until(spoken=False)  # there is no worker, and no model
+    saved(shop.models, "a")
+    shop.start_deep()
+    shop.pass_until(spoken=True)
+
+    shop.kill_deep()
+    shop.pass_until(spoken=False)
+    shop.pass_minute()
+    shop.start_deep()
+    shop.pass_until(spoken=True)
+
+    slowed = shop.pipeline.workers["deep"].process
+    slowed.send_signal(signal.SIGSTOP)
+    shop.pass_until(spoken=False)
+    shop.pass_minute()
+    slowed.send_signal(signal.SIGCONT)
+    shop.pass_until(spoken=True)
+
+    saved(shop.models, "b")
+    shop.pass_until(spoken=True, done=lambda: shop.models_admitted()[-1] == "b")
+    (saved(shop.models, "c") / "weights.safetensors").write_bytes(b"torn")
+    for _ in range(3):
+        shop.pass_minute()
+    shop.pass_until(spoken=True)
+    assert "c" not in shop.models_admitted()
+
+    origins = shop.origins()
+    assert sorted(origins) == list(range(1, max(origins) + 1))
+    whole = [len(records) for origin, records in origins.items() if origin < max(origins)]
+    assert len(set(whole)) == 1
+    assert shop.pipeline.workers.pop("deep").stop() == 0
+    folder = tmp_path / "kept"
+    shop.pipeline.command("record", str(folder), "--until-end")
+    settings = shop.pipeline.settings
+    compared = compare(settings, Recorded(settings, folder).records(), shop.pipeline.bootstrap)
+    assert [result for result in compared if not result.is_same] == []
+
+
+def test_a_forecast_worker_that_was_killed_asks_again(shop: Shop) -> None:
+    saved(shop.models, "a")
+    shop.start_deep()
+    shop.pass_until(spoken=True)
+    shop.pipeline.workers["forecast-0"].kill()
+    shop.pipeline.start("forecast")
+    shop.pass_until(spoken=True)
+    origins = shop.origins()
+    assert sorted(origins) == list(range(1, max(origins) + 1))
+
+
+def test_a_deep_worker_without_a_model_waits_for_one(shop: Shop) -> None:
+    shop.models.mkdir()
+    shop.start_deep()
+    for _ in range(3):
+        assert not shop.pass_minute()
+    half = shop.models / "half"
+    shutil.copytree(saved(shop.models.parent / "elsewhere", "a"), half)
+    (half / "complete.json").unlink()
+    assert not shop.pass_minute()
+    half.rename(shop.models.parent / "gone")
+    saved(shop.models, "a")
+    shop.pass_until(spoken=True)

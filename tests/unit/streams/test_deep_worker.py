@@ -1,0 +1,276 @@
+"""The deep worker's loop, without a broker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from aiokafka.errors import KafkaConnectionError  # noqa: E402
+from deep_worlds import rhythm, small_config, small_network  # noqa: E402
+from slabs import settings_with  # noqa: E402
+
+from tidecast.models.deep.folder import save_model  # noqa: E402
+from tidecast.models.deep.history import Scales  # noqa: E402
+from tidecast.models.deep.model import About, Model  # noqa: E402
+from tidecast.state.bins import BinGrid  # noqa: E402
+from tidecast.state.cells import Cell  # noqa: E402
+from tidecast.state.deep_forecast import DeepForecast  # noqa: E402
+from tidecast.state.settings import Settings  # noqa: E402
+from tidecast.state.slabs import Slab  # noqa: E402
+from tidecast.streams import deep_worker  # noqa: E402
+from tidecast.streams.deep_models import ModelShelf  # noqa: E402
+from tidecast.streams.deep_wire import parse_deep_forecast  # noqa: E402
+from tidecast.streams.deep_worker import DeepLoop  # noqa: E402
+from tidecast.streams.follow import Fetched  # noqa: E402
+from tidecast.streams.wire import encode_window  # noqa: E402
+
+MINUTE = 60_000_000
+GRID = BinGrid(MINUTE)
+SERIES = ("value", "demand")
+CELLS = [Cell(f"region {n}", "x") for n in range(6)]
+VALUES = rhythm()
+FIRST = 1_000_000
+
+
+def saved(root: Path, name: str, **changes: Any) -> Path:
+    """Write a model into the folder of models, under ``name``."""
+    given = {"n_future": 0, "n_static": 0, "slots_per_day": 1440, **changes}
+    about = About(
+        series=SERIES,
+        bin_width=MINUTE,
+        time_zone="UTC",
+        first="2024-01-01T00:00:00Z",
+        last="2024-02-01T00:00:00Z",
+        steps=0,
+        seed=3,
+        versions={},
+    )
+    model = Model(small_network(small_config(**given)), tuple(CELLS), Scales.of(VALUES), about)
+    save_model(root / name, model, {})
+    return root / name
+
+
+def settings_of(root: Path) -> Settings:
+    return settings_with(deep={"models": str(root)})
+
+
+def window(number: int) -> bytes:
+    slab = Slab(FIRST + number, np.nan_to_num(VALUES[number]).astype(np.float64))
+    return encode_window(slab, CELLS, SERIES, GRID)
+
+
+class Topics:
+    """Stands for the broker: windows to be read, and the answers that were sent."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
+        self.sent: list[DeepForecast] = []
+        self.backs: list[int] = []
+        self.away = 0
+        self.windows: asyncio.Queue[list[Fetched]] = asyncio.Queue()
+        self.loop = DeepLoop(settings_of(root))
+        monkeypatch.setattr(deep_worker, "follow", self._follow)
+        monkeypatch.setattr(deep_worker, "LOOK_SECONDS", 0.0)
+        monkeypatch.setattr(deep_worker, "WITHOUT_SECONDS", 0.01)
+        monkeypatch.setattr(deep_worker, "FIRST_PAUSE_SECONDS", 0.01)
+        monkeypatch.setattr(DeepLoop, "_producer", self._producer)
+
+    async def _follow(self, _: object, topic: str, back: int) -> AsyncIterator[list[Fetched]]:
+        self.backs.append(back)
+        if self.away:
+            self.away -= 1
+            raise KafkaConnectionError("the broker is away")
+        while True:
+            yield await self.windows.get()
+
+    @asynccontextmanager
+    async def _producer(self) -> AsyncIterator[Any]:
+        yield self
+
+    async def send_and_wait(self, topic: str, value: bytes, partition: int) -> None:
+        assert (topic, partition) == ("tidecast.deep-forecasts", 0)
+        self.sent.append(parse_deep_forecast(value))
+
+    def tell(self, first: int, last: int, is_last: bool = True) -> None:
+        values = [window(number) for number in range(first, last)]
+        self.windows.put_nowait([Fetched(0, values, is_last)])
+
+    async def answered(self, count: int) -> list[DeepForecast]:
+        async with asyncio.timeout(60):
+            while len(self.sent) < count:
+                self.windows.put_nowait([])  # a broker's half second
+                await asyncio.sleep(0.01)
+        return self.sent
+
+    def run(self, test: Callable[[], Any]) -> None:
+        async def both() -> None:
+            running = asyncio.ensure_future(self.loop.run())
+            await test()
+            running.cancel()
+            await asyncio.wait({running})
+
+        asyncio.run(both())
+
+
+@pytest.fixture
+def topics(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Topics:
+    return Topics(monkeypatch, tmp_path)
+
+
+def test_the_newest_bin_is_answered_when_all_that_came_is_read(
+    topics: Topics, tmp_path: Path
+) -> None:
+    saved(tmp_path, "first")
+
+    async def test() -> None:
+        topics.tell(0, 12, is_last=False)
+        topics.tell(12, 20)
+        (said,) = await topics.answered(1)
+        assert (said.model, said.origin_bin) == ("first", FIRST + 19)
+        assert said.mean.shape == (2, 6, 3)
+        assert said.is_sound
+        topics.tell(20, 21)
+        assert (await topics.answered(2))[-1].origin_bin == FIRST + 20
+        assert topics.backs == [20]
+        assert topics.loop.health.ready().reason is None
+
+    topics.run(test)
+
+
+def test_without_a_model_it_waits_for_one_and_says_so(topics: Topics, tmp_path: Path) -> None:
+    async def test() -> None:
+        topics.tell(0, 12)
+        await asyncio.sleep(0.1)
+        assert "no model in" in str(topics.loop.health.ready().reason)
+        saved(tmp_path, "first")
+        assert (await topics.answered(1))[0].model == "first"
+
+    topics.run(test)
+
+
+def test_a_newer_model_takes_over_with_the_next_bin(topics: Topics, tmp_path: Path) -> None:
+    saved(tmp_path, "a")
+
+    async def test() -> None:
+        topics.tell(0, 12)
+        await topics.answered(1)
+        saved(tmp_path, "b")
+        for _ in range(3):
+            topics.windows.put_nowait([])
+        await asyncio.sleep(0.2)
+        topics.tell(12, 13)
+        assert [said.model for said in await topics.answered(2)] == ["a", "b"]
+
+    topics.run(test)
+
+
+def test_a_model_that_looks_back_further_has_the_topic_read_again(
+    topics: Topics, tmp_path: Path
+) -> None:
+    saved(tmp_path, "a")
+
+    async def test() -> None:
+        topics.tell(0, 12)
+        await topics.answered(1)
+        saved(tmp_path, "b", context_length=16)
+        async with asyncio.timeout(60):
+            while len(topics.backs) < 2:
+                topics.windows.put_nowait([])
+                await asyncio.sleep(0.01)
+        assert topics.backs == [20, 32]
+        topics.tell(0, 30)
+        assert [said.model for said in await topics.answered(2)] == ["a", "b"]
+
+    topics.run(test)
+
+
+def test_what_is_no_window_is_passed_over_and_what_fails_ends_nothing(
+    topics: Topics,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    saved(tmp_path, "first")
+    forecast, failures = Model.forecast, [RuntimeError("out of memory")]
+
+    def failing(self: Model, *given: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return forecast(self, *given)
+
+    monkeypatch.setattr(Model, "forecast", failing)
+
+    async def test() -> None:
+        topics.windows.put_nowait([Fetched(0, [b"no window", None, b"{}"], is_last=True)])
+        topics.tell(0, 12)
+        while failures:
+            await asyncio.sleep(0.01)
+        topics.tell(12, 13)
+        assert (await topics.answered(1))[0].origin_bin == FIRST + 12
+
+    topics.run(test)
+    assert "out of memory" in caplog.text
+    assert caplog.text.count("passed over") == 3
+
+
+def test_a_broker_that_was_away_is_waited_for(topics: Topics, tmp_path: Path) -> None:
+    saved(tmp_path, "first")
+    topics.away = 3
+
+    async def test() -> None:
+        topics.tell(0, 12)
+        await topics.answered(1)
+        assert len(topics.backs) == 4
+
+    topics.run(test)
+
+
+def test_a_broken_or_foreign_model_is_refused_once_and_half_written_ones_are_not_seen(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shelf = ModelShelf(settings_of(tmp_path))
+    assert shelf.look() is None
+    saved(tmp_path, "a")
+    first = shelf.look()
+    assert first is not None
+    assert shelf.look() is None
+    (saved(tmp_path, "b") / "weights.safetensors").write_bytes(b"torn")
+    assert shelf.look() is None
+    assert shelf.look() is None
+    assert caplog.text.count("damaged") == 1
+    (saved(tmp_path, "c") / "complete.json").unlink()
+    assert shelf.look() is None
+    saved(tmp_path, "d", horizon=1)
+    assert shelf.look() is None
+    assert "d is refused" in caplog.text
+    fresh = ModelShelf(settings_of(tmp_path)).look()
+    assert fresh is not None
+    assert fresh.name == "a"
+    saved(tmp_path, "e")
+    second = shelf.look()
+    assert second is not None
+    assert second.name == "e"
+
+
+def test_answers_of_two_workers_to_the_same_tail_are_the_same(tmp_path: Path) -> None:
+    saved(tmp_path, "first")
+    said = []
+    for first in (0, 5):
+        with pytest.MonkeyPatch.context() as patch:
+            topics = Topics(patch, tmp_path)
+
+            async def test(topics: Topics = topics, first: int = first) -> None:
+                topics.tell(first, 30)
+                said.extend(await topics.answered(1))
+
+            topics.run(test)
+    one, other = (replace(each, mean=np.round(each.mean, 3)) for each in said)
+    assert one.mean.tobytes() == other.mean.tobytes()
