@@ -133,5 +133,7 @@ def pytest_terminal_summary(
     )
 
 
-def _lacked(report: pytest.TestReport) -> bool:
+def _lacked(report: pytest.TestReport | pytest.CollectReport) -> bool:
+    if isinstance(report, pytest.CollectReport):  # a module skipped for want of an extra
+        return False
     return "services" in report.keywords and f"Skipped: {_NEEDS}" in str(report.longrepr)

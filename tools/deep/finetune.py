@@ -23,6 +23,10 @@ from tidecast.tools.deep.train import say_written
 
 __all__ = ["finetune", "finetuning", "tuning_plan"]
 
+TIMES = 16
+"""That each window is learnt from: best for two days and for seven (`tidecast bench transfer`)."""
+
+MOST_STEPS = 3000
 COUNT = click.IntRange(1)
 RATE = click.FloatRange(0, min_open=True)
 
@@ -42,9 +46,9 @@ RATE = click.FloatRange(0, min_open=True)
     "--part", type=click.Choice(PARTS), default="all", show_default=True, help="What learns."
 )
 @click.option("--new-cells", is_flag=True, help="Cells are others, though named as the model's.")
-@click.option("--steps", type=COUNT, default=200, show_default=True, help="Batches, at most.")
-@click.option("--learning-rate", type=RATE, default=1e-3, show_default=True, help="The highest.")
-@click.option("--batch-size", type=COUNT, default=8, show_default=True, help="Windows of a batch.")
+@click.option("--steps", type=COUNT, help="Batches, at most; default: every window 16 times.")
+@click.option("--learning-rate", type=RATE, default=3e-3, show_default=True, help="The highest.")
+@click.option("--batch-size", type=COUNT, default=4, show_default=True, help="Windows of a batch.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 @click.option("--validate", type=SHARE, default=0, show_default=True, help="Share to judge by.")
 @click.option("--test", type=SHARE, default=0.2, show_default=True, help="Share not looked at.")
@@ -55,7 +59,7 @@ def finetune(
     out: Path,
     part: str,
     new_cells: bool,
-    steps: int,
+    steps: int | None,
     learning_rate: float,
     batch_size: int,
     seed: int,
@@ -73,9 +77,19 @@ def finetune(
     data = read_data(file, Asked(**options))
     check_kind(model, data)
     begin = replace(model, cells=()) if new_cells else model
+    shares = Shares(validate, test)
+    steps = steps or _usual_steps(data, model, shares, batch_size)
     plan = tuning_plan(steps, learning_rate, batch_size, seed)
-    job = finetuning(data, begin, part, plan, Shares(validate, test))
+    job = finetuning(data, begin, part, plan, shares)
     say_written(out, run_job(job, out, resume))
+
+
+def _usual_steps(data: Data, model: Model, shares: Shares, batch_size: int) -> int:
+    """Return after how many batches each window was learnt from `TIMES`, or `MOST_STEPS`."""
+    config = model.network.config
+    n_windows = len(data.values) - config.context_length - config.horizon + 1
+    learnt = n_windows * (1.0 - shares.validated - shares.tested)
+    return max(1, min(MOST_STEPS, round(TIMES * learnt / batch_size)))
 
 
 def tuning_plan(steps: int, learning_rate: float, batch_size: int, seed: int) -> TrainingPlan:

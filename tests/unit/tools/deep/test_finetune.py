@@ -138,6 +138,14 @@ def test_the_task_tells_in_the_weights(tmp_path: Path) -> None:
     assert not all(torch.equal(a, b) for a, b in pairs)
 
 
+def test_every_window_is_learnt_from_sixteen_times(pretrained: Path, tmp_path: Path) -> None:
+    file = shop(tmp_path / "small.npz", 7, n_bins=28)
+    words = ("--freq", "1h", "--from", pretrained, "--out", tmp_path / "tuned", "--test", 0)
+    invoke("finetune", file, *words)
+    model, _ = load_model(tmp_path / "tuned")
+    assert model.about.steps == 16 * 20 // 4  # of 28 bins 20 windows, 4 a batch
+
+
 def test_impossible_steps_are_refused(pretrained: Path, tmp_path: Path) -> None:
     file = shop(tmp_path / "small.npz", 7)
     with pytest.raises(click.BadParameter):
