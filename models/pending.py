@@ -169,16 +169,11 @@ class Pending:
     def restore(self, arrays: Arrays) -> None:
         """Become the store that ``snapshot`` was taken of."""
         self._due = {}
-        for key in sorted(arrays, key=_lead_in, reverse=True):  # as they were said
+        for key in arrays:
             target, lead, name = key.split("/")
             if name == "scale":
                 due = _restored(int(lead), arrays, f"{target}/{lead}")
                 self._due.setdefault(int(target), []).append(due)
-
-
-def _lead_in(key: str) -> int:
-    """Return the lead in the name of an array."""
-    return int(key.split("/")[1])
 
 
 def _restored(lead: int, arrays: Arrays, scope: str) -> Due | PackedDue:

@@ -109,19 +109,6 @@ def test_a_restored_store_says_the_same() -> None:
         assert np.array_equal(one.means, other.means)
 
 
-def test_a_store_of_a_checkpoint_which_sorts_its_arrays_goes_on_as_the_one_before() -> None:
-    waiting, again = Pending(), Pending()
-    shapes = np.zeros((1, 11, len(GROUPS) + 1, len(LEVELS)), np.float32)
-    said = RANDOM.gamma(2.0, 2.0, (12, 4, 1, 9, 11)).astype(np.float32)
-    for origin in range(11):
-        waiting.add(origin, said[origin], said[origin, 0], shapes)
-    again.restore(dict(sorted(waiting.snapshot().items())))
-    for store in (waiting, again):
-        store.add(11, said[11], said[11, 0], shapes)
-    _assert_same(again.snapshot(), waiting.snapshot())
-    assert [due.lead for due in again.about(12)] == [due.lead for due in waiting.about(12)]
-
-
 def test_cells_there_are_none_of_are_no_obstacle() -> None:
     none = [due(2, 0), due(1, 0)]
     assert list(together(none)) == [slice(0, 2)]
