@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from tidecast.models.arrays import Arrays, nested, scoped
 from tidecast.models.calibrate import Calibrate
 from tidecast.models.fold import ForecastFold
-from tidecast.models.packed import UNKNOWN
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.changes import Change, moved
 from tidecast.state.errors import CheckpointError
@@ -66,8 +65,6 @@ LAYOUTS: Mapping[str, Layout] = {
     "counts/sizes": Layout(2),
     "counts/*": Layout(1),
     "pending/*/means": Layout(1, np.nan),
-    "pending/*/mean": Layout(0, np.nan),
-    "pending/*/differences": Layout(1, UNKNOWN),
     "pending/*/scale": Layout(0, 1.0),
     "expert-*/mean": Layout(1),  # of the spread
     "expert-*/seen": Layout(1),

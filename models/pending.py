@@ -11,17 +11,13 @@ from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays, runs
 from tidecast.models.calibrate import quantiles_of
-from tidecast.models.packed import opened, packed
 
 __all__ = ["Due", "Dues", "Pending", "together"]
-
-AS_MADE = ("means", "scale", "shapes")
-AS_PACKED = ("mean", "differences", "scale", "shapes")
 
 
 @dataclass(frozen=True)
 class Due:
-    """What was said of one bin at one lead.
+    """What was said of one bin at one lead; as small as it can be kept.
 
     ``means`` (1 + expert, series, cell) has the blend first; ``scale`` (series, cell) is the
     blend's; ``shapes`` (series, group, level) turns both into its quantiles again.
@@ -36,30 +32,6 @@ class Due:
         """Return the blend's quantiles, (series, cell, level)."""
         mean, scale = self.means[0, :, :, None], self.scale[:, :, None]
         return quantiles_of(mean, scale, self.shapes[:, None])[:, :, 0]
-
-
-@dataclass(frozen=True)
-class PackedDue:
-    """A due as small as it can be kept: of experts, how far they are from the blend.
-
-    ``mean`` (series, cell) is the blend's, ``differences`` (expert, series, cell) are packed.
-    """
-
-    lead: int
-    mean: NDArray[np.float32]
-    differences: NDArray[np.uint16]
-    scale: NDArray[np.float32]
-    shapes: NDArray[np.float32]
-
-    @classmethod
-    def of(cls, due: Due) -> PackedDue:
-        """Return this due packed."""
-        mean = due.means[0].copy()  # a view would keep all of the means
-        return cls(due.lead, mean, packed(due.means), due.scale, due.shapes)
-
-    def opened(self) -> Due:
-        """Return the due: experts to 0.4 % of what they are from the blend."""
-        return Due(self.lead, opened(self.mean, self.differences), self.scale, self.shapes)
 
 
 @dataclass(frozen=True)
@@ -105,13 +77,10 @@ def together(dues: Sequence[Due]) -> Iterator[slice]:
 
 
 class Pending:
-    """Forecasts by the bin they are about, for at most ``horizon`` bins ahead; until forgotten.
-
-    Those of the newest origin are as they were made, to be explained; the others are packed.
-    """
+    """Forecasts by the bin they are about, for at most ``horizon`` bins ahead; until forgotten."""
 
     def __init__(self) -> None:
-        self._due: dict[int, list[Due | PackedDue]] = {}
+        self._due: dict[int, list[Due]] = {}
 
     def add(
         self,
@@ -122,7 +91,6 @@ class Pending:
     ) -> None:
         """Keep a forecast: means (1 + expert, series, cell, lead), scale (series, cell, lead),
         shapes (series, lead, group, level)."""
-        self._pack()
         for lead in range(1, means.shape[-1] + 1):
             due = Due(
                 lead,
@@ -132,20 +100,9 @@ class Pending:
             )
             self._due.setdefault(origin_bin + lead, []).append(due)
 
-    def _pack(self) -> None:
-        """Pack what was the newest: the last that was said of a bin."""
-        for dues in self._due.values():
-            newest = dues[-1]
-            if isinstance(newest, Due):
-                dues[-1] = PackedDue.of(newest)
-
-    def __contains__(self, bin_: int) -> bool:
-        return bin_ in self._due
-
     def about(self, bin_: int) -> Sequence[Due]:
-        """Return what was said of ``bin_``, the newest last."""
-        dues = self._due.get(bin_, ())
-        return [due if isinstance(due, Due) else due.opened() for due in dues]
+        """Return what was said of ``bin_``."""
+        return self._due.get(bin_, ())
 
     def together(self, bin_: int) -> Iterator[Dues]:
         """Yield what was said of ``bin_``, many leads at once."""
@@ -160,10 +117,14 @@ class Pending:
     def snapshot(self) -> Arrays:
         """Return the state as arrays, named by bin and lead."""
         return {
-            f"{target}/{due.lead}/{name}": getattr(due, name)
+            f"{target}/{due.lead}/{name}": array
             for target, dues in self._due.items()
             for due in dues
-            for name in (AS_MADE if isinstance(due, Due) else AS_PACKED)
+            for name, array in (
+                ("means", due.means),
+                ("scale", due.scale),
+                ("shapes", due.shapes),
+            )
         }
 
     def restore(self, arrays: Arrays) -> None:
@@ -171,13 +132,6 @@ class Pending:
         self._due = {}
         for key in arrays:
             target, lead, name = key.split("/")
-            if name == "scale":
-                due = _restored(int(lead), arrays, f"{target}/{lead}")
-                self._due.setdefault(int(target), []).append(due)
-
-
-def _restored(lead: int, arrays: Arrays, scope: str) -> Due | PackedDue:
-    """Return the due whose arrays are under ``scope``."""
-    if f"{scope}/means" in arrays:
-        return Due(lead, *(arrays[f"{scope}/{name}"] for name in AS_MADE))
-    return PackedDue(lead, *(arrays[f"{scope}/{name}"] for name in AS_PACKED))
+            if name == "means":
+                parts = (arrays[f"{target}/{lead}/{part}"] for part in ("means", "scale", "shapes"))
+                self._due.setdefault(int(target), []).append(Due(int(lead), *parts))

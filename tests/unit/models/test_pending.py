@@ -7,7 +7,7 @@ import numpy as np
 from tidecast.models.arrays import AT_ONCE
 from tidecast.models.blend import KEPT_PER_BIN, N_SIZES, Blend
 from tidecast.models.calibrate import GROUPS, Calibrate
-from tidecast.models.pending import Due, Dues, PackedDue, Pending, together
+from tidecast.models.pending import Due, Dues, Pending, together
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import ScoreSheet
 from tidecast.state.bins import HOUR, BinGrid
@@ -54,59 +54,6 @@ def test_leads_of_many_cells_come_a_few_at_a_time() -> None:
     runs = [dues.leads.tolist() for dues in pending(AT_ONCE // 2).together(10)]
     assert runs == [[5, 4], [3, 2], [1]]
     assert len(list(pending(AT_ONCE + 1).together(10))) == HORIZON
-
-
-def test_the_newest_forecast_stays_as_it_was_made() -> None:
-    waiting = Pending()
-    first, second = (RANDOM.gamma(2.0, 2.0, (4, 1, 9, HORIZON)).astype(np.float32) for _ in "ab")
-    shapes = np.zeros((1, HORIZON, len(GROUPS) + 1, len(LEVELS)), np.float32)
-    waiting.add(0, first, np.ones((1, 9, HORIZON), np.float32), shapes)
-    assert np.array_equal(waiting.about(2)[0].means, first[..., 1])
-    waiting.add(1, second, np.ones((1, 9, HORIZON), np.float32), shapes)
-    older, newest = waiting.about(2)
-    assert np.array_equal(newest.means, second[..., 0])
-    assert np.array_equal(older.means[0], first[0, ..., 1])
-    assert 0.0 < np.abs(older.means[1:] - first[1:, ..., 1]).max() < 0.05
-
-
-def test_of_experts_at_most_0_4_percent_of_what_they_are_from_the_blend_is_lost() -> None:
-    each = due(1)
-    each.means[3] = 1e6 * each.means[0]
-    found = PackedDue.of(each).opened()
-    lost = np.abs(found.means - each.means)
-    most = 0.004 * np.abs(each.means - each.means[0]) + 1e-6
-    assert (lost <= most)[np.isfinite(lost)].all()
-    assert np.array_equal(np.isnan(found.means), np.isnan(each.means))
-
-
-def test_an_expert_that_says_nothing_comes_still_says_so() -> None:
-    means = np.array([[[2.7]], [[0.0]], [[1e-7]], [[1e-3]]], np.float32)
-    each = Due(1, means, means[0], np.zeros((1, 1, 3), np.float32))
-    assert PackedDue.of(each).opened().means.tolist()[1:3] == [[[0.0]], [[0.0]]]
-    assert PackedDue.of(each).opened().means[3, 0, 0] >= 0.0
-
-
-def test_what_waits_of_eight_experts_of_10_000_cells_is_under_300_mb() -> None:
-    waiting, n_cells, horizon, n_origins = Pending(), 50, 24, 30
-    means = np.ones((9, 3, n_cells, horizon), np.float32)
-    shapes = np.zeros((3, horizon, len(GROUPS) + 1, 11), np.float32)
-    for origin in range(n_origins):
-        waiting.add(origin, means, means[0], shapes)
-        waiting.forget(lambda bin_, closed=origin: bin_ <= closed)
-    arrays = waiting.snapshot()
-    of_cells = sum(array.nbytes for name, array in arrays.items() if not name.endswith("shapes"))
-    of_shapes = sum(array.nbytes for name, array in arrays.items() if name.endswith("shapes"))
-    assert of_cells * (10_000 / n_cells) + of_shapes < 300e6
-    assert all(array.base is None for array in arrays.values())
-
-
-def test_a_restored_store_says_the_same() -> None:
-    waiting, again = pending(7), Pending()
-    again.restore(waiting.snapshot())
-    _assert_same(again.snapshot(), waiting.snapshot())
-    assert [each.lead for each in again.about(10)] == [5, 4, 3, 2, 1]
-    for one, other in zip(again.about(10), waiting.about(10), strict=True):
-        assert np.array_equal(one.means, other.means)
 
 
 def test_cells_there_are_none_of_are_no_obstacle() -> None:
