@@ -12,7 +12,7 @@ __all__ = ["N_SIZES", "Blend", "combine", "of_cells", "size_of"]
 Stack = NDArray[np.float32]  # (expert, series, cell, lead)
 Table = NDArray[np.float64]
 
-KEPT_PER_BIN = 0.98
+KEPT_PER_BIN = 0.99
 LARGEST_ERROR = 10.0
 """Errors beyond this many scales of their cell count as this: no burst decides the weights."""
 
@@ -20,11 +20,10 @@ SHARPNESS = 10.0
 """How the prior falls with the loss: an expert a tenth worse than the best gets 1/e of it."""
 
 PRIOR = 0.02
-PRIOR_BINS = 15.0
-"""Bins of own experience that weigh as much as the prior. Those that are remembered are 50 at most:
-errors of leads, and of cells that share shocks, tell less than their number says."""
+PRIOR_BINS = 5.0
+"""Bins of own experience that weigh as much as the prior."""
 
-POOLED_BINS = 100.0
+POOLED_BINS = 30.0
 """Bins that what is known of all leads counts for in each, and what is known of all sizes."""
 
 FLOOR = 1e-3
@@ -39,10 +38,10 @@ class Blend:
 
     What is kept are mean products of the experts' errors: their diagonal says how good an expert
     is, the rest whose errors cancel. Weights follow the regularised leader: they are the least of
-    loss + ridge towards a prior, which is the softmax of minus the experts' own losses and pulls
-    less with experience. Without forgetting, and of bounded squared losses known at once, the
-    leader's regret grows with the logarithm of time; what is done here to follow change, and to
-    learn from few bins, is outside that theory, and measured only.
+    loss + ridge towards a prior, which is the softmax of minus the experts' own losses and fades
+    with experience. Without forgetting, and of bounded squared losses known at once, the leader's
+    regret grows with the logarithm of time; what is done here to follow change, and to learn from
+    few bins, is outside that theory, and measured only.
 
     An error is in units of its cell's scale, times the root of the scale in units of all cells'
     mean: between relative errors, where sparse cells would decide, and sums, where one large cell
