@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from tidecast.state.cuts import Announced, Announcement
 from tidecast.state.errors import ContractError, ServiceError
 from tidecast.state.partition import Rejected
 from tidecast.state.settings import Settings
-from tidecast.streams.clients import aiokafka_options
 from tidecast.streams.covariate_judge import CovariateJudge
-from tidecast.streams.topics import partition_counts
+from tidecast.streams.follow import Span, reading
 from tidecast.streams.wire import encode_rejected
 
 __all__ = ["Announcer"]
@@ -72,7 +70,7 @@ class Announcer:
         if not self._judges:
             return
         try:
-            async with self._reader() as consumer:
+            async with reading(self._kafka, self._judges, self._start) as consumer:
                 ends = await consumer.end_offsets(consumer.assignment())
                 while any([await consumer.position(p) < end for p, end in ends.items()]):
                     await self._announce_some(consumer)
@@ -95,41 +93,23 @@ class Announcer:
     async def _follow(self) -> None:
         while True:
             try:
-                async with self._reader() as consumer:
+                async with reading(self._kafka, self._judges, self._start) as consumer:
                     while True:
                         await self._announce_some(consumer)
             except (KafkaError, TimeoutError) as error:
                 logger.warning("no covariates can be read from their topics: %r", error)
             await asyncio.sleep(PAUSE_SECONDS)
 
-    @asynccontextmanager
-    async def _reader(self) -> AsyncIterator[Any]:
-        """Connect a consumer that goes on where the announcements end."""
-        counts = await asyncio.to_thread(partition_counts, self._kafka, self._judges)
-        places = [TopicPartition(topic, n) for topic, count in counts.items() for n in range(count)]
-        consumer = AIOKafkaConsumer(
-            **aiokafka_options(self._kafka),
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            isolation_level="read_committed",
-        )
-        try:
-            await consumer.start()
-            consumer.assign(places)
-            begins = await consumer.beginning_offsets(places)
-            ends = await consumer.end_offsets(places)
-            for place in places:
-                position = self._positions.get(place, 0)
-                if position > ends[place]:
-                    raise ServiceError(
-                        f"{place.topic}/{place.partition} ends at offset {ends[place]}, but was "
-                        f"read up to {position}: it was made anew, or its broker has lost records; "
-                        "name another topic, and start afresh under another kafka.topic_prefix"
-                    )
-                consumer.seek(place, max(position, begins[place]))
-            yield consumer
-        finally:
-            await consumer.stop()
+    def _start(self, place: TopicPartition, span: Span) -> int:
+        """Return where a partition goes on: where its announcements end."""
+        position = self._positions.get(place, 0)
+        if position > span.end:
+            raise ServiceError(
+                f"{place.topic}/{place.partition} ends at offset {span.end}, but was "
+                f"read up to {position}: it was made anew, or its broker has lost records; "
+                "name another topic, and start afresh under another kafka.topic_prefix"
+            )
+        return max(position, span.begin)
 
     async def _announce_some(self, consumer: Any) -> None:
         fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_RECORDS)

@@ -1,9 +1,9 @@
-"""Follow a topic from its tail on, outside any consumer group."""
+"""Read topics outside any consumer group: one from its tail on, or several from offsets known."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from tidecast.state.settings import KafkaSettings
 from tidecast.streams.clients import aiokafka_options
 from tidecast.streams.topics import partition_counts
 
-__all__ = ["Fetched", "follow"]
+__all__ = ["Fetched", "Span", "follow", "reading"]
 
 POLL_MS = 500
 BATCH_RECORDS = 100
@@ -25,6 +25,17 @@ class Fetched(NamedTuple):
     partition: int
     values: Sequence[bytes | None]
     is_last: bool
+
+
+class Span(NamedTuple):
+    """The first offset that a partition still has, and the next that it will have."""
+
+    begin: int
+    end: int
+
+    def tail(self, back: int) -> int:
+        """Return where the last ``back`` offsets begin."""
+        return max(self.begin, self.end - back)
 
 
 async def follow(
@@ -41,9 +52,7 @@ async def follow(
     KafkaError
         When the broker is away.
     """
-    counts = await asyncio.to_thread(partition_counts, settings, [topic])
-    places = [TopicPartition(topic, number) for number in range(counts[topic])]
-    async with _reader(settings, places, back) as consumer:
+    async with reading(settings, [topic], lambda _, span: span.tail(back)) as consumer:
         while True:
             fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_RECORDS)
             yield [await _taken(consumer, *each) for each in fetched.items()]
@@ -56,9 +65,22 @@ async def _taken(consumer: Any, place: TopicPartition, records: Sequence[Any]) -
 
 
 @asynccontextmanager
-async def _reader(
-    settings: KafkaSettings, places: Sequence[TopicPartition], back: int
+async def reading(
+    settings: KafkaSettings, topics: Iterable[str], start: Callable[[TopicPartition, Span], int]
 ) -> AsyncIterator[Any]:
+    """Connect a consumer of all partitions of ``topics``, outside any group.
+
+    ``start`` tells the offset to begin at, of a partition whose offsets span so much.
+
+    Raises
+    ------
+    ServiceError
+        When there is no such topic.
+    KafkaError
+        When the broker is away.
+    """
+    counts = await asyncio.to_thread(partition_counts, settings, topics)
+    places = [TopicPartition(topic, n) for topic, count in counts.items() for n in range(count)]
     consumer = AIOKafkaConsumer(
         **aiokafka_options(settings),
         enable_auto_commit=False,
@@ -71,7 +93,7 @@ async def _reader(
         begins = await consumer.beginning_offsets(places)
         ends = await consumer.end_offsets(places)
         for place in places:
-            consumer.seek(place, max(begins[place], ends[place] - back))
+            consumer.seek(place, start(place, Span(begins[place], ends[place])))
         yield consumer
     finally:
         await consumer.stop()

@@ -20,13 +20,13 @@ torch = pytest.importorskip("torch")
 
 from click_settings import click_settings  # noqa: E402
 from clicks import MINUTE, START, minutes  # noqa: E402
-from deep_worlds import small_config, small_network  # noqa: E402
+from deep_worlds import small_about, small_config, small_network  # noqa: E402
 from live import PATIENCE_SECONDS, Live, Worker, live  # noqa: E402
 from outputs import compare  # noqa: E402
 
 from tidecast.models.deep.folder import save_model  # noqa: E402
 from tidecast.models.deep.history import Scales  # noqa: E402
-from tidecast.models.deep.model import About, Model  # noqa: E402
+from tidecast.models.deep.model import Model  # noqa: E402
 from tidecast.state.cells import Cell  # noqa: E402
 from tidecast.streams.recording import Recorded  # noqa: E402
 
@@ -41,16 +41,7 @@ ON_TIME_SECONDS = 60.0  # a deadline, and a machine that may be loaded
 def saved(root: Path, name: str) -> Path:
     """Write a model of the traffic of one cell into the folder of models."""
     shape = {"n_cells": 1, "n_series": 1, "n_future": 0, "n_static": 0, "slots_per_day": 1440}
-    about = About(
-        series=("traffic",),
-        bin_width=60_000_000,
-        time_zone="UTC",
-        first="2026-01-01T00:00:00Z",
-        last="2026-01-31T00:00:00Z",
-        steps=0,
-        seed=3,
-        versions={},
-    )
+    about = small_about(series=("traffic",), bin_width=60_000_000)
     scales = Scales(np.full((1, 1), 6.0, np.float32), np.full((1, 1), 2.0, np.float32))
     cells = (Cell("north", "books"),)
     save_model(root / name, Model(small_network(small_config(**shape)), cells, scales, about), {})

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tidecast.models.deep.config import NetworkConfig
 from tidecast.models.deep.history import History, Scales
 from tidecast.models.deep.inputs import Cells, Inputs
-from tidecast.models.deep.model import make_cells
+from tidecast.models.deep.model import About, make_cells
 from tidecast.models.deep.network import Network
 from tidecast.models.deep.space import Space
 from tidecast.models.deep.training import make_network
@@ -20,6 +20,21 @@ from tidecast.models.deep.windows import Windows
 N_CELLS = 6
 N_BINS = 400
 DAY = 24
+
+
+def small_about(**changes: object) -> About:
+    """Return what is known of a model of hourly bins of two series, but for ``changes``."""
+    values: dict[str, object] = {
+        "series": ("demand", "traffic"),
+        "bin_width": 3_600_000_000,
+        "time_zone": "UTC",
+        "first": "2024-01-01T00:00:00Z",
+        "last": "2024-01-17T16:00:00Z",
+        "steps": 7,
+        "seed": 1,
+        "versions": {"torch": "2"},
+    }
+    return About.model_validate({**values, **changes})
 
 
 def small_config(**changes: object) -> NetworkConfig:

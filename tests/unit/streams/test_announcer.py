@@ -12,7 +12,7 @@ from slabs import settings_with
 
 from tidecast.state.cuts import Announcement
 from tidecast.state.errors import ServiceError
-from tidecast.streams import announcer
+from tidecast.streams import follow
 from tidecast.streams.announcer import Announcer
 
 SETTINGS = settings_with(covariates=[{"name": "promotion", "topic": "told"}])
@@ -65,8 +65,8 @@ class Log:
     def __init__(self, topic: Topic, monkeypatch: pytest.MonkeyPatch) -> None:
         self.said: list[Announcement] = []
         self.letters: list[dict[str, Any]] = []
-        monkeypatch.setattr(announcer, "partition_counts", lambda *_: {"told": 1})
-        monkeypatch.setattr(announcer, "AIOKafkaConsumer", lambda **_: topic)
+        monkeypatch.setattr(follow, "partition_counts", lambda *_: {"told": 1})
+        monkeypatch.setattr(follow, "AIOKafkaConsumer", lambda **_: topic)
         self.announcer = Announcer(SETTINGS, self._say, self._refuse)
 
     async def _say(self, announcement: Announcement) -> None:
@@ -133,7 +133,7 @@ def test_a_topic_made_anew_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_a_topic_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(announcer, "partition_counts", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr(follow, "partition_counts", lambda *_: pytest.fail("asked"))
     log = Announcer(settings_with(), None, None)  # type: ignore[arg-type]
     asyncio.run(log.catch_up())
     log.follow()

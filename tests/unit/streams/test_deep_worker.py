@@ -15,12 +15,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from aiokafka.errors import KafkaConnectionError  # noqa: E402
-from deep_worlds import rhythm, small_config, small_network  # noqa: E402
+from deep_worlds import rhythm, small_about, small_config, small_network  # noqa: E402
 from slabs import settings_with  # noqa: E402
 
 from tidecast.models.deep.folder import save_model  # noqa: E402
 from tidecast.models.deep.history import Scales  # noqa: E402
-from tidecast.models.deep.model import About, Model  # noqa: E402
+from tidecast.models.deep.model import Model  # noqa: E402
 from tidecast.models.deep.registry import Registry  # noqa: E402
 from tidecast.state.bins import BinGrid  # noqa: E402
 from tidecast.state.cells import Cell  # noqa: E402
@@ -45,16 +45,7 @@ FIRST = 1_000_000
 def saved(root: Path, name: str, **changes: Any) -> Path:
     """Write a model into the folder of models, under ``name``."""
     given = {"n_future": 0, "n_static": 0, "slots_per_day": 1440, **changes}
-    about = About(
-        series=SERIES,
-        bin_width=MINUTE,
-        time_zone="UTC",
-        first="2024-01-01T00:00:00Z",
-        last="2024-02-01T00:00:00Z",
-        steps=0,
-        seed=3,
-        versions={},
-    )
+    about = small_about(series=SERIES, bin_width=MINUTE)
     model = Model(small_network(small_config(**given)), tuple(CELLS), Scales.of(VALUES), about)
     save_model(root / name, model, {})
     return root / name

@@ -16,6 +16,7 @@ from deep_worlds import (  # noqa: E402
     N_CELLS,
     history_of,
     rhythm,
+    small_about,
     small_config,
     small_network,
     small_windows,
@@ -24,21 +25,12 @@ from deep_worlds import (  # noqa: E402
 from tidecast.models.deep import folder as folder_module  # noqa: E402
 from tidecast.models.deep.folder import list_models, load_model, save_model  # noqa: E402
 from tidecast.models.deep.history import Scales  # noqa: E402
-from tidecast.models.deep.model import About, Model  # noqa: E402
+from tidecast.models.deep.model import Model  # noqa: E402
 from tidecast.state.cells import Cell  # noqa: E402
 from tidecast.state.errors import CheckpointError  # noqa: E402
 
 CELLS = tuple(Cell(f"region {number}", "books") for number in range(N_CELLS))
-ABOUT = About(
-    series=("demand", "traffic"),
-    bin_width=3_600_000_000,
-    time_zone="UTC",
-    first="2024-01-01T00:00:00Z",
-    last="2024-01-17T16:00:00Z",
-    steps=7,
-    seed=1,
-    versions={"torch": "2"},
-)
+ABOUT = small_about()
 METRICS = {"mae": 1.5}
 
 

@@ -14,6 +14,7 @@ from deep_worlds import (  # noqa: E402
     N_CELLS,
     history_of,
     permuted,
+    small_about,
     small_cells,
     small_config,
     small_network,
@@ -26,7 +27,7 @@ from tidecast.models.deep.generator import Generator  # noqa: E402
 from tidecast.models.deep.history import Scales  # noqa: E402
 from tidecast.models.deep.latent import Gaussian  # noqa: E402
 from tidecast.models.deep.likelihoods import LIKELIHOODS  # noqa: E402
-from tidecast.models.deep.model import About, Model  # noqa: E402
+from tidecast.models.deep.model import Model  # noqa: E402
 from tidecast.models.deep.pretraining import Masked  # noqa: E402
 from tidecast.models.deep.scenarios import oddities, scenarios  # noqa: E402
 from tidecast.models.deep.schedule import TrainingPlan  # noqa: E402
@@ -40,16 +41,7 @@ N_BINS = 3000
 N_LEARNT = 2700
 JUDGED = range(N_LEARNT, N_BINS - 3, 9)
 CELLS = tuple(Cell(f"region {number}", "books") for number in range(N_CELLS))
-ABOUT = About(
-    series=("demand",),
-    bin_width=3_600_000_000,
-    time_zone="UTC",
-    first="2024-01-01T00:00:00Z",
-    last="2024-01-17T16:00:00Z",
-    steps=7,
-    seed=1,
-    versions={},
-)
+ABOUT = small_about(series=("demand",))
 
 
 def moods(seed: int = 1) -> np.ndarray:

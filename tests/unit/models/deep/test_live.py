@@ -10,13 +10,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from deep_worlds import DAY, N_CELLS, rhythm, small_config, small_network  # noqa: E402
+from deep_worlds import DAY, N_CELLS, rhythm, small_about, small_config, small_network  # noqa: E402
 
 from tidecast.models.deep.backbones import BACKBONES  # noqa: E402
 from tidecast.models.deep.context import Context  # noqa: E402
 from tidecast.models.deep.history import Scales  # noqa: E402
 from tidecast.models.deep.live import LiveModel  # noqa: E402
-from tidecast.models.deep.model import About, Model  # noqa: E402
+from tidecast.models.deep.model import Model  # noqa: E402
 from tidecast.models.deep.worker import DeepWorker  # noqa: E402
 from tidecast.state.bins import HOUR, BinGrid  # noqa: E402
 from tidecast.state.cells import Cell  # noqa: E402
@@ -35,16 +35,7 @@ VALUES = rhythm()  # (bin, cell, series), of orders and clicks
 def trained(series: tuple[str, ...] = ("orders", "clicks"), **changes: Any) -> Model:
     """Return a model that knows the first six cells; it has learnt nothing."""
     config = small_config(**{"n_future": 0, "n_static": 0, **changes})
-    about = About(
-        series=series,
-        bin_width=HOUR,
-        time_zone="UTC",
-        first="2024-01-01T00:00:00Z",
-        last="2024-02-01T00:00:00Z",
-        steps=0,
-        seed=3,
-        versions={},
-    )
+    about = small_about(series=series)
     return Model(small_network(config), tuple(CELLS[:N_CELLS]), Scales.of(VALUES), about)
 
 

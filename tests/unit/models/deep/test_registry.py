@@ -10,25 +10,16 @@ import pytest
 
 pytest.importorskip("torch")
 
-from deep_worlds import N_CELLS, rhythm, small_config, small_network
+from deep_worlds import N_CELLS, rhythm, small_about, small_config, small_network
 
 from tidecast.models.deep.folder import save_model
 from tidecast.models.deep.history import Scales
-from tidecast.models.deep.model import About, Model
+from tidecast.models.deep.model import Model
 from tidecast.models.deep.registry import Registry, Standing
 from tidecast.state.cells import Cell
 from tidecast.state.errors import CheckpointError
 
-ABOUT = About(
-    series=("demand", "traffic"),
-    bin_width=3_600_000_000,
-    time_zone="UTC",
-    first="2024-01-01T00:00:00Z",
-    last="2024-01-17T16:00:00Z",
-    steps=7,
-    seed=1,
-    versions={"torch": "2"},
-)
+ABOUT = small_about()
 
 
 @pytest.fixture

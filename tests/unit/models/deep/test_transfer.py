@@ -7,13 +7,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from deep_worlds import N_CELLS, rhythm, small_config, small_network, small_windows  # noqa: E402
+from deep_worlds import N_CELLS, rhythm, small_about, small_config, small_network, small_windows  # noqa: E402
 
 from tidecast.models.deep.adapters import PARTS, Adapted, begin_with  # noqa: E402
 from tidecast.models.deep.backbones import BACKBONES  # noqa: E402
 from tidecast.models.deep.history import Scales  # noqa: E402
 from tidecast.models.deep.inputs import UNSEEN  # noqa: E402
-from tidecast.models.deep.model import About, Model  # noqa: E402
+from tidecast.models.deep.model import Model  # noqa: E402
 from tidecast.models.deep.network import Network  # noqa: E402
 from tidecast.models.deep.schedule import TrainingPlan  # noqa: E402
 from tidecast.models.deep.training import Trainer  # noqa: E402
@@ -23,16 +23,7 @@ from tidecast.state.errors import SettingsError  # noqa: E402
 
 ORIGINS = [20, 30, 57]
 CELLS = tuple(Cell(f"region {number}", "books") for number in range(N_CELLS))
-ABOUT = About(
-    series=("demand", "traffic"),
-    bin_width=3_600_000_000,
-    time_zone="UTC",
-    first="2024-01-01T00:00:00Z",
-    last="2024-01-17T16:00:00Z",
-    steps=7,
-    seed=1,
-    versions={},
-)
+ABOUT = small_about()
 
 
 def model_of(**changes: object) -> Model:
