@@ -16,6 +16,7 @@ from tidecast.streams.schemas.events import as_text
 __all__ = ["Ids", "as_id", "column_ids", "hashed", "number_ids", "text_ids"]
 
 WRITTEN = r"^(?:0|-?[1-9][0-9]{0,14})$"  # whole numbers that are their own text
+LONE = "\0"  # what polars makes of a lone surrogate
 COERCED = r"(?s)^(?:true|false|null|[\[{].*|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)$"
 
 Ids = NDArray[np.uint64]
@@ -46,7 +47,8 @@ def hashed(texts: Iterable[bytes | memoryview]) -> Ids:
 def column_ids(column: pl.Series) -> tuple[Ids, Flags]:
     """Return the ids of a column that polars read, and which are sure to have been ids."""
     is_coerced = column.str.contains(COERCED) & ~column.str.contains(WRITTEN)
-    sure = ~is_coerced.fill_null(False).to_numpy()
+    is_doubtful = is_coerced | column.str.contains(LONE, literal=True)
+    sure = ~is_doubtful.fill_null(False).to_numpy()
     return hashed(text.encode() for text in column.fill_null("").to_list()), sure
 
 

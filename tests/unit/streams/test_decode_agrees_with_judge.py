@@ -107,6 +107,16 @@ def quick_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.usefixtures("quick_ways")
+@pytest.mark.parametrize("text", [rb"\ud800", rb"a\ud800b", rb"\u0000", rb"\ud83d\ude00"])
+def test_ids_of_odd_characters_are_told_apart_as_the_judge_does(text: bytes) -> None:
+    record = (
+        b'{"event_time":"2026-01-31T12:00:00Z","region":"north","category":"north","kind":"view",'
+        b'"event_id":"' + text + b'","lat":0,"lng":0,"value":3}'
+    )
+    assert_agreement(SHOPS["clicks with ids"], [[record]])
+
+
+@pytest.mark.usefixtures("quick_ways")
 @pytest.mark.parametrize("name", SHOPS)
 @settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
