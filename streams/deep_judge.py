@@ -79,7 +79,7 @@ class Judge:
         async with aclosing(follow(self._settings.kafka, self._topic, back)) as windows:
             async for fetched in windows:
                 self._take(contest, fetched)
-                if contest.watching and self._decide(contest):
+                if self._decide(contest):
                     return
                 if time.monotonic() - looked >= LOOK_SECONDS:
                     if self._registry.line_up() != line_up:

@@ -136,6 +136,16 @@ def test_a_group_of_cells_that_gets_worse_vetoes() -> None:
     assert said.reason.startswith("group 2 is worse by ")
 
 
+def test_a_cell_that_varies_the_most_does_not_decide_for_all() -> None:
+    last_is_wrong = np.array([0.05, 0.05, 0.05, 0.05, 0.05, 5.0])
+    champion, challenger = Oracle("old", 0.3), Oracle("new", last_is_wrong)
+    assert decided(told(contest_of(champion, challenger), ENOUGH)) == [("new", "rejected")]
+    level, spread = np.full((N_CELLS, 1), 50.0, np.float32), np.ones((N_CELLS, 1), np.float32)
+    spread[-1] = 1e6
+    champion.usual = lambda context: Scales(level, spread)  # type: ignore[method-assign]
+    assert decided(told(contest_of(champion, challenger), ENOUGH)) == [("new", "promoted")]
+
+
 def test_intervals_that_hold_too_little_veto() -> None:
     (said,) = told(contest_of(Oracle("old", 0.3), Oracle("new", 0.0, 1.5)), ENOUGH).decisions()
     assert (said.outcome, said.reason[:8]) == ("rejected", "coverage")
