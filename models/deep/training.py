@@ -138,7 +138,9 @@ class Trainer:
             group["lr"] = learning_rate(self.step_number, self.plan)
         self.network.train()
         loss = self._gradients.find(self._learnt_loss, origins, self.step_number)
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.largest_gradient)
+        norm = torch.nn.utils.clip_grad_norm_(
+            self.network.parameters(), self.plan.largest_gradient, foreach=True
+        )
         if math.isfinite(norm.item()):
             self._update()
         else:
@@ -181,14 +183,19 @@ class Trainer:
         return float(loss / max(count, 1.0))
 
     def _learnt_loss(self, origins: Origins) -> tuple[Tensor, Tensor]:
-        return self._loss(origins, dict(self.network.named_parameters()))
+        return self._loss(origins, {})
 
     def _loss(self, origins: Origins, weights: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Return the sum of losses at ``origins``, and of how many values they are."""
+        """Return the sum of losses at ``origins``, and of how many values they are.
+
+        ``weights`` stand for the network's own.
+        """
         inputs, actual = self._windows.inputs(origins), self._windows.actual(origins)
         named = {f"learner.{name}": weight for name, weight in weights.items()}
         with autocast(self.device):
-            loss: Tensor = functional_call(self._costs, named, (inputs, actual))
+            loss: Tensor = functional_call(
+                self._costs, named, (inputs, actual), tie_weights=False
+            )
         count = torch.isfinite(actual).sum()
         return loss * count, count
 
