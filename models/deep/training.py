@@ -193,9 +193,7 @@ class Trainer:
         inputs, actual = self._windows.inputs(origins), self._windows.actual(origins)
         named = {f"learner.{name}": weight for name, weight in weights.items()}
         with autocast(self.device):
-            loss: Tensor = functional_call(
-                self._costs, named, (inputs, actual), tie_weights=False
-            )
+            loss: Tensor = functional_call(self._costs, named, (inputs, actual), tie_weights=False)
         count = torch.isfinite(actual).sum()
         return loss * count, count
 
@@ -248,7 +246,7 @@ class Trainer:
                 weight.copy_(weights[name])
                 if f"{MOMENTS[0]}/{name}" in tensors:
                     self._optimizer.state[weight] = {
-                        "step": torch.tensor(float(self._updates)),
+                        "step": torch.tensor(float(self._updates), device=self.device),
                         **{m: tensors[f"{m}/{name}"].to(self.device, copy=True) for m in MOMENTS},
                     }
 
@@ -263,7 +261,7 @@ def _optimizer(network: Learner, plan: TrainingPlan) -> torch.optim.AdamW:
         {"params": decays, "weight_decay": plan.weight_decay},
         {"params": others, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=plan.learning_rate)
+    return torch.optim.AdamW(groups, lr=plan.learning_rate, fused=True)
 
 
 def _copied(tensors: Mapping[str, Tensor], device: torch.device | None = None) -> dict[str, Tensor]:
