@@ -14,9 +14,25 @@ from tidecast.state.errors import CheckpointError, SettingsError
 from tidecast.state.settings import Settings
 from tidecast.streams.metrics import note_swap
 
-__all__ = ["ModelShelf"]
+__all__ = ["ModelShelf", "load_live"]
 
 logger = logging.getLogger(__name__)
+
+
+def load_live(settings: Settings, name: str) -> LiveModel:
+    """Return a model of the settings' folder, among their series, bins and leads.
+
+    Raises
+    ------
+    CheckpointError
+        When it is not there, or damaged.
+    SettingsError
+        When it does not fit the settings.
+    """
+    model, _ = load_model(Registry(settings.deep.models).folder(name), pick_device())
+    series = [series.name for series in settings.series]
+    grid = BinGrid(settings.bins.width, settings.shop.time_zone)
+    return LiveModel(name, model, series, grid, settings.forecast.horizon)
 
 
 class ModelShelf:
@@ -27,10 +43,8 @@ class ModelShelf:
     """
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._registry = Registry(settings.deep.models)
-        self._series = [series.name for series in settings.series]
-        self._grid = BinGrid(settings.bins.width, settings.shop.time_zone)
-        self._horizon = settings.forecast.horizon
         self._current: str | None = None
         self._refused: set[str] = set()
 
@@ -63,7 +77,7 @@ class ModelShelf:
 
     def _tried(self, name: str) -> LiveModel | None:
         try:
-            model = self._load(name)
+            model = load_live(self._settings, name)
         except (CheckpointError, SettingsError) as error:
             logger.error("%s", error)
             note_swap("refused")
@@ -72,7 +86,3 @@ class ModelShelf:
         logger.warning("model %s answers from now on", name)
         note_swap("swapped")
         return model
-
-    def _load(self, name: str) -> LiveModel:
-        model, _ = load_model(self._registry.folder(name), pick_device())
-        return LiveModel(name, model, self._series, self._grid, self._horizon)

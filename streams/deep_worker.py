@@ -14,25 +14,22 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
-import numpy as np
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from faust.types import TP
-from pydantic import ValidationError
 
 from tidecast.models.deep.live import LiveModel
 from tidecast.models.deep.worker import DeepWorker
-from tidecast.state.cells import Cell
 from tidecast.state.errors import ServiceError
 from tidecast.state.settings import Settings
 from tidecast.streams.backoff import Backoff
 from tidecast.streams.clients import aiokafka_options
 from tidecast.streams.deep_models import ModelShelf
+from tidecast.streams.deep_windows import tell
 from tidecast.streams.deep_wire import encode_deep_forecast
 from tidecast.streams.follow import Fetched, follow
 from tidecast.streams.health import Health
 from tidecast.streams.metrics import note_deep_answer
-from tidecast.streams.schemas.records import WindowRecord
 from tidecast.streams.threads import OneThread
 from tidecast.streams.topics import topic_names
 
@@ -108,7 +105,7 @@ class DeepLoop:
         for partition, values, is_last in fetched:
             self.health.assigned({TP(self._topics.windows, partition): 0 if is_last else None})
             for value in values:
-                tell(worker, partition, value or b"")
+                tell(worker, partition, value)
 
     async def _answer(self, worker: DeepWorker, producer: Any) -> None:
         """Send what is said of bins that have closed; nothing that goes wrong with it ends us."""
@@ -138,15 +135,3 @@ class DeepLoop:
             yield producer
         finally:
             await producer.stop()
-
-
-def tell(worker: DeepWorker, shard: int, value: bytes) -> None:
-    """Tell the worker what a record of the windows topic says; what is none is passed over."""
-    try:
-        record = WindowRecord.model_validate_json(value)
-    except ValidationError as error:
-        logger.warning("a record of the windows topic is passed over: %s", error)
-        return
-    cells = list(map(Cell, record.regions, record.categories))
-    values = np.array(record.values, np.float32).reshape(len(record.series), len(cells))
-    worker.take(shard, record.bin, cells, values.T)  # (cell, series)

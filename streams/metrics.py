@@ -20,6 +20,7 @@ __all__ = [
     "forget_places",
     "note_admission",
     "note_checkpoint",
+    "note_decision",
     "note_deep_answer",
     "note_refit",
     "note_swap",
@@ -93,6 +94,11 @@ DEEP_ANSWER_SECONDS = Histogram("tidecast_deep_answer_seconds", "Time to an answ
 DEEP_SWAPS = Counter(
     "tidecast_deep_swaps", "Models that the deep worker found: swapped in or refused", ("outcome",)
 )
+DEEP_DECISIONS = Counter(
+    "tidecast_deep_decisions",
+    "Models judged: promoted, rejected, rolled back, or kept as champion",
+    ("outcome",),
+)
 
 ROWS = Counter("tidecast_stored_rows", "Rows written to ClickHouse", ("table",))
 INSERT_SECONDS = Histogram("tidecast_insert_seconds", "Time of one insert", ("table",))
@@ -162,6 +168,11 @@ def note_deep_answer(outcome: str, seconds: float) -> None:
 def note_swap(outcome: str) -> None:
     """Note that the deep worker has met another model: swapped in, or refused."""
     DEEP_SWAPS.labels(outcome).inc()
+
+
+def note_decision(outcome: str) -> None:
+    """Note that a model was judged: promoted, rejected, rolled_back, or kept as champion."""
+    DEEP_DECISIONS.labels(outcome).inc()
 
 
 class IngestMetrics:

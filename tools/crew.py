@@ -78,12 +78,12 @@ class Member:
         )
 
 
-def stop_with(lifeline: int) -> None:
-    """Ask this process to stop as soon as nobody holds the other end of the pipe ``lifeline``."""
+def stop_with(lifeline: int, holder: str) -> None:
+    """Ask this process to stop as soon as its ``holder`` lets go of the pipe ``lifeline``."""
 
     def wait() -> None:
         os.read(lifeline, 1)
-        logger.warning("`worker all` is gone: stopping")
+        logger.warning("%s is gone: stopping", holder)
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=wait, name="lifeline", daemon=True).start()

@@ -49,3 +49,8 @@ class Context:
     def values(self, length: int) -> NDArray[np.float32]:
         """Return a copy of the last ``length`` bins, at most those kept: (bin, cell, series)."""
         return self._window.values[self.length - length :].copy()
+
+    def after(self, origin: int, n_bins: int) -> NDArray[np.float32]:
+        """Return the bins that came after ``origin``, NaN where not kept: (series, cell, bin)."""
+        bins = range(origin + 1, origin + 1 + n_bins)
+        return np.stack([self._window.at(bin_).T for bin_ in bins], axis=-1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from statistics import NormalDist
 
 import numpy as np
@@ -14,7 +15,7 @@ from tidecast.models.deep.inputs import Cells
 from tidecast.models.deep.model import Answer, Model, make_cells
 from tidecast.models.deep.space import Space, space_of
 from tidecast.models.deep.windows import Windows
-from tidecast.state.bins import BinGrid
+from tidecast.state.bins import BinGrid, to_micros
 from tidecast.state.cells import Cell
 from tidecast.state.deep_forecast import DeepForecast
 from tidecast.state.errors import SettingsError
@@ -44,7 +45,10 @@ class LiveModel:
         self._model = model
         self._config = model.network.config
         _refuse_other(name, model, series, grid, horizon)
-        self._grid, self._horizon, self._n_series = grid, horizon, len(series)
+        self.horizon = horizon
+        self.learnt_until = _bin_at(grid, model.about.last)
+        """The first bin after all that the model learnt from or was judged by."""
+        self._grid, self._n_series = grid, len(series)
         self._places = [list(series).index(each) for each in model.about.series]
         self._space = Space.none(0)
 
@@ -61,13 +65,25 @@ class LiveModel:
         last = context.last_bin
         if last is None or not context.cells:
             return None
-        values = context.values(self.context_length)[:, :, self._places]  # (bin, cell, series)
+        values = self._values(context)
         scales = self._model.scales_of(context.cells, Scales.of(values))
         cells = self._cells(context.cells, scales, positions)
         said = self._model.forecast(self._windows(values, last, cells), self.context_length)
         found = self._of_all(said.mean), self._of_all(self._spread(said, scales))
         forecast = DeepForecast(last, self.name, *found)
         return forecast if forecast.is_sound else None
+
+    def usual(self, context: Context) -> Scales:
+        """Return level and scale of every cell, (cell, series); 0 and 1 of what it cannot tell."""
+        found = self._model.scales_of(context.cells, Scales.of(self._values(context)))
+        shape = (len(context.cells), self._n_series)
+        level, scale = np.zeros(shape, np.float32), np.ones(shape, np.float32)
+        level[:, self._places], scale[:, self._places] = found.level, found.scale
+        return Scales(level, scale)
+
+    def _values(self, context: Context) -> Floats:
+        """Return what the model looks back at of its own series: (bin, cell, series)."""
+        return context.values(self.context_length)[:, :, self._places]
 
     def _windows(self, values: Floats, last: int, cells: Cells) -> Windows:
         n_known = self.context_length + self._config.horizon
@@ -94,10 +110,19 @@ class LiveModel:
 
         They are (series, cell, lead), NaN of a series that is another's or not finite.
         """
-        whole = np.full((self._n_series, found.shape[1], self._horizon), np.nan, np.float32)
+        whole = np.full((self._n_series, found.shape[1], self.horizon), np.nan, np.float32)
         sound = np.isfinite(found).all(axis=(1, 2), keepdims=True)
-        whole[self._places] = np.where(sound, found, np.float32(np.nan))[..., : self._horizon]
+        whole[self._places] = np.where(sound, found, np.float32(np.nan))[..., : self.horizon]
         return whole
+
+
+def _bin_at(grid: BinGrid, time: str) -> int:
+    """Return the bin that begins at a ``time`` in ISO 8601."""
+    try:
+        moment = to_micros(datetime.fromisoformat(time))
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"a model's data end at {time!r}, which is no time: {error}") from error
+    return int(grid.index(np.array([moment]))[0])
 
 
 def _refuse_other(

@@ -6,6 +6,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -15,9 +16,12 @@ from tidecast.models.deep.folder import list_models, load_model
 from tidecast.state.errors import CheckpointError
 from tidecast.state.settings.base import Frozen
 
-__all__ = ["Registry", "Role", "Standing"]
+__all__ = ["LineUp", "Registry", "Role", "Standing"]
 
 FILE, LOCK = "registry.json", ".registry.lock"
+MOST_CHALLENGERS = 2
+"""That run beside the champion at a time."""
+
 Role = Literal["champion", "challenger", "former", "rejected"]
 
 
@@ -65,6 +69,15 @@ class Standing(Frozen):
         return "former" if name in self.before else "challenger"
 
 
+@dataclass(frozen=True)
+class LineUp:
+    """Who runs beside the champion: its challengers, and the champion before it."""
+
+    champion: str
+    challengers: tuple[str, ...]
+    former: str | None
+
+
 class Registry:
     """Models as folders of ``root``; the standing is one file, replaced whole.
 
@@ -99,6 +112,20 @@ class Registry:
         standing = self.standing()
         return tuple(name for name in self.names() if standing.role(name) == "challenger")
 
+    def line_up(self) -> LineUp | None:
+        """Return who is to be judged; None where there is no champion, or nobody beside it.
+
+        Of many challengers the last two by name are.
+        """
+        standing = self.standing()
+        if standing.champion is None:
+            return None
+        challengers = self.challengers()[-MOST_CHALLENGERS:]
+        former = next(iter(standing.before[-1:]), None)
+        if not challengers and former is None:
+            return None
+        return LineUp(standing.champion, challengers, former)
+
     def standing(self) -> Standing:
         """Return who answers now.
 
@@ -117,8 +144,8 @@ class Registry:
                 f"{path} cannot be read: {error}; remove it, and promote a model"
             ) from error
 
-    def promote(self, name: str) -> Standing:
-        """Make ``name`` the champion, once it is proven whole.
+    def promote(self, name: str, champion: str | None = None) -> Standing:
+        """Make ``name`` the champion, once it is proven whole; only after ``champion``, if given.
 
         Raises
         ------
@@ -127,7 +154,10 @@ class Registry:
         """
         load_model(self.folder(name))
         with self._alone():
-            return self._write(self.standing().promoted(name))
+            standing = self.standing()
+            if champion is not None and champion != standing.champion:
+                return standing
+            return self._write(standing.promoted(name))
 
     def roll_back(self, champion: str | None = None) -> Standing:
         """Bring back the champion before; only from ``champion``, where given.
@@ -169,6 +199,10 @@ class Registry:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Hold off others that change the standing."""
-        with (self.root / LOCK).open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+        path = self.root / LOCK
+        try:
+            with path.open("w") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                yield
+        except OSError as error:
+            raise CheckpointError(f"{path} cannot be written: {error.strerror}") from error

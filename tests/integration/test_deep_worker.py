@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -27,6 +28,7 @@ from outputs import compare  # noqa: E402
 from tidecast.models.deep.folder import save_model  # noqa: E402
 from tidecast.models.deep.history import Scales  # noqa: E402
 from tidecast.models.deep.model import Model  # noqa: E402
+from tidecast.models.deep.registry import Registry  # noqa: E402
 from tidecast.state.cells import Cell  # noqa: E402
 from tidecast.streams.recording import Recorded  # noqa: E402
 
@@ -35,14 +37,18 @@ SETTINGS = (
     + 'experts = ["seasonal_naive", "time_of_week", "deep"]\n[deep]\ndeadline = "3s"\n'
 )
 REGIONS = ("north", "south")
+MINUTES_OF_A_TRIAL = 400
 ON_TIME_SECONDS = 60.0  # a deadline, and a machine that may be loaded
 
 
-def saved(root: Path, name: str) -> Path:
-    """Write a model of the traffic of one cell into the folder of models."""
+def saved(root: Path, name: str, spread: float = 2.0) -> Path:
+    """Write a model of the traffic of one cell into the folder of models.
+
+    It has learnt nothing, and strays the wider from the window's level the larger ``spread`` is.
+    """
     shape = {"n_cells": 1, "n_series": 1, "n_future": 0, "n_static": 0, "slots_per_day": 1440}
     about = small_about(series=("traffic",), bin_width=60_000_000)
-    scales = Scales(np.full((1, 1), 6.0, np.float32), np.full((1, 1), 2.0, np.float32))
+    scales = Scales(np.full((1, 1), 6.0, np.float32), np.full((1, 1), spread, np.float32))
     cells = (Cell("north", "books"),)
     save_model(root / name, Model(small_network(small_config(**shape)), cells, scales, about), {})
     return root / name
@@ -79,6 +85,15 @@ class Shop:
             at = calendar.timegm(time.strptime(record["origin"], "%Y-%m-%dT%H:%M:%SZ"))
             found.setdefault((at - START) // MINUTE, []).append(record)
         return found
+
+    def pass_minutes(self, count: int) -> None:
+        """Let many minutes pass at once."""
+        first, self._minute = self._minute, self._minute + count
+        values = [v for region in REGIONS for v in minutes(first, first + count, region)]
+        self.pipeline.send(
+            self.pipeline.source_topic,
+            sorted(values, key=lambda value: json.loads(value)["event_time"]),
+        )
 
     def pass_minute(self) -> bool:
         """Let a minute pass; return whether the deep model spoke in the forecast from its end.
@@ -184,3 +199,38 @@ def test_a_deep_worker_without_a_model_waits_for_one(shop: Shop) -> None:
     half.rename(shop.models.parent / "gone")
     saved(shop.models, "a")
     shop.pass_until(spoken=True)
+
+
+def test_a_better_challenger_takes_over_and_a_killed_judge_changes_nothing(shop: Shop) -> None:
+    saved(shop.models, "a", spread=60.0)
+    registry = Registry(shop.models)
+    registry.promote("a")
+    saved(shop.models, "b")
+    shop.start_deep()
+    shop.pass_until(spoken=True)
+    kill_judge_of(shop.pipeline.workers["deep"])
+    shop.pass_until(spoken=True)
+
+    shop.pass_minutes(MINUTES_OF_A_TRIAL)
+    shop.pipeline.wait(lambda: registry.standing().champion == "b", "the promotion of b")
+    shop.pass_until(spoken=True, done=lambda: shop.models_admitted()[-1] == "b")
+    log = shop.pipeline.workers["deep"].log.read_text()
+    assert "model b is promoted: saves " in log
+    assert "models are not judged for now: the process has ended with code -9" in log
+    assert shop.pipeline.workers.pop("deep").stop() == 0
+
+
+def kill_judge_of(worker: Worker) -> None:
+    """Kill the process that judges beside a deep worker, as soon as there is one."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (found := children(worker.process.pid)):
+        assert time.monotonic() < deadline, "there is no judge"
+        time.sleep(0.1)
+    for number in found:
+        os.kill(number, signal.SIGKILL)
+
+
+def children(number: int) -> list[int]:
+    """Return the processes that a process has started."""
+    listed = Path(f"/proc/{number}/task").glob("*/children")
+    return [int(child) for path in listed for child in path.read_text().split()]

@@ -19,8 +19,8 @@ from tidecast.tools.console import open_console
 
 __all__ = ["deep"]
 
-SQUARE = "transformer"
-"""Its attention over cells costs their number squared: it answers fewer."""
+SQUARE = {"itransformer", "transformer"}
+"""Their attention over cells costs the number of these squared: they answer fewer."""
 
 FEWER = 500
 
@@ -51,7 +51,7 @@ def deep(backbones: tuple[str, ...], cells: int, threads: int, as_json: bool) ->
 
 def _measure_apart(backbone: str, cells: int, threads: int) -> DeepRun:
     """Measure in a fresh process."""
-    answered = min(cells, FEWER) if backbone == SQUARE else cells
+    answered = min(cells, FEWER) if backbone in SQUARE else cells
     command = [sys.executable, "-m", deep_run.__name__, "measure", backbone]
     done = subprocess.run(
         [*command, str(answered), str(threads)],

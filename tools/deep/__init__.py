@@ -21,6 +21,7 @@ SUMMARIES = {
     "list": "List the models of a folder, and which of them answers.",
     "promote": "Let a model be the one that answers.",
     "rollback": "Let the model that answered before do so again.",
+    "judge": "Judge models by the bins of a live shop.",
     "worker": "Answer the closed bins of a live shop.",
 }
 ELSEWHERE = {

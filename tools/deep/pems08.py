@@ -15,16 +15,22 @@ from tidecast.tools.deep.run import run_job
 from tidecast.tools.deep.show import accuracy_table, one_line
 from tidecast.tools.deep.train import make_job
 
-__all__ = ["pems08"]
+__all__ = ["ASKED", "TESTED", "VALIDATED", "pems08"]
 
-TESTED = 0.2
+VALIDATED, TESTED = 0.2, 0.2
 ASKED = Asked(freq="5min", start="2016-07-01T00:00", missing=0.0)
-NETWORK: dict[str, Any] = {"backbone": "stid", "context_length": 12, "horizon": 12, "width": 128}
+NETWORK: dict[str, Any] = {
+    "backbone": "itransformer",
+    "context_length": 12,
+    "horizon": 12,
+    "width": 128,
+    "depth": 2,
+}
 
 
 @click.command("pems08")
 @click.argument("file", metavar="NPZ", type=FILE)
-@click.option("--steps", type=int, default=6000, show_default=True, help="Batches, at most.")
+@click.option("--steps", type=int, default=10_000, show_default=True, help="Batches, at most.")
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--resume", type=FILE, help="Keep the state here; stopped, the same command goes on.")
 def pems08(file: Path, steps: int, seed: int, resume: Path | None) -> None:
@@ -34,7 +40,7 @@ def pems08(file: Path, steps: int, seed: int, resume: Path | None) -> None:
     missing; figures are means over the 12 leads, of 3,567 test windows (arXiv 2310.06119).
     """
     data = read_data(file, ASKED)
-    job = make_job(data, Shares(0.2, TESTED), steps=steps, seed=seed, **NETWORK)
+    job = make_job(data, Shares(VALIDATED, TESTED), steps=steps, seed=seed, **NETWORK)
     found = judge(run_job(job, None, resume), data, TESTED)
     open_console().print(accuracy_table(found))
     click.echo(one_line(found))

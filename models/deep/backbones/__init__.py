@@ -9,6 +9,7 @@ from torch import nn
 from tidecast.models.deep.backbones.graph import Graph
 from tidecast.models.deep.backbones.grid_cnn import GridCnn
 from tidecast.models.deep.backbones.gru import Gru
+from tidecast.models.deep.backbones.itransformer import InvertedTransformer
 from tidecast.models.deep.backbones.lstm import Lstm
 from tidecast.models.deep.backbones.seq2seq import Seq2Seq
 from tidecast.models.deep.backbones.stid import Stid
@@ -23,6 +24,7 @@ __all__ = ["BACKBONES", "make_backbone"]
 
 BACKBONES: dict[str, Callable[[Shape], nn.Module]] = {
     "stid": Stid,
+    "itransformer": InvertedTransformer,
     "lstm": Lstm,
     "gru": Gru,
     "seq2seq": Seq2Seq,

@@ -15,49 +15,16 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from aiokafka.errors import KafkaConnectionError  # noqa: E402
-from deep_worlds import rhythm, small_about, small_config, small_network  # noqa: E402
-from slabs import settings_with  # noqa: E402
+from deep_folders import FIRST, saved, settings_of, window  # noqa: E402
 
-from tidecast.models.deep.folder import save_model  # noqa: E402
-from tidecast.models.deep.history import Scales  # noqa: E402
 from tidecast.models.deep.model import Model  # noqa: E402
 from tidecast.models.deep.registry import Registry  # noqa: E402
-from tidecast.state.bins import BinGrid  # noqa: E402
-from tidecast.state.cells import Cell  # noqa: E402
 from tidecast.state.deep_forecast import DeepForecast  # noqa: E402
-from tidecast.state.settings import Settings  # noqa: E402
-from tidecast.state.slabs import Slab  # noqa: E402
 from tidecast.streams import deep_worker  # noqa: E402
 from tidecast.streams.deep_models import ModelShelf  # noqa: E402
 from tidecast.streams.deep_wire import parse_deep_forecast  # noqa: E402
 from tidecast.streams.deep_worker import DeepLoop  # noqa: E402
 from tidecast.streams.follow import Fetched  # noqa: E402
-from tidecast.streams.wire import encode_window  # noqa: E402
-
-MINUTE = 60_000_000
-GRID = BinGrid(MINUTE)
-SERIES = ("value", "demand")
-CELLS = [Cell(f"region {n}", "x") for n in range(6)]
-VALUES = rhythm()
-FIRST = 1_000_000
-
-
-def saved(root: Path, name: str, **changes: Any) -> Path:
-    """Write a model into the folder of models, under ``name``."""
-    given = {"n_future": 0, "n_static": 0, "slots_per_day": 1440, **changes}
-    about = small_about(series=SERIES, bin_width=MINUTE)
-    model = Model(small_network(small_config(**given)), tuple(CELLS), Scales.of(VALUES), about)
-    save_model(root / name, model, {})
-    return root / name
-
-
-def settings_of(root: Path) -> Settings:
-    return settings_with(deep={"models": str(root)})
-
-
-def window(number: int) -> bytes:
-    slab = Slab(FIRST + number, np.nan_to_num(VALUES[number]).astype(np.float64))
-    return encode_window(slab, CELLS, SERIES, GRID)
 
 
 class Topics:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from deep_worlds import N_CELLS, rhythm, small_about, small_config, small_networ
 from tidecast.models.deep.folder import save_model
 from tidecast.models.deep.history import Scales
 from tidecast.models.deep.model import Model
-from tidecast.models.deep.registry import Registry, Standing
+from tidecast.models.deep.registry import LineUp, Registry, Standing
 from tidecast.state.cells import Cell
 from tidecast.state.errors import CheckpointError
 
@@ -63,6 +64,28 @@ def test_a_rollback_of_another_champion_changes_nothing(registry: Registry) -> N
     registry.promote("b")
     assert registry.roll_back(champion="a").champion == "b"
     assert registry.roll_back(champion="b").champion == "a"
+
+
+def test_a_promotion_after_another_champion_changes_nothing(registry: Registry) -> None:
+    registry.promote("a")
+    registry.promote("b")
+    assert registry.promote("c", champion="a").champion == "b"
+    assert registry.promote("c", champion="b").champion == "c"
+
+
+def test_the_last_challengers_and_the_champion_before_are_lined_up(registry: Registry) -> None:
+    assert registry.line_up() is None
+    registry.promote("a")
+    assert registry.line_up() == LineUp("a", ("b", "c"), None)
+    shutil.copytree(registry.root / "c", registry.root / "d")
+    assert registry.line_up() == LineUp("a", ("c", "d"), None)
+    registry.promote("c")
+    registry.promote("d")
+    assert registry.line_up() == LineUp("d", ("b",), "c")
+    registry.reject("b")
+    registry.roll_back()
+    registry.roll_back()
+    assert registry.line_up() is None
 
 
 def test_a_rejected_challenger_is_no_challenger_any_more(registry: Registry) -> None:
