@@ -24,6 +24,7 @@ from tidecast.models.deep.scores import Score, score_of, size_groups
 from tidecast.models.positions import Positions
 from tidecast.state.cells import Cell
 from tidecast.state.deep_forecast import DeepForecast
+from tidecast.state.known import Known
 from tidecast.state.settings import RegionsSettings
 from tidecast.state.settings.base import Frozen
 
@@ -112,14 +113,19 @@ class Contest:
         return self._length + self.bounds.span + self._horizon
 
     def take(
-        self, shard: int, bin_: int, cells: Sequence[Cell], values: NDArray[np.floating]
+        self,
+        shard: int,
+        bin_: int,
+        cells: Sequence[Cell],
+        values: NDArray[np.floating],
+        known: Sequence[Known] = (),
     ) -> None:
         """Take in a closed bin of a shard, or its correction; ``values`` are (cell, series)."""
         if shard not in self._tables:
             context = Context(self._length, self._n_series)
             self._tables[shard] = Table(bin_, context, Positions(self._regions))
         table = self._tables[shard]
-        if not table.context.take(bin_, cells, values):
+        if not table.context.take(bin_, cells, values, known):
             return
         while table.rounds and table.rounds[0].origin + self._horizon <= bin_:
             self._score(table.rounds.popleft(), table.context)

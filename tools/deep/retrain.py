@@ -79,8 +79,13 @@ def _data(settings: Settings, model: Model, told: LastBins) -> Data:
     Raises
     ------
     SettingsError
-        When the settings do not have one of them.
+        When the settings do not have one of them, or ``model`` knows covariates.
     """
+    if model.about.future or model.about.static:
+        raise SettingsError(
+            "the champion was trained with covariates, of which the last bins tell too little: "
+            "train the next one by `tidecast deep train`, on a table"
+        )
     ours = [series.name for series in settings.series]
     series = model.about.series
     if lacking := set(series) - set(ours):
