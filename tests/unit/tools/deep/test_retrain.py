@@ -130,6 +130,13 @@ def test_a_series_that_the_shop_no_longer_has_is_named(shop: Shop) -> None:
         shop.retrain()
 
 
+def test_a_champion_that_knows_covariates_is_not_trained_without_them(shop: Shop) -> None:
+    saved(shop.models, "first", n_future=1)
+    with pytest.raises(SettingsError, match="trained with covariates"):
+        shop.retrain()
+    assert shop.registry.names() == ("first",)
+
+
 def test_a_training_that_is_stopped_leaves_nothing(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
