@@ -258,7 +258,7 @@ class Forecaster:
 
     def _score(self, bin_: int, values: NDArray[np.float64], revision: int = 0) -> Scores | None:
         """Score what was said of a bin."""
-        if not self._pending.about(bin_):
+        if bin_ not in self._pending:
             return None
         sheet = ScoreSheet(bin_, self.profile, revision)
         for dues in self._pending.together(bin_):

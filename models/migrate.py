@@ -64,6 +64,7 @@ LAYOUTS: Mapping[str, Layout] = {
     "counts/parts": Layout(2),
     "counts/sizes": Layout(2),
     "counts/*": Layout(1),
+    "pending/*/spoke": WHOLE,
     "pending/*/means": Layout(1, np.nan),
     "pending/*/scale": Layout(0, 1.0),
     "expert-*/mean": Layout(1),  # of the spread
