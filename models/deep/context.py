@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tidecast.models.arrays import Arrays
 from tidecast.state.cells import Cell
 from tidecast.state.window import Window
 
@@ -54,3 +55,12 @@ class Context:
         """Return the bins that came after ``origin``, NaN where not kept: (series, cell, bin)."""
         bins = range(origin + 1, origin + 1 + n_bins)
         return np.stack([self._window.at(bin_).T for bin_ in bins], axis=-1)
+
+    def snapshot(self) -> Arrays:
+        """Return the bins as arrays; cells are known to who asks."""
+        return self._window.snapshot()
+
+    def restore(self, arrays: Arrays, cells: Sequence[Cell]) -> None:
+        """Become the context that ``snapshot`` was taken of, when it knew these ``cells``."""
+        self.cells = tuple(cells)
+        self._window.restore(arrays)

@@ -25,7 +25,14 @@ from tidecast.models.deep.training import TrainingState
 from tidecast.state.cells import Cell
 from tidecast.state.errors import CheckpointError, SettingsError
 
-__all__ = ["list_models", "load_model", "load_training", "save_model", "save_training"]
+__all__ = [
+    "COMPLETE",
+    "list_models",
+    "load_model",
+    "load_training",
+    "save_model",
+    "save_training",
+]
 
 FORMAT = 1
 WEIGHTS, CONFIG, CELLS, METRICS = "weights.safetensors", "config.json", "cells.json", "metrics.json"

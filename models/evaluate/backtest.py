@@ -8,6 +8,7 @@ import numpy as np
 
 from tidecast.models.arrays import Arrays, finite, nested, scoped
 from tidecast.models.coherent import CoherentForecaster
+from tidecast.models.evaluate.answers import Answers
 from tidecast.models.evaluate.beside import Beside
 from tidecast.models.evaluate.evaluator import Evaluator, Span
 from tidecast.models.evaluate.fans import Fans
@@ -29,7 +30,7 @@ class Backtest:
 
     A bin is scored when it is final: at once, or when no correction can come any more. Peers that
     run ``beside`` are told the same, in the same order. With ``leave_one_out`` the blends without
-    one of the experts are scored, too.
+    one of the experts are scored, too. The expert `deep` hears of every bin what ``deep`` says.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Backtest:
         beside: Beside | None = None,
         leave_one_out: bool = False,
         known: CovariateTable | None = None,
+        deep: Answers | None = None,
     ) -> None:
         self.profile = profile
         cells = OverheardForecaster(profile, known=known)
@@ -53,6 +55,7 @@ class Backtest:
         self._open: dict[int, tuple[Slab, Said]] = {}
         self.cells: Sequence[Cell] = ()
         self.beside = beside
+        self._deep = deep
 
     def step(
         self, slab: Slab, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]
@@ -64,11 +67,15 @@ class Backtest:
             self.forecaster.correct(slab, cells)
             if self.left_out is not None:
                 self.left_out.correct(slab, cells)
+            if self._deep is not None:
+                self._deep.correct(slab, cells)
             if slab.bin in self._open:
                 self._open[slab.bin] = (slab, self._open[slab.bin][1])
             return
         self.cells = cells
         self._hear(slab)
+        if self._deep is not None and (said := self._deep.answer(slab, cells, positions)):
+            self.forecaster.hear(said)
         _, forecast = self.forecaster.step(slab, cells, positions)
         if self.left_out is not None:
             self.left_out.step(slab, cells, positions)
@@ -123,6 +130,7 @@ class Backtest:
                 "open": waiting,
                 "beside": {} if self.beside is None else self.beside.snapshot(),
                 "left_out": {} if self.left_out is None else self.left_out.snapshot(),
+                "deep": {} if self._deep is None else self._deep.snapshot(),
             }
         )
 
@@ -139,6 +147,8 @@ class Backtest:
             self.beside.restore(scoped(arrays, "beside"), cells)
         if self.left_out is not None:
             self.left_out.restore(scoped(arrays, "left_out"), cells)
+        if self._deep is not None:
+            self._deep.restore(scoped(arrays, "deep"), cells)
         self._open = {}
         waiting = scoped(arrays, "open")
         for bin_ in sorted(int(name.split("/")[0]) for name in waiting if name.endswith("values")):

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import click
 
+from tidecast.models.evaluate.answers import Answers
 from tidecast.models.evaluate.backtest import Backtest
 from tidecast.state.cells import Cell
 from tidecast.state.errors import LogError
@@ -22,6 +23,7 @@ from tidecast.tools.backtest.run import run_backtest
 from tidecast.tools.backtest.show import Findings
 from tidecast.tools.console import open_console
 from tidecast.tools.context import SettingsFile, command_line, pass_settings_file
+from tidecast.tools.deep import require_extra
 from tidecast.tools.explain.command import show
 from tidecast.tools.explain.find import find_cell
 from tidecast.tools.explain.told import Told
@@ -83,6 +85,11 @@ def _seasons(_: click.Context, __: click.Parameter, text: str | None) -> tuple[i
 @click.option("--with", "with_", metavar="EXPERT", multiple=True, help="Ask an expert more.")
 @click.option("--without", metavar="EXPERT", multiple=True, help="Leave an expert out.")
 @click.option(
+    "--deep",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="A deep model, or a folder of some: they answer as live, once their data are past.",
+)
+@click.option(
     "--leave-one-out", is_flag=True, help="Tell what the blend is worth without each expert."
 )
 @click.option(
@@ -139,11 +146,14 @@ def command(
     if html_file is not None:
         require_matplotlib()
     plan = _plan(settings_file, files, Asked(**options))
+    deep = None
+    if (folder := options["deep"]) is not None:
+        deep, plan = _opened(folder, plan)
     for note in plan.notes:
         click.echo(note, err=True)
     cell = None if explain is None else find_cell(explain, plan.slabs.cells)
     beside = start_peers(plan.peers, plan.profile, plan.span) if plan.peers else None
-    backtest = Backtest(plan.profile, plan.span, beside, plan.leave_one_out, plan.known)
+    backtest = Backtest(plan.profile, plan.span, beside, plan.leave_one_out, plan.known, deep)
     keeper = Resume(resume, plan.fingerprint()) if resume else None
     begun = time.monotonic()
     done = run_backtest(backtest, plan.slabs, keeper)
@@ -169,6 +179,14 @@ def command(
         page = Page(plan, backtest, findings.scores, {"command": command_line()}, peers, told)
         page.write(html_file, title)
         click.echo(f"wrote {html_file}")
+
+
+def _opened(folder: Path, plan: Plan) -> tuple[Answers, Plan]:
+    """Return the deep models of a folder, and the plan with them; torch is loaded for it."""
+    require_extra("deep", "backtest --deep")
+    from tidecast.tools.backtest.deep import open_models
+
+    return open_models(folder, plan)
 
 
 def _told(backtest: Backtest, plan: Plan, cell: Cell) -> Told:

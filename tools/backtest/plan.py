@@ -11,6 +11,7 @@ from typing import Any
 import xxhash
 from pydantic import ValidationError
 
+from tidecast.models.deep_expert import DeepExpert
 from tidecast.models.evaluate.evaluator import Span
 from tidecast.models.evaluate.fans import fans_origin
 from tidecast.models.evaluate.where import EVERYTHING, ScoreWhere
@@ -75,6 +76,7 @@ class Asked:
     peer_cells: int = 20
     peer_seconds: float = 600.0
     peer_seed: int = 0
+    deep: Path | None = None
 
     @property
     def covariates(self) -> dict[str, Kind]:
@@ -88,7 +90,8 @@ class Asked:
 class Plan:
     """Slabs to step through, by which profile, and what of it is scored; ``notes`` are told.
 
-    ``peers`` is None where none are asked for. ``known`` are covariates.
+    ``peers`` is None where none are asked for. ``known`` are covariates. ``models`` is a hash of
+    the deep models that take part.
     """
 
     slabs: Slabs
@@ -98,6 +101,7 @@ class Plan:
     peers: PeersPlan | None = None
     leave_one_out: bool = False
     known: CovariateTable = field(default_factory=CovariateTable)
+    models: str = ""
 
     def fingerprint(self) -> str:
         """Return a hash of all that the figures depend on, versions of programs apart."""
@@ -107,7 +111,7 @@ class Plan:
             *(profile.series, profile.grid.width, str(profile.grid.zone), profile.horizon),
             *(profile.quantile_levels, profile.season_lengths, profile.experts, profile.reach),
             *(profile.holidays, profile.region_holidays, self.known.fingerprint()),
-            *(self.span, self.peers, self.leave_one_out),
+            *(self.span, self.peers, self.leave_one_out, self.models),
         )
         return xxhash.xxh3_128_hexdigest(repr(meaning).encode())
 
@@ -185,11 +189,12 @@ def plan_logs(settings: Settings, logs: Sequence[LogSpec], asked: Asked) -> Plan
 
 def _plan(slabs: Slabs, profile: ForecastProfile, asked: Asked, notes: Sequence[str]) -> Plan:
     """Return the plan of ``profile`` as far as nothing else is asked."""
+    added = asked.with_ if asked.deep is None else (*asked.with_, DeepExpert.name)
     forecast = _checked(
         ForecastSettings,
         horizon=asked.horizon or profile.horizon,
         season_lengths=asked.seasons or profile.season_lengths,
-        experts=_experts(profile.experts, asked.with_, asked.without),
+        experts=_experts(profile.experts, added, asked.without),
     )
     profile = replace(
         profile,

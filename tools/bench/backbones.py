@@ -75,10 +75,16 @@ def _measure(backbone: str, data: Data, minutes: float, width: int, seed: int) -
     click.echo(backbone, err=True)
 
     def job(steps: int) -> Job:
-        warm_up = min(LONGEST_WARM_UP, round(WARM_UP_SHARE * steps))
-        options = {"backbone": backbone, "width": width, "seed": seed, "warm_up": warm_up}
         return make_job(
-            data, Shares(VALIDATED, TESTED), steps=steps, context_length=12, horizon=12, **options
+            data,
+            Shares(VALIDATED, TESTED),
+            backbone=backbone,
+            width=width,
+            context_length=12,
+            horizon=12,
+            steps=steps,
+            warm_up=min(LONGEST_WARM_UP, round(WARM_UP_SHARE * steps)),
+            seed=seed,
         )
 
     steps = max(1, round(60.0 * minutes / _seconds_of_a_step(job(TIMED_STEPS))))
@@ -86,7 +92,7 @@ def _measure(backbone: str, data: Data, minutes: float, width: int, seed: int) -
     begun = time.monotonic()
     model = run_job(chosen, None, None)
     seconds = time.monotonic() - begun
-    tested = judge(model, data, TESTED).overall()
+    tested = judge([model], data, TESTED).overall()
     return Found(
         backbone=backbone,
         weights=sum(weight.numel() for weight in model.network.parameters()),

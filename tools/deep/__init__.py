@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import click
 
-__all__ = ["deep"]
+__all__ = ["deep", "require_extra"]
 
 SUMMARIES = {
     "train": "Train a network on the past of a table.",
@@ -22,6 +22,7 @@ SUMMARIES = {
     "promote": "Let a model be the one that answers.",
     "rollback": "Let the model that answered before do so again.",
     "judge": "Judge models by the bins of a live shop.",
+    "retrain": "Go on training on the last bins of a live shop.",
     "worker": "Answer the closed bins of a live shop.",
 }
 ELSEWHERE = {
@@ -38,6 +39,22 @@ NEEDS = {
 """Packages of the extras."""
 
 
+def require_extra(extra: str, command: str) -> None:
+    """Look for the packages of an ``extra``, which a command of tidecast needs.
+
+    Raises
+    ------
+    click.ClickException
+        When one is not installed.
+    """
+    if any(find_spec(package) is None for package in NEEDS[extra]):
+        needed = f"{', '.join(NEEDS[extra][:-1])} and {NEEDS[extra][-1]}"
+        raise click.ClickException(
+            f"tidecast {command} needs {needed}, which are not installed: "
+            f'pip install "tidecast[{extra}]"'
+        )
+
+
 class _Deep(click.Group):
     """Imports a command when it is run: torch is an extra, and takes seconds to load."""
 
@@ -47,13 +64,7 @@ class _Deep(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in SUMMARIES:
             return None
-        extra = "onnx" if cmd_name == "export" else "deep"
-        if any(find_spec(package) is None for package in NEEDS[extra]):
-            needed = f"{', '.join(NEEDS[extra][:-1])} and {NEEDS[extra][-1]}"
-            raise click.ClickException(
-                f"tidecast deep {cmd_name} needs {needed}, which are not installed: "
-                f'pip install "tidecast[{extra}]"'
-            )
+        require_extra("onnx" if cmd_name == "export" else "deep", f"deep {cmd_name}")
         module, function = ELSEWHERE.get(cmd_name, f"{cmd_name}.{cmd_name}").split(".")
         command: click.Command = getattr(import_module(f"{__name__}.{module}"), function)
         return command

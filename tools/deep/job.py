@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -16,6 +17,7 @@ from tidecast.models.deep.accuracy import Accuracy, accuracy_of
 from tidecast.models.deep.config import NetworkConfig
 from tidecast.models.deep.course import PLAIN, Course
 from tidecast.models.deep.device import pick_device
+from tidecast.models.deep.ensemble import Ensemble
 from tidecast.models.deep.history import History, Scales
 from tidecast.models.deep.learner import Learner
 from tidecast.models.deep.model import About, Model, make_cells
@@ -152,10 +154,14 @@ def check_kind(model: Model, data: Data) -> None:
         )
 
 
-def judge(model: Model, data: Data, tested: float) -> Accuracy:
-    """Return how good ``model`` is at the last share of the windows of ``data``."""
-    windows, last = last_windows(model, data, tested)
-    return accuracy_of(model.network.to(pick_device()), windows, last, BATCH)
+def judge(models: Sequence[Model], data: Data, tested: float) -> Accuracy:
+    """Return how good ``models`` together are at the last share of the windows of ``data``.
+
+    They are of one training, apart from their seeds.
+    """
+    windows, last = last_windows(models[0], data, tested)
+    networks = Ensemble([model.network for model in models])
+    return accuracy_of(networks.to(pick_device()), windows, last, BATCH)
 
 
 def last_windows(

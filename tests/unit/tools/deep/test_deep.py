@@ -185,8 +185,9 @@ def test_a_folder_that_is_there_is_refused_before_training(array: Path, tmp_path
 def test_the_published_task_ends_with_its_three_figures(tmp_path: Path) -> None:
     path = tmp_path / "flow.npz"
     np.savez(path, flow=counts())
-    last = invoke("pems08", path, "--steps", 2).splitlines()[-1]
+    last = invoke("pems08", path, "--steps", 2, "--resume", tmp_path / "kept").splitlines()[-1]
     assert re.fullmatch(r"MAE [\d.]+  RMSE [\d.]+  MAPE [\d.]+%", last)
+    assert sorted(file.name for file in tmp_path.glob("kept.*")) == ["kept.1", "kept.2", "kept.3"]
 
 
 def test_an_impossible_option_is_named(array: Path, tmp_path: Path) -> None:
