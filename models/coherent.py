@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tidecast.models.aggregates import Hierarchy
 from tidecast.models.arrays import Arrays, Part, grown, restore_parts, snapshot_of
+from tidecast.models.beginning import Anew
 from tidecast.models.effects import TELLING
 from tidecast.models.explain import Explanation
 from tidecast.models.forecaster import Forecast, Forecaster, Opinion, Totals
@@ -60,6 +61,8 @@ class CoherentForecaster:
 
         It is as `Forecaster.step`; scores are those of cells.
         """
+        if (anew := self.cells.beginning.keep(slab)) is not None:
+            self._begin_anew(anew, slab.bin, cells, positions)
         expected = self._expected(slab, cells)
         scores = self.cells.score(slab)
         opinion = self.cells.advance(slab, cells, positions)
@@ -76,6 +79,18 @@ class CoherentForecaster:
         total = self.totals.issue(of_totals, self._added(mean[self._summed]))
         forecast = self.cells.issue(opinion, mean)
         return scores, replace(forecast, totals=Totals(nodes, tuple(self._summed), total))
+
+    def _begin_anew(
+        self, anew: Anew, next_bin: int, cells: Sequence[Cell], positions: Positions
+    ) -> None:
+        """Learn the beginning again, without its bursts; what was given out meanwhile stays."""
+        other = CoherentForecaster(self.cells.unlearnt(), self.totals.unlearnt())
+        for slab in anew.slabs:
+            other.step(slab, cells[: len(slab.values)], positions)
+        self.cells.count(anew)
+        self.cells.become(other.cells, next_bin)
+        self.totals.become(other.totals, next_bin)
+        self._worth, self._variance = other._worth, other._variance
 
     def correct(self, slab: Slab, cells: Sequence[Cell]) -> Scores | None:
         """Replace the values of an earlier bin of all ``cells``; see `Forecaster.correct`."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, Part, finite, restore_parts, snapshot_of
+from tidecast.models.arrays import Arrays, Part, finite, grown, restore_parts, snapshot_of
+from tidecast.models.beginning import Anew, Beginning
 from tidecast.models.blend import Blend, combine, of_cells, size_of
 from tidecast.models.calibrate import Calibrate, quantiles_of
 from tidecast.models.counts import Counts
@@ -35,6 +36,9 @@ from tidecast.state.window import Window
 __all__ = ["Forecast", "Forecaster", "Opinion", "Part", "Totals"]
 
 Values = NDArray[np.float32]
+
+OWN = ("pending/", "beginning/", "surroundings/actions/", "watch/resets")
+"""What a forecaster that learns its beginning anew keeps of its own: what it said and did."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,7 @@ class Forecaster:
     ) -> None:
         self.known = known
         self.profile = profile
+        self.beginning = Beginning(profile)
         self.experts = make_experts(profile)
         self._refits_at_once = not refits_are_decided
         self._window = Window(profile.context_length, profile.n_series)
@@ -169,6 +174,28 @@ class Forecaster:
         self._pending.forget(lambda due: self._is_final(due, bin_))
         return Forecast(bin_, mean, quantiles_of(mean, scale, shapes), opinion.weights)
 
+    def unlearnt(self) -> Forecaster:
+        """Return one of the same profile that has learnt nothing, and judges no beginning."""
+        fresh = Forecaster(self.profile, not self._refits_at_once, self.known)
+        fresh.beginning.restore({})
+        return fresh
+
+    def become(self, other: Forecaster, next_bin: int) -> None:
+        """Take over what another has learnt of all that came before ``next_bin``.
+
+        What was given out, and what the guards did, stays; it is not learnt from.
+        """
+        learnt = {n: a for n, a in other.snapshot().items() if not n.startswith(OWN)}
+        own = {n: a for n, a in self.snapshot().items() if n.startswith(OWN)}
+        self.restore(learnt | own)
+        self.beginning.since = next_bin
+
+    def count(self, anew: Anew) -> None:
+        """Count the bursts of a beginning that had been learnt."""
+        for slab, bursts in zip(anew.slabs, anew.bursts, strict=False):
+            held = grown(self._window.at(slab.bin), len(bursts), fill=np.nan)
+            self._surroundings.count_bursts(bursts & np.isfinite(held))
+
     def correct(self, slab: Slab) -> Scores | None:
         """Replace the values of an earlier bin, and score its forecasts by them.
 
@@ -183,6 +210,7 @@ class Forecaster:
 
         Return the values, (cell, series), NaN where they stay suspended.
         """
+        self.beginning.correct(slab)
         demand = finite(slab.demand)
         kept = self._surroundings.fit(slab.bin, demand, self._window.at(slab.bin))
         self._window.correct(slab.bin, kept)
@@ -261,7 +289,7 @@ class Forecaster:
 
     def _score(self, bin_: int, values: NDArray[np.float64], revision: int = 0) -> Scores | None:
         """Score what was said of a bin."""
-        if not self._pending.about(bin_):
+        if bin_ not in self._pending:
             return None
         sheet = ScoreSheet(bin_, self.profile, revision)
         for dues in self._pending.together(bin_):
@@ -282,7 +310,7 @@ class Forecaster:
         ``levels`` are those before the bin: its own values must not choose the units of their
         errors.
         """
-        for dues in self._pending.together(slab.bin):
+        for dues in self._pending.together(slab.bin, self.beginning.since):
             n_cells = dues.scale.shape[-1]
             actual = values[:n_cells].T  # (series, cell)
             errors = dues.means - actual.astype(np.float32)  # (lead, 1 + expert, series, cell)
@@ -379,6 +407,7 @@ class Forecaster:
             "calibrate": self._calibrate,
             "pending": self._pending,
             "watch": self._watch,
+            "beginning": self.beginning,
             **{f"expert-{expert.name}": expert for expert in self.experts},
         }
 

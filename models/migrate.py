@@ -38,6 +38,10 @@ LAYOUTS: Mapping[str, Layout] = {
     "*/last_bin": WHOLE,
     "*/resets": WHOLE,
     "watch/run": WHOLE,
+    "beginning/numbers": WHOLE,
+    "beginning/bins": WHOLE,
+    "beginning/censored": Layout(2),
+    "beginning/*": Layout(2, np.nan),
     "window/values": Layout(2, np.nan),
     "surroundings/guard/*": Layout(1),
     "surroundings/feed/run": Layout(0),
@@ -64,6 +68,7 @@ LAYOUTS: Mapping[str, Layout] = {
     "counts/parts": Layout(2),
     "counts/sizes": Layout(2),
     "counts/*": Layout(1),
+    "pending/*/spoke": WHOLE,
     "pending/*/means": Layout(1, np.nan),
     "pending/*/scale": Layout(0, 1.0),
     "expert-*/mean": Layout(1),  # of the spread

@@ -15,9 +15,13 @@ from tidecast.models.calibrate import quantiles_of
 __all__ = ["Due", "Dues", "Pending", "together"]
 
 
+KEPT = ("spoke", "means", "scale", "shapes")
+"""The arrays that are kept of what was said of a bin at a lead."""
+
+
 @dataclass(frozen=True)
 class Due:
-    """What was said of one bin at one lead; as small as it can be kept.
+    """What was said of one bin at one lead.
 
     ``means`` (1 + expert, series, cell) has the blend first; ``scale`` (series, cell) is the
     blend's; ``shapes`` (series, group, level) turns both into its quantiles again.
@@ -32,6 +36,28 @@ class Due:
         """Return the blend's quantiles, (series, cell, level)."""
         mean, scale = self.means[0, :, :, None], self.scale[:, :, None]
         return quantiles_of(mean, scale, self.shapes[:, None])[:, :, 0]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A due without the experts that slept: ``means`` are of the others, whose places ``spoke``.
+
+    ``spoke``, (1 + expert,), has the blend first, which always does.
+    """
+
+    spoke: NDArray[np.bool_]
+    lead: int
+    means: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    shapes: NDArray[np.float32]
+
+    def opened(self) -> Due:
+        """Return the due, those who slept with NaN."""
+        means = self.means
+        if not self.spoke.all():
+            means = np.full((len(self.spoke), *self.scale.shape), np.nan, np.float32)
+            means[self.spoke] = self.means
+        return Due(self.lead, means, self.scale, self.shapes)
 
 
 @dataclass(frozen=True)
@@ -66,7 +92,7 @@ class Dues:
         return found.reshape(n_leads, n_series, n_cells, of_shapes[-1])
 
 
-def together(dues: Sequence[Due]) -> Iterator[slice]:
+def together(dues: Sequence[Due | Kept]) -> Iterator[slice]:
     """Yield `runs` of ``dues`` that are of equally many cells."""
     start = 0
     for n_cells, alike in groupby(due.scale.shape[-1] for due in dues):
@@ -77,10 +103,13 @@ def together(dues: Sequence[Due]) -> Iterator[slice]:
 
 
 class Pending:
-    """Forecasts by the bin they are about, for at most ``horizon`` bins ahead; until forgotten."""
+    """Forecasts by the bin they are about, for at most ``horizon`` bins ahead; until forgotten.
+
+    Nothing is kept of experts that slept at an origin.
+    """
 
     def __init__(self) -> None:
-        self._due: dict[int, list[Due]] = {}
+        self._due: dict[int, list[Kept]] = {}
 
     def add(
         self,
@@ -91,23 +120,29 @@ class Pending:
     ) -> None:
         """Keep a forecast: means (1 + expert, series, cell, lead), scale (series, cell, lead),
         shapes (series, lead, group, level)."""
+        spoke: NDArray[np.bool_] = np.any(~np.isnan(means), axis=(1, 2, 3))
+        spoke[0] = True
         for lead in range(1, means.shape[-1] + 1):
-            due = Due(
+            due = Kept(
+                spoke,
                 lead,
-                np.ascontiguousarray(means[..., lead - 1]),
+                np.ascontiguousarray(means[..., lead - 1][spoke]),
                 np.ascontiguousarray(scale[..., lead - 1]),
                 np.ascontiguousarray(shapes[:, lead - 1]),
             )
             self._due.setdefault(origin_bin + lead, []).append(due)
 
+    def __contains__(self, bin_: int) -> bool:
+        return bin_ in self._due
+
     def about(self, bin_: int) -> Sequence[Due]:
         """Return what was said of ``bin_``."""
-        return self._due.get(bin_, ())
+        return [due.opened() for due in self._due.get(bin_, ())]
 
-    def together(self, bin_: int) -> Iterator[Dues]:
-        """Yield what was said of ``bin_``, many leads at once."""
-        dues = self.about(bin_)
-        return (Dues.of(dues[run]) for run in together(dues))
+    def together(self, bin_: int, since: int = 0) -> Iterator[Dues]:
+        """Yield what was said of ``bin_`` at origins from ``since`` on, many leads at once."""
+        dues = [due for due in self._due.get(bin_, ()) if bin_ - due.lead >= since]
+        return (Dues.of([due.opened() for due in dues[run]]) for run in together(dues))
 
     def forget(self, is_done: Callable[[int], bool]) -> None:
         """Drop what was said of the bins that are done."""
@@ -117,21 +152,19 @@ class Pending:
     def snapshot(self) -> Arrays:
         """Return the state as arrays, named by bin and lead."""
         return {
-            f"{target}/{due.lead}/{name}": array
+            f"{target}/{due.lead}/{name}": getattr(due, name)
             for target, dues in self._due.items()
             for due in dues
-            for name, array in (
-                ("means", due.means),
-                ("scale", due.scale),
-                ("shapes", due.shapes),
-            )
+            for name in KEPT
         }
 
     def restore(self, arrays: Arrays) -> None:
-        """Become the store that ``snapshot`` was taken of."""
+        """Become the store that ``snapshot`` was taken of; one without ``spoke`` kept everybody."""
         self._due = {}
-        for key in arrays:
-            target, lead, name = key.split("/")
+        for key, means in arrays.items():
+            scope, name = key.rsplit("/", 1)
             if name == "means":
-                parts = (arrays[f"{target}/{lead}/{part}"] for part in ("means", "scale", "shapes"))
-                self._due.setdefault(int(target), []).append(Due(int(lead), *parts))
+                target, lead = map(int, scope.split("/"))
+                spoke = arrays.get(f"{scope}/spoke", np.ones(len(means), dtype=bool))
+                said = arrays[f"{scope}/scale"], arrays[f"{scope}/shapes"]
+                self._due.setdefault(target, []).append(Kept(spoke, lead, means, *said))

@@ -77,6 +77,10 @@ class Surroundings:
         """How many values were suspended, and shifts admitted: see `ACTIONS`; each (series,)."""
         return self._actions.totals()
 
+    def count_bursts(self, bursts: NDArray[np.bool_]) -> None:
+        """Count bursts, (cell, series), that were found afterwards."""
+        self._actions.add(burst=bursts)
+
     def observe(
         self,
         slab: Slab,

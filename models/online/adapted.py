@@ -36,8 +36,9 @@ class AdaptedWeek:
 
     A week that is remembered for weeks is wrong for weeks after a shift of level (a lockdown, a
     campaign); its shape still holds. The ratio is that of what came to what was usual, both
-    forgotten over the shortest season and shrunk towards 1 by as much as the cell is noisy. A
-    departure is a value less what the ratio before it made of the usual, clipped.
+    forgotten over the shortest season and shrunk towards 1 by as much as the cell is noisy, so that
+    bins without a value, which say nothing, lead it back to 1 in the end. A departure is a value
+    less what the ratio before it made of the usual, clipped.
 
     Parameters
     ----------
@@ -97,12 +98,11 @@ class AdaptedWeek:
         expected = usual * self.ratio
         reach = CLIP * self.deviation
         departure = np.clip(values - expected, -reach, reach)
-        gap = np.nan_to_num(values - usual)
-        self._forget("gap", gap, self._kept)
-        self._forget("usual", np.abs(usual), self._kept)
-        self._forget("recent_gap", np.nan_to_num(departure), 1.0 - 2.0 / RECENT)
-        self._forget("recent_usual", np.abs(expected), 1.0 - 2.0 / RECENT)
         is_known = np.isfinite(departure)
+        self._forget("gap", np.nan_to_num(values - usual), self._kept)
+        self._forget("usual", np.where(is_known, np.abs(usual), 0.0), self._kept)
+        self._forget("recent_gap", np.nan_to_num(departure), 1.0 - 2.0 / RECENT)
+        self._forget("recent_usual", np.where(is_known, np.abs(expected), 0.0), 1.0 - 2.0 / RECENT)
         step = np.where(is_known, departure - known["drift"], 0.0)
         known["drift"] = known["drift"] + step * (2.0 / DRIFT)
         known["seen"] = known["seen"] + is_known

@@ -56,6 +56,47 @@ def test_leads_of_many_cells_come_a_few_at_a_time() -> None:
     assert len(list(pending(AT_ONCE + 1).together(10))) == HORIZON
 
 
+def with_sleepers() -> tuple[Pending, list[np.ndarray]]:
+    """Return forecasts of bin 10 in which the second expert slept, and what was said, as it was."""
+    waiting, said = Pending(), []
+    for origin, lead in ((8, 2), (9, 1)):
+        means = RANDOM.gamma(2.0, 2.0, (1 + N_EXPERTS, N_SERIES, N_CELLS, 2)).astype(np.float32)
+        means[2], means[3, 0] = np.nan, np.nan
+        shapes = np.zeros((N_SERIES, 2, len(GROUPS) + 1, len(LEVELS)), np.float32)
+        waiting.add(origin, means, means[0], shapes)
+        said.append(means[..., lead - 1])
+    return waiting, said
+
+
+def test_nothing_is_kept_of_experts_that_slept_and_all_of_the_others() -> None:
+    waiting, said = with_sleepers()
+    for due, means in zip(waiting.about(10), said, strict=True):
+        assert np.array_equal(due.means, means, equal_nan=True)
+    kept = waiting.snapshot()
+    assert kept["10/1/means"].shape == (N_EXPERTS, N_SERIES, N_CELLS)
+    assert kept["10/1/spoke"].tolist() == [True, True, False, True]
+
+
+def test_what_is_kept_is_restored_and_so_is_what_was_kept_whole() -> None:
+    waiting, said = with_sleepers()
+    whole = {
+        f"10/{due.lead}/{name}": getattr(due, name)
+        for due in waiting.about(10)
+        for name in ("means", "scale", "shapes")
+    }
+    for arrays in (waiting.snapshot(), whole):
+        other = Pending()
+        other.restore(arrays)
+        for due, means in zip(other.about(10), said, strict=True):
+            assert np.array_equal(due.means, means, equal_nan=True)
+
+
+def test_what_was_said_at_early_origins_can_be_left_out() -> None:
+    waiting, _ = with_sleepers()
+    assert [dues.leads.tolist() for dues in waiting.together(10, since=9)] == [[1]]
+    assert not list(waiting.together(10, since=10))
+
+
 def test_cells_there_are_none_of_are_no_obstacle() -> None:
     none = [due(2, 0), due(1, 0)]
     assert list(together(none)) == [slice(0, 2)]

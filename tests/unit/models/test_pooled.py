@@ -66,6 +66,19 @@ def test_a_missing_value_is_no_departure() -> None:
     assert np.allclose(week.ratio, 1.0)
 
 
+def test_a_bin_without_a_value_leaves_the_ratio_and_many_lead_it_back() -> None:
+    week = AdaptedWeek(n_series=1, season=SEASON, memory=50)
+    for _ in range(200):
+        week.learn(np.full((2, 1), 150.0), around(100.0))
+    before, recent = week.ratio, week.recent
+    week.learn(np.full((2, 1), np.nan), around(100.0))
+    assert np.allclose(week.ratio, before, rtol=0.02)
+    assert np.allclose(week.recent, recent, atol=0.02)
+    for _ in range(20 * SEASON):
+        week.learn(np.full((2, 1), np.nan), around(100.0))
+    assert np.allclose(week.ratio, 1.0, atol=0.02)
+
+
 def test_the_ratio_stays_within_reason() -> None:
     week = AdaptedWeek(n_series=1, season=SEASON, memory=50)
     for _ in range(60):
