@@ -5,8 +5,9 @@ It is a fold over the closed bins: told of the same bins, it comes to the same d
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Literal
@@ -81,7 +82,8 @@ class Contest:
 
     They are judged by what they say to a forecaster, mean and scale, and only at origins after all
     that either of two has learnt from. A challenger is judged once, by its first ``bounds.span``
-    origins; one without a sound answer is out. The former champion answers while ``watching``.
+    origins; one without a sound answer is out, and so is one that never answers within
+    ``patience`` seconds of ``clock``. The former champion answers while ``watching``.
     """
 
     def __init__(
@@ -90,8 +92,11 @@ class Contest:
         n_series: int,
         regions: RegionsSettings,
         bounds: Bounds,
+        patience: float,
+        clock: Callable[[], float],
     ) -> None:
         self.parties, self.bounds = parties, bounds
+        self._patience, self._clock = patience, clock
         self.watching = False
         everybody = (parties.champion, *parties.others)
         self._horizon = parties.champion.horizon
@@ -99,6 +104,7 @@ class Contest:
         self._n_series, self._regions = n_series, regions
         self._trials = {model.name: Trial(self._horizon, PROMISED) for model in parties.others}
         self._failed: dict[str, str] = {}
+        self._quickest: dict[str, float] = {}  # seconds
         self._tables: dict[int, Table] = {}
 
     @property
@@ -133,13 +139,19 @@ class Contest:
             if name in self._failed:
                 yield Decision(model=name, outcome="rejected", reason=self._failed[name])
             elif len(trial) == self.bounds.span:
-                verdict = should_promote(trial, self.bounds)
-                outcome: Literal["promoted", "rejected"]
-                outcome = "promoted" if verdict.change else "rejected"
-                yield Decision(model=name, outcome=outcome, reason=verdict.reason)
+                yield self._of_challenger(name, trial)
         former = self.parties.former
         if former is not None and len(self._trials[former.name]) >= self.bounds.watch:
             yield self._of_champion(self._trials[former.name])
+
+    def _of_challenger(self, name: str, trial: Trial) -> Decision:
+        """Decide about a challenger whose span is over."""
+        if (seconds := self._quickest[name]) > self._patience:
+            reason = f"its quickest answer took {seconds:.1f} s"
+            return Decision(model=name, outcome="rejected", reason=reason)
+        verdict = should_promote(trial, self.bounds)
+        outcome: Literal["promoted", "rejected"] = "promoted" if verdict.change else "rejected"
+        return Decision(model=name, outcome=outcome, reason=verdict.reason)
 
     def _of_champion(self, trial: Trial) -> Decision:
         """Decide about the champion that was watched, and begin to watch anew."""
@@ -157,10 +169,12 @@ class Contest:
         answers = {champion.name: said}
         for model in asked:
             answer = self._answer(model, table)
-            if isinstance(answer, DeepForecast) and _says_as_much(answer, said):
-                answers[model.name] = answer
-            else:
+            if isinstance(answer, str):
                 self._leave_out(model, f"no sound answer to bin {origin}: {answer}")
+            elif not _says_as_much(answer, said):
+                self._leave_out(model, f"no answer to bin {origin} for a series of the champion")
+            else:
+                answers[model.name] = answer
         table.rounds.append(Round(origin, champion.usual(table.context), answers))
 
     def _is_asked(self, model: LiveModel, origin: int) -> bool:
@@ -173,11 +187,13 @@ class Contest:
 
     def _answer(self, model: LiveModel, table: Table) -> DeepForecast | str:
         """Return what ``model`` says of the newest bin, or why it says nothing."""
-        context = table.context
+        context, started = table.context, self._clock()
         try:
             answer = model.answer(context, table.positions.of(context.cells))
         except RuntimeError as error:  # torch's, of memory that is full among others
             return repr(error)
+        seconds = self._clock() - started
+        self._quickest[model.name] = min(seconds, self._quickest.get(model.name, math.inf))
         return "not finite" if answer is None else answer
 
     def _leave_out(self, model: LiveModel, why: str) -> None:
