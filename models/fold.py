@@ -20,7 +20,7 @@ from tidecast.state.covariate_file import read_covariates
 from tidecast.state.covariates import CovariateTable
 from tidecast.state.cuts import Admission, Announcement, InputMessage, Refit
 from tidecast.state.errors import CheckpointError
-from tidecast.state.known import Known, known_of
+from tidecast.state.known import Knowledge, Known
 from tidecast.state.settings import Settings
 from tidecast.state.slab_fold import SlabFold, SlabRules
 from tidecast.state.slabs import LateBins, Slab
@@ -70,8 +70,8 @@ class ForecastFold:
         profile, known = ForecastProfile.of(settings), read_covariates(settings)
         self.forecaster = CoherentForecaster(Forecaster(profile, refits_are_decided, known))
         self.announced = AnnouncedCovariates(settings, known, profile.context_length)
-        self._grid, self._horizon = profile.grid, profile.horizon
-        self._known = known if DeepExpert.name in profile.experts else CovariateTable()
+        table = known if DeepExpert.name in profile.experts else CovariateTable()
+        self._knowledge = Knowledge(table, profile.grid, profile.horizon)
         self._positions = Positions(settings.regions)
         self._waiting: deque[Slab | LateBins | Announcement] = deque()
         self._is_heard = refits_are_decided and DeepExpert.name in profile.experts
@@ -106,14 +106,9 @@ class ForecastFold:
         if slab.revision:
             return Closed(slab, cells, self.forecaster.correct(slab, cells))
         if self._is_heard:
-            self.opened = Opened(slab, cells, self._known_at(slab.bin, cells))
+            self.opened = Opened(slab, cells, self._knowledge.at(slab.bin, cells))
             return self.opened
-        return replace(self._closed(slab, cells), known=self._known_at(slab.bin, cells))
-
-    def _known_at(self, bin_: int, cells: Sequence[Cell]) -> Sequence[Known]:
-        """Return what a deep model may know of covariates at the end of a bin."""
-        bins = range(bin_, bin_ + 1 + self._horizon)
-        return known_of(self._known, bins, cells, self._grid.end(bin_))
+        return replace(self._closed(slab, cells), known=self._knowledge.at(slab.bin, cells))
 
     def _decided(self, admission: Admission) -> Iterator[Closed]:
         """Close the bin that is open, if that is what is decided."""

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tidecast.state.bins import BinGrid
 from tidecast.state.cells import Cell
 from tidecast.state.covariates import FOREVER, CovariateTable, Kind
 
-__all__ = ["Known", "known_of"]
+__all__ = ["Knowledge", "Known"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,20 +34,28 @@ class Known:
         return self.values[:, self.columns]
 
 
-def known_of(
-    table: CovariateTable, bins: range, cells: Sequence[Cell], known_by: int
-) -> tuple[Known, ...]:
-    """Return what is known of ``bins``, and of what is static, at an instant in microseconds.
+@dataclass(frozen=True)
+class Knowledge:
+    """Tells what is known of the covariates of a table when a bin closes.
 
-    Covariates that are told of the past are left out.
+    That is of the bin, of ``horizon`` bins ahead, and what is static. What is told of the past
+    alone is left out.
     """
-    found = []
-    columns = table.columns(cells)  # (covariate, cell)
-    for place, covariate in enumerate(table.covariates):
-        if covariate.kind == "past":
-            continue
-        asked = range(FOREVER, FOREVER + 1) if covariate.kind == "static" else bins
-        used, numbers = np.unique(columns[place], return_inverse=True)
-        values = covariate.at(asked, known_by)[:, used]
-        found.append(Known(covariate.name, covariate.kind, values, numbers))
-    return tuple(found)
+
+    table: CovariateTable
+    grid: BinGrid
+    horizon: int
+
+    def at(self, bin_: int, cells: Sequence[Cell]) -> tuple[Known, ...]:
+        """Return what is known of ``cells`` at the end of a bin."""
+        found = []
+        bins, known_by = range(bin_, bin_ + 1 + self.horizon), self.grid.end(bin_)
+        columns = self.table.columns(cells)  # (covariate, cell)
+        for place, covariate in enumerate(self.table.covariates):
+            if covariate.kind == "past":
+                continue
+            asked = range(FOREVER, FOREVER + 1) if covariate.kind == "static" else bins
+            used, numbers = np.unique(columns[place], return_inverse=True)
+            values = covariate.at(asked, known_by)[:, used]
+            found.append(Known(covariate.name, covariate.kind, values, numbers))
+        return tuple(found)

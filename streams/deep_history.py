@@ -53,7 +53,10 @@ class Told:
         values: NDArray[np.floating],
         known: Sequence[Known] = (),
     ) -> None:
-        """Take in a closed bin of a shard, or its correction; ``values`` are (cell, series)."""
+        """Take in a closed bin of a shard, or its correction; ``values`` are (cell, series).
+
+        What is ``known`` of covariates is not kept.
+        """
         self._first = bin_ if self._first is None else min(bin_, self._first)
         context = self._shards.setdefault(shard, Context(self._n_bins, self._n_series))
         context.take(bin_, cells, values)

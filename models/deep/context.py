@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays
+from tidecast.models.arrays import Arrays, nested, scoped
 from tidecast.models.deep.known import KnownBins
 from tidecast.state.cells import Cell
 from tidecast.state.known import Known
@@ -68,10 +68,11 @@ class Context:
         return np.stack([self._window.at(bin_).T for bin_ in bins], axis=-1)
 
     def snapshot(self) -> Arrays:
-        """Return the bins as arrays; cells are known to who asks, covariates are left out."""
-        return self._window.snapshot()
+        """Return the bins as arrays; cells are known to who asks."""
+        return self._window.snapshot() | nested({"known": self.known.snapshot()})
 
     def restore(self, arrays: Arrays, cells: Sequence[Cell]) -> None:
         """Become the context that ``snapshot`` was taken of, when it knew these ``cells``."""
         self.cells = tuple(cells)
         self._window.restore(arrays)
+        self.known.restore(scoped(arrays, "known"))

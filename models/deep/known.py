@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from tidecast.models.arrays import Arrays
 from tidecast.state.known import Known
 from tidecast.state.settings.base import Frozen
 
@@ -77,3 +78,26 @@ class KnownBins:
                 row = known[name].of_cells[0]
                 found[: len(row), place] = row
         return found
+
+    def snapshot(self) -> Arrays:
+        """Return the state as arrays, named by bin, kind and name."""
+        return {
+            f"{bin_}/{each.kind}/{each.name}/{part}": array
+            for bin_, known in self._bins
+            for each in known.values()
+            for part, array in (("values", each.values), ("columns", each.columns))
+        }
+
+    def restore(self, arrays: Arrays) -> None:
+        """Become the bins that ``snapshot`` was taken of."""
+        self._bins.clear()
+        found: dict[int, list[Known]] = {}
+        for key, values in arrays.items():
+            place, _, part = key.rpartition("/")
+            bin_, kind, name = place.split("/", 2)
+            if part == "values":
+                columns = arrays[f"{place}/columns"]
+                known = Known(name, "static" if kind == "static" else "known", values, columns)
+                found.setdefault(int(bin_), []).append(known)
+        for number, told in found.items():
+            self.take(number, told)

@@ -11,7 +11,6 @@ from slabs import settings_with
 
 from tidecast.models.deep.folder import save_model
 from tidecast.models.deep.history import Scales
-from tidecast.models.deep.known import Unit
 from tidecast.models.deep.model import Model
 from tidecast.state.bins import BinGrid, iso
 from tidecast.state.cells import Cell
@@ -34,8 +33,7 @@ def saved(root: Path, name: str, spread: float = 1.0, until: int = FIRST, **chan
     ``spread``. Its data end before the bin ``until``.
     """
     given = {"n_future": 0, "n_static": 0, "slots_per_day": 1440, **changes}
-    future = tuple(Unit(name=f"known {n}", mean=0.0, largest=1.0) for n in range(given["n_future"]))
-    about = small_about(series=SERIES, bin_width=MINUTE, last=iso(GRID.start(until)), future=future)
+    about = small_about(series=SERIES, bin_width=MINUTE, last=iso(GRID.start(until)))
     usual = Scales.of(VALUES)
     scales = Scales(usual.level, np.float32(spread) * usual.scale)
     model = Model(small_network(small_config(**given)), tuple(CELLS), scales, about)

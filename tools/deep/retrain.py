@@ -79,17 +79,17 @@ def _data(settings: Settings, model: Model, told: LastBins) -> Data:
     Raises
     ------
     SettingsError
-        When the settings do not have one of them, or ``model`` knows covariates.
+        When the settings do not have one of them, or the model has covariates.
     """
-    if model.about.future or model.about.static:
-        raise SettingsError(
-            "the champion was trained with covariates, of which the last bins tell too little: "
-            "train the next one by `tidecast deep train`, on a table"
-        )
     ours = [series.name for series in settings.series]
     series = model.about.series
     if lacking := set(series) - set(ours):
         raise SettingsError(f"the champion forecasts {', '.join(sorted(lacking))}: no series here")
+    if units := (*model.about.future, *model.about.static):
+        raise SettingsError(
+            f"the champion was trained with {', '.join(unit.name for unit in units)}: covariates "
+            "are not retrained with; go on with a table, by `tidecast deep finetune`"
+        )
     return Data(
         values=told.values[:, :, [ours.index(name) for name in series]],
         series=series,

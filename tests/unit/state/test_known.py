@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from tidecast.state.bins import BinGrid
 from tidecast.state.cells import Cell
 from tidecast.state.covariates import ALWAYS, FOREVER, Covariate, CovariateTable, Kind
-from tidecast.state.known import known_of
+from tidecast.state.known import Knowledge
 
+GRID = BinGrid(60_000_000)
 CELLS = [Cell("north", "toys"), Cell("south", "toys"), Cell("south", "books")]
 
 
@@ -31,8 +33,8 @@ TABLE = CovariateTable(
             "promotion",
             "known",
             (7, "south", 1.0, ALWAYS),
-            (8, "south", 2.0, 500),
-            (8, "south", 3.0, 501),
+            (8, "south", 2.0, GRID.end(7)),
+            (8, "south", 3.0, GRID.end(7) + 1),
             (7, "east", 9.0, ALWAYS),
         ),
         regional("spending", "past", (7, "south", 4.0, ALWAYS)),
@@ -42,7 +44,7 @@ TABLE = CovariateTable(
 
 
 def test_it_is_what_was_known_then_of_the_bin_and_those_ahead_and_of_what_is_static() -> None:
-    promotion, size = known_of(TABLE, range(7, 10), CELLS, known_by=500)
+    promotion, size = Knowledge(TABLE, GRID, 2).at(7, CELLS)
     nan = np.nan
     expected = [[nan, 1.0, 1.0], [nan, 2.0, 2.0], [nan, nan, nan]]
     np.testing.assert_array_equal(promotion.of_cells, expected)
@@ -54,6 +56,6 @@ def test_it_is_what_was_known_then_of_the_bin_and_those_ahead_and_of_what_is_sta
 
 
 def test_cells_of_a_region_share_a_column_and_regions_without_cells_have_none() -> None:
-    promotion, _ = known_of(TABLE, range(7, 8), CELLS, known_by=500)
+    promotion, _ = Knowledge(TABLE, GRID, 0).at(7, CELLS)
     assert promotion.values.shape == (1, 2)
     assert promotion.columns[1] == promotion.columns[2] != promotion.columns[0]

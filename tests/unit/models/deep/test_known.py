@@ -129,3 +129,17 @@ def test_a_model_that_does_not_name_its_covariates_is_refused() -> None:
     nameless = replace(model, about=model.about.model_copy(update={"future": ()}))
     with pytest.raises(SettingsError, match="does not name the covariates"):
         live(nameless)
+
+
+def test_restored_bins_know_what_they_knew() -> None:
+    bins, again = KnownBins(length=3), KnownBins(length=3)
+    for number in range(5):
+        told = [known("a/b", [1.0 * number], [2.0]), known("size", [3.0], kind="static")]
+        bins.take(10 + number, told)
+    again.take(7, [known("a/b", [9.0])])
+    again.restore(bins.snapshot())
+    asked = ["a/b"], range(7, 18), 1
+    np.testing.assert_array_equal(again.future(*asked), bins.future(*asked))
+    assert again.static(["size"], 1).tolist() == [[3.0]]
+    again.take(15, [])
+    assert np.isnan(again.future(["a/b"], range(12, 13), 1)).all()  # no more than three are kept

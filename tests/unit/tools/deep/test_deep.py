@@ -103,6 +103,21 @@ def test_covariates_of_a_table_are_learnt_from_and_named_by_the_model(
         invoke("evaluate", tmp_path / "model", promoted, "--freq", "1h", "--value", "value")
 
 
+def test_a_model_that_is_tuned_sees_covariates_in_the_units_that_it_knows(
+    promoted: Path, tmp_path: Path
+) -> None:
+    train(promoted, tmp_path / "model", "--future", "promotion")
+    scaled = pl.read_parquet(promoted).with_columns(pl.col("promotion") * 3.0)
+    scaled.write_parquet(tmp_path / "scaled.parquet")
+    words = ("--from", tmp_path / "model", "--freq", "1h", "--value", "value", "--steps", 2)
+    tuning = ("finetune", tmp_path / "scaled.parquet", *words, "--out", tmp_path / "tuned")
+    invoke(*tuning, "--future", "promotion")
+    before, after = (load_model(tmp_path / name)[0].about.future for name in ("model", "tuned"))
+    assert before == after
+    with pytest.raises(SettingsError, match="say --future promotion"):
+        invoke(*tuning)
+
+
 def test_covariates_are_known_ahead_of_the_last_value(promoted: Path) -> None:
     ahead = (
         pl.read_parquet(promoted)
