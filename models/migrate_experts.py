@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,14 +33,26 @@ def migrated_experts(change: Change, arrays: Arrays) -> Arrays:
             result[name] = _products(change, arrays)
         elif name in ("watch/run", "watch/resets"):
             result[name] = moved(array, places, axis=0)
-        elif fnmatchcase(name, "pending/*/means"):  # the blend comes first
-            rows = [0, *(place + 1 if place >= 0 else -1 for place in places)]
-            result[name] = moved(array, rows, axis=0, fill=np.nan)
         elif not name.startswith(f"{OWN}/"):
             result[name] = array
+    result |= nested({"pending": _pending(scoped(arrays, "pending"), places)})
     if DeepExpert.name in change.new.forecast.experts:
         asleep = DeepExpert(ForecastProfile.of(change.old)).snapshot()
         result |= nested({OWN: scoped(arrays, OWN) or asleep})
+    return result
+
+
+def _pending(kept: Arrays, places: Sequence[int]) -> Arrays:
+    """Return what waits for its actuals: ``means`` are of those who ``spoke``, the blend first."""
+    rows = [0, *(place + 1 if place >= 0 else -1 for place in places)]
+    result = dict(kept)
+    for name, means in kept.items():
+        scope, what = name.rsplit("/", 1)
+        if what == "means":
+            spoke = kept.get(f"{scope}/spoke", np.ones(len(means), dtype=bool))
+            rank = np.cumsum(spoke) - 1
+            result[name] = means[[rank[row] for row in rows if row >= 0 and spoke[row]]]
+            result[f"{scope}/spoke"] = moved(spoke, rows, axis=0, fill=False)
     return result
 
 
