@@ -66,11 +66,13 @@ class Covariates:
     ``neighbours`` (cell, k) are numbers of near cells, -1 where there are fewer. ``level`` and
     ``scale`` (cell, series) are the robust running mean and spread of each cell, finite, with
     ``scale`` > 0. ``usual_now`` (cell, series) is what was usual of ``bin`` before its value was
-    known, ``usual_ahead`` (lead, cell, series) what is usual of the bins ahead. All of these, and
-    the window, are without what is known ahead to move demand: by ``factor_now``, (cell, series)
-    or broadcast to it, ``bin`` was divided, and by ``factor_ahead``, (lead, cell, series) or
-    broadcast to it, the forecaster multiplies what experts say. ``told``, (covariate,
-    cell), is what past and static covariates tell: see `tidecast.models.told`.
+    known, ``usual_ahead`` (lead, cell, series) what is usual of the bins ahead, of which
+    ``shut_ahead``, likewise or broadcast to it, are those at which a cell is shut: see
+    `tidecast.models.shut`. All of these, and the window, are without what is known ahead to move
+    demand: by ``factor_now``, (cell, series) or broadcast to it, ``bin`` was divided, and by
+    ``factor_ahead``, (lead, cell, series) or broadcast to it, the forecaster multiplies what
+    experts say. ``told``, (covariate, cell), is what past and static covariates tell: see
+    `tidecast.models.told`.
     """
 
     bin: int
@@ -85,3 +87,4 @@ class Covariates:
         default_factory=lambda: np.ones((1, 1, 1), np.float32)
     )
     told: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    shut_ahead: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((1, 1, 1), dtype=bool))

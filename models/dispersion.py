@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays, grown
+from tidecast.models.ranks import NOTHING
 
 __all__ = ["Dispersion"]
 
@@ -85,20 +86,27 @@ class Dispersion:
         self._means = grown(self._means, len(factor))
 
     def scale(
-        self, mean: Forecasts, said: Forecasts, level: Cells, spread: Forecasts | float = 1.0
+        self,
+        mean: Forecasts,
+        said: Forecasts,
+        level: Cells,
+        spread: Forecasts | float = 1.0,
+        shut: NDArray[np.bool_] | bool = False,
     ) -> Forecasts:
         """Return the scale of forecasts, (series, cell, lead).
 
         ``said`` is the scale that experts give, which stands until errors are known; ``level``
         (series, cell) is the usual size of cells. Errors will be ``spread`` times as large as those
-        learnt; what is not known of a young cell is apart from that.
+        learnt; what is not known of a young cell is apart from that. While a cell is ``shut``,
+        (series, cell, lead) or broadcast to it, the scale is that of the mean, however small.
         """
         dispersion = self._of_cells(mean.shape[1])[:, :, None].astype(np.float32)
         least = LEAST_SHARE * np.abs(level)[:, :, None].astype(np.float32)
-        size = np.maximum(mean, least)
+        size = np.where(shut, np.fmax(mean, NOTHING), np.maximum(mean, least))
         unknown = self._unknown(*mean.shape[1:]).astype(np.float32)
         scale = np.sqrt(dispersion * size * spread**2 + unknown * size**2)
-        return np.where(dispersion > 0, np.maximum(scale, LEAST_SCALE * said), said)
+        floor = np.where(shut, np.float32(0.0), np.float32(LEAST_SCALE)) * said
+        return np.where(dispersion > 0, np.maximum(scale, floor), said)
 
     def _of_cells(self, n_cells: int) -> Cells:
         """Return the dispersion, (series, cell); 0 while nothing is known of a series."""

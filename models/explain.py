@@ -39,8 +39,8 @@ class Issued:
     """What was said of one cell when its forecast was made, of each of ``series``.
 
     ``means`` (1 + expert, series, lead) has the blend first, ``weights`` are (expert, series,
-    lead). ``level`` and ``ceiling`` (series,) are what is forecast where all experts sleep, and
-    the largest that any may say before what is known ahead moves it.
+    lead). ``level`` (series,) is what is forecast where all experts sleep, ``ceiling`` (series,
+    lead) the largest that any may say before what is known ahead moves it.
     """
 
     series: tuple[str, ...]
@@ -58,8 +58,7 @@ def explained(issued: Issued, experts: Mapping[str, Parts], factor: Parts) -> Ex
     """
     said = dict(zip(experts, issued.means[1:].astype(np.float64), strict=True))
     shares = dict(zip(experts, _shares(issued.means[1:], issued.weights), strict=True))
-    ceiling = issued.ceiling[:, None]
-    heard = [_heard(within(experts[name], 0.0, ceiling), shares[name]) for name in experts]
+    heard = [_heard(within(experts[name], 0.0, issued.ceiling), shares[name]) for name in experts]
     blended = added(*heard)
     moved = added(blended, scaled(factor, _total(blended)))
     mean, mixed = issued.means[0].astype(np.float64), _mixed(issued)

@@ -24,6 +24,7 @@ from tidecast.models.periodic.refits import Refits
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.ranks import NOTHING
 from tidecast.models.scores import Scores, ScoreSheet
+from tidecast.models.shut import limit
 from tidecast.models.surroundings import Surroundings
 from tidecast.models.watch import Watch
 from tidecast.state.cells import Cell
@@ -262,7 +263,9 @@ class Forecaster:
         covariates = self._surroundings.known_after(origin, cells, positions)
         of_sizes = self._blend.weights(awake)
         weights = of_cells(of_sizes, size_of(covariates.level.T))[:, :, number]
-        ceiling = self._surroundings.ceiling[number]
+        sane = self._surroundings.ceiling[number][:, None]
+        limits = np.broadcast_to(limit(covariates), covariates.usual_ahead.T.shape)[:, number]
+        ceiling = np.minimum(sane, limits)
         about = self.profile.series, origin
         issued = Issued(*about, means, weights, covariates.level[number], ceiling)
         experts = {e.name: e.explain(self._window, covariates, number) for e in self.experts}
@@ -335,6 +338,7 @@ class Forecaster:
 
     def _think(self, covariates: Covariates, heard: NDArray[np.float64]) -> Opinion:
         means, scales = self._ask(covariates)
+        means = np.minimum(means, limit(covariates))
         factor = covariates.factor_ahead.transpose(2, 1, 0)
         means = means * factor  # (expert, series, cell, lead)
         of_series: NDArray[np.bool_] = np.any(np.isfinite(means), axis=(2, 3))  # (expert, series)
@@ -360,7 +364,8 @@ class Forecaster:
         scale = np.where(np.isfinite(scale), scale, np.abs(level) + np.float32(1e-6))
         ahead = range(covariates.bin + 1, covariates.bin + 1 + self.profile.horizon)
         spread = self._counts.ahead(ahead, mean.shape[1])
-        return mean, self._dispersion.scale(mean, scale, covariates.level.T, spread)
+        shut = covariates.shut_ahead.transpose(2, 1, 0)
+        return mean, self._dispersion.scale(mean, scale, covariates.level.T, spread, shut)
 
     def _ask(self, covariates: Covariates) -> tuple[Values, Values]:
         """Return what experts say, within what is sane: (expert, series, cell, lead) twice.

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tidecast.models.arrays import Arrays, nested, scoped
 from tidecast.models.calibrate import Calibrate
 from tidecast.models.fold import ForecastFold
+from tidecast.models.migrate_experts import migrated_experts
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.changes import Change, moved
 from tidecast.state.errors import CheckpointError
@@ -165,7 +166,7 @@ def migrated_coherent(change: Change, arrays: Arrays) -> Arrays:
     """Return the snapshot ``arrays`` of a forecaster of cells and sums; as `migrated_arrays`."""
     of_sums = Change(_summed(change.old), _summed(change.new))
     engines = {
-        "cells": migrated_arrays(change, scoped(arrays, "cells")),
+        "cells": migrated_arrays(change, migrated_experts(change, scoped(arrays, "cells"))),
         "totals": migrated_arrays(of_sums, scoped(arrays, "totals")),
     }
     between = {

@@ -137,6 +137,7 @@ class Surroundings:
             scale=self._guard.scale,
             usual_now=self._usual_now,
             usual_ahead=self._usual.of(ahead, level),
+            shut_ahead=self._usual.shut(ahead, level, self._guard.scale),
             factor_now=self._outlook.now,
             factor_ahead=(
                 self._outlook.ahead(bin_, self._usual, level) if moves is None else moves.ahead

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from tidecast.models.arrays import Arrays, grown, nested, scoped
 from tidecast.models.covariates import Calendar
 from tidecast.models.kin import Kin, KinWeek
+from tidecast.models.shut import are_shut
 from tidecast.models.slots import SlotMeans
 
 __all__ = ["UsualWeek"]
@@ -78,6 +79,20 @@ class UsualWeek:
         slots = [self._calendar.slot(bin_) for bin_ in bins]
         means = {slot: self._mean(slot, level) for slot in dict.fromkeys(slots)}
         return np.stack([means[slot] for slot in slots])
+
+    def shut(
+        self, bins: range, level: NDArray[np.float64], scale: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:
+        """Tell in which of ``bins`` cells are shut, (bin, cell, series); ``level`` is fair."""
+        slots = [self._calendar.slot(bin_) for bin_ in bins]
+        shut = {slot: self._is_shut(slot, level, scale) for slot in dict.fromkeys(slots)}
+        return np.stack([shut[slot] for slot in slots])
+
+    def _is_shut(
+        self, slot: int, level: NDArray[np.float64], scale: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:
+        mean, weight = (grown(each, len(level)) for each in self._means.own(slot))
+        return are_shut(mean, weight / self._calendar.bins_per_slot, level, scale)
 
     def as_on(self, weekday: int, bin_: int, level: NDArray[np.float64]) -> NDArray[np.float32]:
         """Return what would be usual of ``bin_``, were it on that day of the week (Monday = 0)."""

@@ -20,6 +20,9 @@ __all__ = ["Change", "moved"]
 CARRIED = frozenset({"max_disorder", "allowed_lateness", "idle_timeout", "max_gap", "deduplicate"})
 """Settings of a source that rule what comes, and leave the meaning of what was counted."""
 
+LEARNS_ELSEWHERE = "deep"
+"""The expert that may come and go: it sleeps until it is heard."""
+
 FIXED: tuple[tuple[str, Callable[[Settings], object], str], ...] = (
     ("bins.width", lambda s: s.bins.width, "sums of other bins cannot be made of those counted"),
     (
@@ -36,7 +39,11 @@ FIXED: tuple[tuple[str, Callable[[Settings], object], str], ...] = (
     ),
     ("forecast.horizon", lambda s: s.forecast.horizon, "models and weights are learnt by lead"),
     ("forecast.season_lengths", lambda s: _seasons(s), "seasonal models are learnt by season"),
-    ("forecast.experts", lambda s: s.forecast.experts, "weights are learnt among those experts"),
+    (
+        "forecast.experts",
+        lambda s: [name for name in s.forecast.experts if name != LEARNS_ELSEWHERE],
+        "weights are learnt among those experts",
+    ),
     (
         "regions",
         lambda s: s.regions.model_dump(exclude={"table", "holidays"}),
@@ -85,6 +92,11 @@ class Change:
         old, new = (settings.forecast.quantile_levels for settings in (self.old, self.new))
         return _places(old, new)
 
+    @cached_property
+    def experts(self) -> list[int]:
+        """The old place of each new expert; -1 where it is added."""
+        return _places(self.old.forecast.experts, self.new.forecast.experts)
+
     @property
     def added_series(self) -> list[str]:
         """Series that the old settings lack."""
@@ -120,6 +132,9 @@ class Change:
         old, new = (s.forecast.quantile_levels for s in (self.old, self.new))
         lines += [f"adds quantile level {level}" for level in new if level not in old]
         lines += [f"drops quantile level {level}" for level in old if level not in new]
+        was, asked = (s.forecast.experts for s in (self.old, self.new))
+        lines += [f"adds expert {name}" for name in asked if name not in was]
+        lines += [f"drops expert {name}" for name in was if name not in asked]
         for name in self.kept_sources:
             before, after = (_source(settings, name) for settings in (self.old, self.new))
             lines += [f"changes {key} of source {name}" for key in _differing(before, after)]

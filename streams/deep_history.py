@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tidecast.models.deep.context import Context
 from tidecast.state.cells import Cell
 from tidecast.state.errors import ServiceError
+from tidecast.state.known import Known
 from tidecast.state.settings import Settings
 from tidecast.streams.deep_windows import tell
 from tidecast.streams.follow import POLL_MS, Span, reading
@@ -45,9 +46,17 @@ class Told:
         self._shards: dict[int, Context] = {}
 
     def take(
-        self, shard: int, bin_: int, cells: Sequence[Cell], values: NDArray[np.floating]
+        self,
+        shard: int,
+        bin_: int,
+        cells: Sequence[Cell],
+        values: NDArray[np.floating],
+        known: Sequence[Known] = (),
     ) -> None:
-        """Take in a closed bin of a shard, or its correction; ``values`` are (cell, series)."""
+        """Take in a closed bin of a shard, or its correction; ``values`` are (cell, series).
+
+        What is ``known`` of covariates is not kept.
+        """
         self._first = bin_ if self._first is None else min(bin_, self._first)
         context = self._shards.setdefault(shard, Context(self._n_bins, self._n_series))
         context.take(bin_, cells, values)

@@ -35,7 +35,7 @@ __all__ = ["migrate"]
 def migrate(
     settings_file: SettingsFile, old_path: Path | None, anew: Sequence[str], dry_run: bool
 ) -> None:
-    """Carry checkpoints over to the settings of now: series, sources or levels come and go.
+    """Carry checkpoints over to the settings of now: series, sources, levels or `deep` come and go.
 
     Stop the workers of ingest and forecast first. What cannot be carried over is refused by name,
     with the reason.

@@ -24,6 +24,7 @@ from tidecast.models.deep.scores import Score, score_of, size_groups
 from tidecast.models.positions import Positions
 from tidecast.state.cells import Cell
 from tidecast.state.deep_forecast import DeepForecast
+from tidecast.state.known import Known
 from tidecast.state.settings import RegionsSettings
 from tidecast.state.settings.base import Frozen
 
@@ -103,6 +104,7 @@ class Contest:
         self._n_series, self._regions = n_series, regions
         self._trials = {model.name: Trial(self._horizon, PROMISED) for model in parties.others}
         self._failed: dict[str, str] = {}
+        self._silent = 0  # bins in a row
         self._quickest: dict[str, float] = {}  # seconds
         self._tables: dict[int, Table] = {}
 
@@ -112,14 +114,19 @@ class Contest:
         return self._length + self.bounds.span + self._horizon
 
     def take(
-        self, shard: int, bin_: int, cells: Sequence[Cell], values: NDArray[np.floating]
+        self,
+        shard: int,
+        bin_: int,
+        cells: Sequence[Cell],
+        values: NDArray[np.floating],
+        known: Sequence[Known] = (),
     ) -> None:
         """Take in a closed bin of a shard, or its correction; ``values`` are (cell, series)."""
         if shard not in self._tables:
             context = Context(self._length, self._n_series)
             self._tables[shard] = Table(bin_, context, Positions(self._regions))
         table = self._tables[shard]
-        if not table.context.take(bin_, cells, values):
+        if not table.context.take(bin_, cells, values, known):
             return
         while table.rounds and table.rounds[0].origin + self._horizon <= bin_:
             self._score(table.rounds.popleft(), table.context)
@@ -135,7 +142,10 @@ class Contest:
             elif len(trial) == self.bounds.span:
                 yield self._of_challenger(name, trial)
         former = self.parties.former
-        if former is not None and len(self._trials[former.name]) >= self.bounds.watch:
+        if former is not None and self._silent >= self.bounds.watch:
+            reason = f"no sound answer to {self._silent} bins that the one before has answered"
+            yield Decision(model=self.parties.champion.name, outcome="rolled_back", reason=reason)
+        elif former is not None and len(self._trials[former.name]) >= self.bounds.watch:
             yield self._of_champion(self._trials[former.name])
 
     def _of_challenger(self, name: str, trial: Trial) -> Decision:
@@ -158,8 +168,13 @@ class Contest:
         """Have everybody answer who is on trial at ``origin``."""
         champion = self.parties.champion
         asked = [model for model in self.parties.others if self._is_asked(model, origin)]
-        if not asked or not isinstance(said := self._answer(champion, table), DeepForecast):
+        if not asked:
             return
+        said = self._answer(champion, table)
+        if isinstance(said, str):
+            self._count_silence(asked, table)
+            return
+        self._silent = 0
         answers = {champion.name: said}
         for model in asked:
             answer = self._answer(model, table)
@@ -170,6 +185,12 @@ class Contest:
             else:
                 answers[model.name] = answer
         table.rounds.append(Round(origin, champion.usual(table.context), answers))
+
+    def _count_silence(self, asked: Sequence[LiveModel], table: Table) -> None:
+        """Count a bin to which the champion has no sound answer, and the one before has."""
+        former = self.parties.former
+        if former in asked and former is not None:
+            self._silent += isinstance(self._answer(former, table), DeepForecast)
 
     def _is_asked(self, model: LiveModel, origin: int) -> bool:
         if origin + 1 < max(self.parties.champion.learnt_until, model.learnt_until):

@@ -10,6 +10,7 @@ from tidecast.models.deep.context import Context
 from tidecast.models.deep.live import LiveModel
 from tidecast.state.cells import Cell
 from tidecast.state.deep_forecast import DeepForecast
+from tidecast.state.known import Knowledge
 from tidecast.state.slabs import Slab
 
 __all__ = ["Succession", "Successor"]
@@ -31,16 +32,20 @@ class Succession:
     by, and experts are weighed by what they are worth beyond that.
     """
 
-    def __init__(self, successors: Sequence[Successor], n_series: int) -> None:
+    def __init__(
+        self, successors: Sequence[Successor], n_series: int, knowledge: Knowledge | None = None
+    ) -> None:
         self.successors = tuple(sorted(successors, key=lambda each: each.first_bin))
         longest = max(each.model.context_length for each in successors)
         self._context = Context(longest, n_series)
+        self._knowledge = knowledge
 
     def answer(
         self, slab: Slab, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]
     ) -> DeepForecast | None:
         """Take the next closed bin; return what is said of those after it, None = nothing."""
-        self._context.take(slab.bin, cells, slab.values)
+        known = self._knowledge.at(slab.bin, cells) if self._knowledge else ()
+        self._context.take(slab.bin, cells, slab.values, known)
         over = [each.model for each in self.successors if each.first_bin <= slab.bin]
         return over[-1].answer(self._context, positions) if over else None
 

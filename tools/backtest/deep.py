@@ -16,6 +16,7 @@ from tidecast.models.deep.model import Model
 from tidecast.models.deep.succession import Succession, Successor
 from tidecast.state.bins import BinGrid, to_micros
 from tidecast.state.errors import CheckpointError, SettingsError
+from tidecast.state.known import Knowledge
 from tidecast.tools.backtest.plan import Plan
 
 __all__ = ["open_models"]
@@ -48,19 +49,21 @@ def open_models(folder: Path, plan: Plan) -> tuple[Succession, Plan]:
         notes = (*notes, before)
     sums = xxhash.xxh3_128_hexdigest(b"".join((each / COMPLETE).read_bytes() for each in folders))
     whole = replace(plan, notes=(*plan.notes, *notes), models=sums)
-    return Succession(successors, plan.profile.n_series), whole
+    knowledge = Knowledge(plan.known, plan.profile.grid, plan.profile.horizon)
+    return Succession(successors, plan.profile.n_series, knowledge), whole
 
 
 def _opened(folder: Path, plan: Plan) -> tuple[Successor, str]:
     """Return the model of a folder, and what is to be told of it."""
     model, _ = load_model(folder, pick_device())
     name, profile, cells = folder.name, plan.profile, plan.slabs.cells
-    live = LiveModel(name, model, profile.series, profile.grid, profile.horizon)
-    told = (
+    told = {of.name: of.kind for of in plan.known.covariates}
+    live = LiveModel(name, model, profile.series, profile.grid, profile.horizon, told)
+    note = (
         f"model {name} answers from {model.about.last} on, where its data end; it knows "
         f"{len(set(cells) & set(model.cells)):,} of the {len(cells):,} cells"
     )
-    return Successor(_last_bin(name, model, profile.grid), live), told
+    return Successor(_last_bin(name, model, profile.grid), live), note
 
 
 def _last_bin(name: str, model: Model, grid: BinGrid) -> int:

@@ -129,8 +129,8 @@ def finetuning(data: Data, model: Model, part: str, plan: TrainingPlan, shares: 
         "n_cells": len(data.cells),
         "n_series": len(data.series),
         "slots_per_day": slots_per_day(data.grid),
-        "n_future": 0,
-        "n_static": 0,
+        "n_future": len(data.names("known")),
+        "n_static": len(data.names("static")),
         "grid": grid_of(data),
     }
     config = NetworkConfig.model_validate({**was, **of_data})

@@ -31,7 +31,7 @@ NETWORK: dict[str, Any] = {
 @click.command("pems08")
 @click.argument("file", metavar="NPZ", type=FILE)
 @click.option("--members", default=3, show_default=True, type=click.IntRange(1), help="Networks.")
-@click.option("--steps", type=int, default=4000, show_default=True, help="Batches of each.")
+@click.option("--steps", type=int, default=3000, show_default=True, help="Batches of each.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the first network.")
 @click.option("--resume", type=FILE, help="Keep states here, .1 of the first; the same goes on.")
 def pems08(file: Path, members: int, steps: int, seed: int, resume: Path | None) -> None:

@@ -79,12 +79,17 @@ def _data(settings: Settings, model: Model, told: LastBins) -> Data:
     Raises
     ------
     SettingsError
-        When the settings do not have one of them.
+        When the settings do not have one of them, or the model has covariates.
     """
     ours = [series.name for series in settings.series]
     series = model.about.series
     if lacking := set(series) - set(ours):
         raise SettingsError(f"the champion forecasts {', '.join(sorted(lacking))}: no series here")
+    if units := (*model.about.future, *model.about.static):
+        raise SettingsError(
+            f"the champion was trained with {', '.join(unit.name for unit in units)}: covariates "
+            "are not retrained with; go on with a table, by `tidecast deep finetune`"
+        )
     return Data(
         values=told.values[:, :, [ours.index(name) for name in series]],
         series=series,

@@ -206,7 +206,7 @@ def one(value: float) -> Values:
 def blended(said: list[float], parts: list[Parts], mean: float) -> Explanation:
     means = np.array([mean, *said], np.float32)[:, None, None]
     weights = np.full((len(said), 1, 1), 1.0 / len(said), np.float32)
-    issued = Issued(("one",), 0, means, weights, level=np.array([7.0]), ceiling=np.array([10.0]))
+    issued = Issued(("one",), 0, means, weights, level=np.array([7.0]), ceiling=np.array([[10.0]]))
     return explained(issued, {f"{n}": each for n, each in enumerate(parts)}, {})
 
 

@@ -158,6 +158,20 @@ def test_a_champion_that_is_worse_than_the_one_before_is_rolled_back() -> None:
     assert decided(contest) == [("now", "rolled_back")]
 
 
+def test_a_champion_that_falls_silent_is_rolled_back_where_the_one_before_speaks() -> None:
+    mute = Oracle("now")
+    mute.answer = silent  # type: ignore[method-assign,assignment]
+    contest = contest_of(mute, former=Oracle("before"))
+    contest.watching = True
+    assert decided(told(contest, 10 + BOUNDS.watch - 1)) == []
+    (said,) = told(contest, 1, FIRST + 10 + BOUNDS.watch - 1).decisions()
+    assert (said.model, said.outcome) == ("now", "rolled_back")
+    assert said.reason == "no sound answer to 30 bins that the one before has answered"
+    contest = contest_of(mute, former=mute)  # what is wrong may be the bins
+    contest.watching = True
+    assert decided(told(contest, 100)) == []
+
+
 def test_a_champion_that_is_no_worse_is_kept_and_watched_anew() -> None:
     contest = contest_of(Oracle("now", 0.1), former=Oracle("before", 0.2))
     contest.watching = True

@@ -16,6 +16,7 @@ from deep_worlds import small_about, small_config, small_network
 
 from tidecast.models.deep.folder import save_model
 from tidecast.models.deep.history import Scales
+from tidecast.models.deep.known import Unit
 from tidecast.models.deep.model import Model
 from tidecast.state.bins import HOUR, iso
 from tidecast.state.cells import Cell
@@ -40,11 +41,13 @@ def sales(tmp_path: Path) -> Path:
     return path
 
 
-def write_model(folder: Path, end_hour: int, seed: int = 3, **changes: Any) -> Path:
+def write_model(
+    folder: Path, end_hour: int, seed: int = 3, future: tuple[Unit, ...] = (), **changes: Any
+) -> Path:
     """Write an untrained model of data that end with so many hours."""
     shape = {"n_cells": 2, "n_series": 1, "n_future": 0, "n_static": 0, "horizon": HORIZON}
     config = small_config(**{**shape, **changes})
-    about = small_about(series=("value",), last=iso(START + end_hour * HOUR))
+    about = small_about(series=("value",), last=iso(START + end_hour * HOUR), future=future)
     scales = Scales.of(VALUES[:, :, None].astype(np.float32))
     cells = tuple(Cell(region, "(all)") for region in REGIONS)
     save_model(folder, Model(small_network(config, seed), cells, scales, about), {})
@@ -98,6 +101,24 @@ def test_of_a_folder_of_models_each_answers_until_the_next_does(
         rmse[name] = of_cells(file)["deep", "rmse"]
     assert [rmse[name]["n"] for name in (".", "first", "second")] == [96, 96, 48]
     assert len({score["value"] for score in rmse.values()}) == 3
+
+
+def test_a_model_with_covariates_is_given_those_of_the_table(
+    sales: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    promotion = Unit(name="promotion", mean=0.2, largest=1.0)
+    model = write_model(tmp_path / "m", 30, future=(promotion,), n_future=1)
+    assert backtest(sales, "--deep", str(model)) == 2
+    assert "covariates that are not there live: promotion (known)" in capsys.readouterr().err
+    rmse = []
+    for every in (5, 7):
+        file, table = tmp_path / f"{every}.json", tmp_path / f"{every}.parquet"
+        told = (pl.int_range(pl.len()) % every == 0).cast(pl.Float64).alias("promotion")
+        pl.read_parquet(sales).with_columns(told).write_parquet(table)
+        options = ("--value", "value", "--future", "promotion", "--json", str(file))
+        assert backtest(table, "--deep", str(model), *options) == 0
+        rmse.append(of_cells(file)["deep", "rmse"]["value"])
+    assert rmse[0] != pytest.approx(rmse[1], rel=1e-6)
 
 
 def test_it_is_resumed_with_the_same_model_only(
