@@ -20,7 +20,11 @@ YOUNG = 5.0
 """Values that are not zero, of which a cell is so young that its reach is twice as far."""
 
 PATIENCE = 3
-"""Bins of a burst on one side that are suspended; what goes on is a shift, and is learnt."""
+"""Bins of a burst on one side that are suspended, at least; what goes on is a shift, and learnt."""
+
+ABSURD = 100.0
+"""Times its reach for each of which a value must last a bin longer to be a shift: 1e12 for days is
+something broken."""
 
 FARTHER = 1.5
 """How much farther than in the bin before the values of an admitted shift are believed."""
@@ -35,7 +39,8 @@ class Guard:
     deviations, or three times the usual size of a value that is not zero, whichever is larger. The
     first few in a row on one side are suspended; then the level has shifted, and they are admitted:
     the first within reach, and each further bin within half as far again, so that a real shift of
-    any size is learnt within some bins, and five absurd values are no ruin.
+    any size is learnt within some bins, and five absurd values are no ruin. Values that are absurd,
+    hundreds of times out of reach, must last some bins longer.
     Level and scale themselves learn a burst as if it had been within reach, so that a cell which
     often has bursts is soon known for it.
 
@@ -97,12 +102,19 @@ class Guard:
         run = counted_run(self._state["run"], side, np.isfinite(values))
         self._state["run"] = run
         length = np.abs(run)
-        suspended = (side != 0) & (length <= PATIENCE)
-        return suspended, (side != 0) & (length == PATIENCE + 1)
+        patience = self._patience(values)
+        suspended = (side != 0) & (length <= patience)
+        return suspended, (side != 0) & (length == patience + 1)
+
+    def _patience(self, values: Cells) -> Cells:
+        """Return how many bins of such values are suspended, (cell, series)."""
+        beyond = np.nan_to_num(np.abs(values - self.level)) / np.fmax(self.reach, 1e-300)
+        patience: Cells = PATIENCE + np.floor(np.log(np.fmax(beyond, 1.0)) / np.log(ABSURD))
+        return patience
 
     def within(self, values: Cells) -> Cells:
         """Return values of the newest bin as far as they are believed, (cell, series)."""
-        admitted = np.abs(self._state["run"]) - (PATIENCE + 1)
+        admitted = np.abs(self._state["run"]) - (self._patience(values) + 1)
         reach = self.reach * FARTHER ** np.fmax(admitted, 0.0)
         believed: Cells = np.clip(values, self.level - reach, self.level + reach)
         return believed

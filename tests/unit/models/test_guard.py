@@ -67,6 +67,13 @@ def test_absurd_values_that_are_admitted_are_believed_in_part() -> None:
     assert guard.scale[0, 0] < 100.0
 
 
+def test_the_more_absurd_values_are_the_longer_they_must_last() -> None:
+    absurd = run([*CALM, *[1e12] * 30])[len(CALM) :]
+    assert absurd[:7] == [True] * 7
+    assert not absurd[-1]
+    assert run([*CALM, *[500.0] * 4])[-4:] == [True, True, True, False]
+
+
 def test_a_shift_of_any_size_is_believed_within_some_bins() -> None:
     guard = Guard(n_series=1, memory=50)
     run([*CALM, *[10_000.0] * 20], guard)
