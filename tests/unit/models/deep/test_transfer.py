@@ -92,10 +92,11 @@ def test_only_the_part_that_is_to_learn_changes(part: str, learns: set[str]) -> 
 def test_adapters_begin_as_the_network_and_merge_into_one(name: str) -> None:
     config = small_config(backbone=name, dropout=0.0)
     network, inputs = small_network(config), small_windows(config).inputs(ORIGINS)
-    expected = network(inputs).quantiles
-    adapted = Adapted(network).eval()
-    assert torch.equal(adapted(inputs).quantiles, expected)
+    begin_with(network, "head")  # weights that learn are multiplied in another order, on some CPUs
     with torch.no_grad():
+        expected = network(inputs).quantiles
+        adapted = Adapted(network).eval()
+        assert torch.equal(adapted(inputs).quantiles, expected)
         for up in adapted.up.values():
             up.normal_()
     merged = adapted.learnt().eval()
