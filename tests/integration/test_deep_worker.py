@@ -208,7 +208,7 @@ def test_a_better_challenger_takes_over_and_a_killed_judge_changes_nothing(shop:
     saved(shop.models, "b")
     shop.start_deep()
     shop.pass_until(spoken=True)
-    kill_aside_of(shop.pipeline.workers["deep"])
+    kill_aside_of(shop.pipeline.workers["deep"], "judge")
     shop.pass_until(spoken=True)
 
     shop.pass_minutes(MINUTES_OF_A_TRIAL)
@@ -228,8 +228,10 @@ def test_a_network_is_trained_on_the_live_stream_while_the_one_before_answers(
     registry = Registry(shop.models)
     shop.pass_minutes(60)
     deep = shop.start_deep()
-    kill_aside_of(deep)
-    shop.pass_until(spoken=True, done=lambda: len(registry.names()) > 1)
+    kill_aside_of(deep, "retrain")
+    shop.pass_until(spoken=True)
+    shop.pipeline.wait(lambda: len(registry.names()) > 1, "a network trained on the stream")
+    shop.pass_until(spoken=True)
 
     log = deep.log.read_text()
     assert "no network is trained for now: the process has ended with code -9" in log
@@ -241,14 +243,22 @@ def test_a_network_is_trained_on_the_live_stream_while_the_one_before_answers(
     assert shop.pipeline.workers.pop("deep").stop() == 0
 
 
-def kill_aside_of(worker: Worker) -> None:
-    """Kill the process that runs beside a deep worker, as soon as there is one."""
+def kill_aside_of(worker: Worker, command: str) -> None:
+    """Kill the process that runs a command beside a deep worker, as soon as there is one."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while not (found := children(worker.process.pid)):
+    while not (found := [n for n in children(worker.process.pid) if runs(n, command)]):
         assert time.monotonic() < deadline, "nothing runs beside it"
         time.sleep(0.1)
     for number in found:
         os.kill(number, signal.SIGKILL)
+
+
+def runs(number: int, command: str) -> bool:
+    """Tell whether a process, if there still is one, was started with ``command`` as a word."""
+    try:
+        return command.encode() in Path(f"/proc/{number}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
 
 
 def children(number: int) -> list[int]:
