@@ -102,6 +102,18 @@ def test_an_expert_that_stays_keeps_what_it_was_heard_to_say() -> None:
     np.testing.assert_array_equal(moved.snapshot()[said], model.snapshot()[said])
 
 
+def test_what_it_has_said_of_bins_to_come_moves_with_it_and_goes_when_it_leaves() -> None:
+    model = learnt(ASKED)
+    run(model, range(CUT, CUT + 3), is_heard=True)
+    last = config(*OTHERS, "deep")
+    moved, left = migrated(ASKED, last, model), migrated(ASKED, PLAIN, model)
+    rest = range(CUT + 3, N_BINS)
+    expected = run(model, rest, is_heard=True)
+    for mine, theirs in zip(expected, run(moved, rest, is_heard=True), strict=True):
+        np.testing.assert_allclose(theirs.mean, mine.mean, rtol=1e-4)
+    assert all("deep" not in each.weights for each in run(left, rest))
+
+
 def test_a_change_says_which_expert_joins_or_leaves() -> None:
     assert Change.between(PLAIN, ASKED).says() == ["adds expert deep"]
     assert Change.between(ASKED, PLAIN).says() == ["drops expert deep"]
