@@ -17,8 +17,12 @@ KEPT_PER_BIN = 1.0 - 1.0 / 60
 USUAL_WEIGHT = 20.0
 """Events, as many as are counted, that what is usual among cells stands for in each."""
 
-ROUNDS = 3
-"""Of finding what is usual, by cells whose weight depends on it: a fourth moves it little."""
+MOST = 2.0
+"""Times what is usual that a cell counts for at most: one whose level shifts widens no other. Where
+it is a matter of many cells they count in full, for then it is what is usual that is more."""
+
+ROUNDS = 6
+"""Of finding what is usual, by cells whose weight depends on it, from their median on."""
 
 LARGEST_ERROR = 8.0
 """Errors beyond this many scales count as this: one burst widens no cell for weeks."""
@@ -123,12 +127,25 @@ class Dispersion:
 
 def _usual(squares: Cells, means: Cells) -> Cells:
     """Return what is usual among cells, (series, 1); both are (series, cell)."""
-    usual = _ratio(squares.sum(axis=-1, keepdims=True), means.sum(axis=-1, keepdims=True))
+    usual = _weighted_median(_ratio(squares, means), np.sqrt(means))
     for _ in range(ROUNDS):
-        weight = _ratio(np.ones_like(means), means + USUAL_WEIGHT * usual)
-        above, below = ((weight * part).sum(axis=-1, keepdims=True) for part in (squares, means))
+        lean = USUAL_WEIGHT * usual
+        most = usual * (MOST * means + (MOST - 1.0) * lean)
+        weight = _ratio(np.ones_like(means), means + lean)
+        counted = np.fmin(squares, most)
+        above, below = ((weight * part).sum(axis=-1, keepdims=True) for part in (counted, means))
         usual = _ratio(above, below)
     return usual
+
+
+def _weighted_median(values: Cells, weights: Cells) -> Cells:
+    """Return the least value that half of the weight is not above, (series, 1)."""
+    if not values.shape[-1]:
+        return np.zeros((len(values), 1))
+    order = np.argsort(values, axis=-1, kind="stable")
+    below = np.cumsum(np.take_along_axis(weights, order, -1), axis=-1)
+    place = (below < 0.5 * below[:, -1:]).sum(axis=-1, keepdims=True)
+    return np.take_along_axis(np.take_along_axis(values, order, -1), place, -1)
 
 
 def _ratio(part: Cells, whole: Cells) -> Cells:

@@ -17,8 +17,10 @@ from tidecast.state.announced import AnnouncedCovariates
 from tidecast.state.cells import Cell
 from tidecast.state.checkpoint import compress, lay_out, prefixed, unpack, within
 from tidecast.state.covariate_file import read_covariates
+from tidecast.state.covariates import CovariateTable
 from tidecast.state.cuts import Admission, Announcement, InputMessage, Refit
 from tidecast.state.errors import CheckpointError
+from tidecast.state.known import Known, known_of
 from tidecast.state.settings import Settings
 from tidecast.state.slab_fold import SlabFold, SlabRules
 from tidecast.state.slabs import LateBins, Slab
@@ -32,13 +34,15 @@ class Opened:
 
     slab: Slab
     cells: Sequence[Cell]
+    known: Sequence[Known] = ()
 
 
 @dataclass(frozen=True)
 class Closed:
     """What the closing of a bin gives; a correction gives its slab, and its scores anew.
 
-    The slab ``is_told`` already where the bin was `Opened` before.
+    The slab ``is_told`` already where the bin was `Opened` before; else what is ``known`` of
+    covariates goes with it, where deep models are asked.
     """
 
     slab: Slab
@@ -46,6 +50,7 @@ class Closed:
     scores: Scores | None = None
     forecast: Forecast | None = None
     is_told: bool = False
+    known: Sequence[Known] = ()
 
 
 Given = Opened | Closed | LateBins
@@ -65,6 +70,8 @@ class ForecastFold:
         profile, known = ForecastProfile.of(settings), read_covariates(settings)
         self.forecaster = CoherentForecaster(Forecaster(profile, refits_are_decided, known))
         self.announced = AnnouncedCovariates(settings, known, profile.context_length)
+        self._grid, self._horizon = profile.grid, profile.horizon
+        self._known = known if DeepExpert.name in profile.experts else CovariateTable()
         self._positions = Positions(settings.regions)
         self._waiting: deque[Slab | LateBins | Announcement] = deque()
         self._is_heard = refits_are_decided and DeepExpert.name in profile.experts
@@ -99,9 +106,14 @@ class ForecastFold:
         if slab.revision:
             return Closed(slab, cells, self.forecaster.correct(slab, cells))
         if self._is_heard:
-            self.opened = Opened(slab, cells)
+            self.opened = Opened(slab, cells, self._known_at(slab.bin, cells))
             return self.opened
-        return self._closed(slab, cells)
+        return replace(self._closed(slab, cells), known=self._known_at(slab.bin, cells))
+
+    def _known_at(self, bin_: int, cells: Sequence[Cell]) -> Sequence[Known]:
+        """Return what a deep model may know of covariates at the end of a bin."""
+        bins = range(bin_, bin_ + 1 + self._horizon)
+        return known_of(self._known, bins, cells, self._grid.end(bin_))
 
     def _decided(self, admission: Admission) -> Iterator[Closed]:
         """Close the bin that is open, if that is what is decided."""

@@ -66,14 +66,20 @@ class Judge:
             while self._registry.line_up() == line_up:
                 await asyncio.sleep(LOOK_SECONDS)
             return
-        n_series = len(self._settings.series)
-        contest = Contest(parties, n_series, self._settings.regions, self._bounds)
+        contest = Contest(
+            parties,
+            len(self._settings.series),
+            self._settings.regions,
+            self._bounds,
+            patience=self._settings.deep.deadline / 1e6,
+            clock=time.perf_counter,
+        )
         back = 2 * contest.n_bins  # there may be as many corrections as bins
         looked = time.monotonic()
         async with aclosing(follow(self._settings.kafka, self._topic, back)) as windows:
             async for fetched in windows:
                 self._take(contest, fetched)
-                if contest.watching and self._decide(contest):
+                if self._decide(contest):
                     return
                 if time.monotonic() - looked >= LOOK_SECONDS:
                     if self._registry.line_up() != line_up:

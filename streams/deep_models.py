@@ -32,7 +32,8 @@ def load_live(settings: Settings, name: str) -> LiveModel:
     model, _ = load_model(Registry(settings.deep.models).folder(name), pick_device())
     series = [series.name for series in settings.series]
     grid = BinGrid(settings.bins.width, settings.shop.time_zone)
-    return LiveModel(name, model, series, grid, settings.forecast.horizon)
+    covariates = {covariate.name: covariate.kind for covariate in settings.covariates}
+    return LiveModel(name, model, series, grid, settings.forecast.horizon, covariates)
 
 
 class ModelShelf:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from tidecast.state.cells import Cell
-from tidecast.streams.schemas.records import WindowRecord
+from tidecast.state.known import Known
+from tidecast.streams.schemas.records import WindowCovariate, WindowRecord
 
 __all__ = ["tell"]
 
@@ -22,7 +23,12 @@ class TakesBins(Protocol):
     """Takes in closed bins of shards, and corrections; ``values`` are (cell, series)."""
 
     def take(
-        self, shard: int, bin_: int, cells: Sequence[Cell], values: NDArray[np.floating]
+        self,
+        shard: int,
+        bin_: int,
+        cells: Sequence[Cell],
+        values: NDArray[np.floating],
+        known: Sequence[Known] = (),
     ) -> None:
         """Take in one of them."""
 
@@ -36,4 +42,10 @@ def tell(listener: TakesBins, shard: int, value: bytes | None) -> None:
         return
     cells = list(map(Cell, record.regions, record.categories))
     values = np.array(record.values, np.float32).reshape(len(record.series), len(cells))
-    listener.take(shard, record.bin, cells, values.T)  # (cell, series)
+    known = [_known(each, len(cells)) for each in record.covariates or ()]
+    listener.take(shard, record.bin, cells, values.T, known)  # (cell, series)
+
+
+def _known(told: WindowCovariate, n_cells: int) -> Known:
+    columns = np.zeros(n_cells, np.int64) if told.columns is None else np.array(told.columns)
+    return Known(told.name, told.kind, np.array(told.values, np.float64), columns)

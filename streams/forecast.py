@@ -60,7 +60,8 @@ class ForecastOutput:
             return
         cells, series, grid = closed.cells, self.series, self.grid
         if isinstance(closed, Opened) or not closed.is_told:
-            yield self.topics.windows, None, encode_window(closed.slab, cells, series, grid)
+            window = encode_window(closed.slab, cells, series, grid, closed.known)
+            yield self.topics.windows, None, window
         if isinstance(closed, Opened):
             return
         if closed.scores is not None:

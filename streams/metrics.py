@@ -24,6 +24,7 @@ __all__ = [
     "note_deep_answer",
     "note_refit",
     "note_swap",
+    "note_training",
 ]
 
 PLACE = ("source", "partition")
@@ -99,6 +100,9 @@ DEEP_DECISIONS = Counter(
     "Models judged: promoted, rejected, rolled back, or kept as champion",
     ("outcome",),
 )
+DEEP_TRAININGS = Counter(
+    "tidecast_deep_trainings", "Trainings beside the deep worker: made, or failed", ("outcome",)
+)
 
 ROWS = Counter("tidecast_stored_rows", "Rows written to ClickHouse", ("table",))
 INSERT_SECONDS = Histogram("tidecast_insert_seconds", "Time of one insert", ("table",))
@@ -173,6 +177,11 @@ def note_swap(outcome: str) -> None:
 def note_decision(outcome: str) -> None:
     """Note that a model was judged: promoted, rejected, rolled_back, or kept as champion."""
     DEEP_DECISIONS.labels(outcome).inc()
+
+
+def note_training(outcome: str) -> None:
+    """Note that a network was trained beside the deep worker (made), or was not (failed)."""
+    DEEP_TRAININGS.labels(outcome).inc()
 
 
 class IngestMetrics:

@@ -11,6 +11,7 @@ from kafka import KafkaConsumer, TopicPartition
 from tidecast.state.settings import Settings
 from tidecast.streams.checkpoints import CheckpointLog, Owner
 from tidecast.streams.clients import admin_client, connect_consumer, translated
+from tidecast.streams.deep_history import MOST_RECORDS
 from tidecast.streams.shelf import KEEP
 from tidecast.streams.topics import topic_names
 
@@ -40,7 +41,8 @@ def find_spare(settings: Settings, stored: Sequence[str] = ()) -> list[Spare]:
     """Return what may go of the cuts topic and, where named, of topics that the sink stores.
 
     Cuts stay from the position of the forecaster's second-best checkpoint on; what is ``stored``
-    stays from the offset that the sink has committed on.
+    stays from the offset that the sink has committed on, and of the windows the last ones, where
+    deep models are asked.
 
     Raises
     ------
@@ -56,8 +58,15 @@ def find_spare(settings: Settings, stored: Sequence[str] = ()) -> list[Spare]:
     places = [place for place, _, _ in wanted]
     with translated(settings.kafka), connect_consumer(settings.kafka) as consumer:
         begins, ends = _extents(consumer, places)
+    looked_back_at = {names.windows: MOST_RECORDS} if "deep" in settings.forecast.experts else {}
     return [
-        Spare(place.topic, place.partition, begins[place], min(before, ends[place]), reason)
+        Spare(
+            place.topic,
+            place.partition,
+            begins[place],
+            min(before, ends[place] - looked_back_at.get(place.topic, 0)),
+            reason,
+        )
         for place, before, reason in wanted
     ]
 

@@ -26,6 +26,7 @@ from tidecast.state.cuts import (
     Refit,
 )
 from tidecast.state.errors import ContractError
+from tidecast.state.known import Known
 from tidecast.state.partition import Rejected
 from tidecast.state.slabs import LateBins, Slab
 from tidecast.streams.deep_wire import deep_fields, deep_forecast_of
@@ -139,8 +140,14 @@ def parse_input(value: bytes, settings: str) -> InputMessage:
     )
 
 
-def encode_window(slab: Slab, cells: Sequence[Cell], series: Sequence[str], grid: BinGrid) -> bytes:
-    """Return the bytes of a slab, or of its correction."""
+def encode_window(
+    slab: Slab,
+    cells: Sequence[Cell],
+    series: Sequence[str],
+    grid: BinGrid,
+    known: Sequence[Known] = (),
+) -> bytes:
+    """Return the bytes of a slab, or of its correction, and of what is ``known`` with it."""
     record: dict[str, object] = {
         "schema_version": 1,
         "bin": slab.bin,
@@ -159,6 +166,16 @@ def encode_window(slab: Slab, cells: Sequence[Cell], series: Sequence[str], grid
     if slab.counts is not None:
         rows = np.ascontiguousarray(slab.counts.T)  # (series, cell)
         record["counts"] = [None if np.isnan(row).any() else row for row in rows]
+    if known:
+        record["covariates"] = [
+            {
+                "name": each.name,
+                "kind": each.kind,
+                "columns": each.columns if each.values.shape[1] > 1 else None,
+                "values": np.ascontiguousarray(each.values),  # orjson writes NaN as null
+            }
+            for each in known
+        ]
     return orjson.dumps(record, option=OPTIONS)
 
 

@@ -78,7 +78,7 @@ class Member:
         )
 
 
-def stop_with(lifeline: int, holder: str) -> None:
+def stop_with(lifeline: int, holder: str = "`worker all`") -> None:
     """Ask this process to stop as soon as its ``holder`` lets go of the pipe ``lifeline``."""
 
     def wait() -> None:

@@ -35,7 +35,7 @@ def worker(settings_file: SettingsFile, role: str, slot: str | None, lifeline: i
     sink      predictions, actuals and scores into ClickHouse
     """
     if lifeline is not None:
-        stop_with(lifeline, "`worker all`")
+        stop_with(lifeline)
     settings = settings_file.load()
     _check(settings, role)
     if role == "all":

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from tidecast.models.deep.config import NetworkConfig
 from tidecast.models.deep.device import autocast
+from tidecast.models.deep.ensemble import Ensemble
 from tidecast.models.deep.inputs import Inputs
 from tidecast.models.deep.network import Network
 from tidecast.models.deep.quantiles import middle_of, pinball
@@ -59,9 +60,9 @@ class Accuracy:
 
 
 def accuracy_of(
-    network: Network, windows: Windows, origins: NDArray[np.int64], batch_size: int
+    network: Network | Ensemble, windows: Windows, origins: NDArray[np.int64], batch_size: int
 ) -> Accuracy:
-    """Return how good ``network`` is at ``origins``."""
+    """Return how good ``network``, or some together, is at ``origins``."""
     network.eval()
     with torch.no_grad(), autocast(windows.cells.level.device):
         return accuracy_by(network, network.config, windows, origins, batch_size)

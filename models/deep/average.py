@@ -23,8 +23,7 @@ class Average:
         """Add the weights that ``network`` has now."""
         kept = min(self._decay, (1 + self.steps) / (10 + self.steps))
         self.steps += 1
-        for name, weight in network.named_parameters():
-            self.weights[name].lerp_(weight, 1.0 - kept)
+        torch._foreach_lerp_([*self.weights.values()], [*network.parameters()], 1.0 - kept)
 
     def restore(self, weights: dict[str, Tensor], steps: int) -> None:
         """Become the mean of those ``weights`` after so many steps."""

@@ -5,8 +5,9 @@ It is a fold over the closed bins: told of the same bins, it comes to the same d
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Literal
@@ -23,6 +24,7 @@ from tidecast.models.deep.scores import Score, score_of, size_groups
 from tidecast.models.positions import Positions
 from tidecast.state.cells import Cell
 from tidecast.state.deep_forecast import DeepForecast
+from tidecast.state.known import Known
 from tidecast.state.settings import RegionsSettings
 from tidecast.state.settings.base import Frozen
 
@@ -80,7 +82,8 @@ class Contest:
 
     They are judged by what they say to a forecaster, mean and scale, and only at origins after all
     that either of two has learnt from. A challenger is judged once, by its first ``bounds.span``
-    origins; one without a sound answer is out. The former champion answers while ``watching``.
+    origins; one without a sound answer is out, and so is one that never answers within
+    ``patience`` seconds of ``clock``. The former champion answers while ``watching``.
     """
 
     def __init__(
@@ -89,8 +92,11 @@ class Contest:
         n_series: int,
         regions: RegionsSettings,
         bounds: Bounds,
+        patience: float,
+        clock: Callable[[], float],
     ) -> None:
         self.parties, self.bounds = parties, bounds
+        self._patience, self._clock = patience, clock
         self.watching = False
         everybody = (parties.champion, *parties.others)
         self._horizon = parties.champion.horizon
@@ -98,6 +104,8 @@ class Contest:
         self._n_series, self._regions = n_series, regions
         self._trials = {model.name: Trial(self._horizon, PROMISED) for model in parties.others}
         self._failed: dict[str, str] = {}
+        self._silent = 0  # bins in a row
+        self._quickest: dict[str, float] = {}  # seconds
         self._tables: dict[int, Table] = {}
 
     @property
@@ -106,14 +114,19 @@ class Contest:
         return self._length + self.bounds.span + self._horizon
 
     def take(
-        self, shard: int, bin_: int, cells: Sequence[Cell], values: NDArray[np.floating]
+        self,
+        shard: int,
+        bin_: int,
+        cells: Sequence[Cell],
+        values: NDArray[np.floating],
+        known: Sequence[Known] = (),
     ) -> None:
         """Take in a closed bin of a shard, or its correction; ``values`` are (cell, series)."""
         if shard not in self._tables:
             context = Context(self._length, self._n_series)
             self._tables[shard] = Table(bin_, context, Positions(self._regions))
         table = self._tables[shard]
-        if not table.context.take(bin_, cells, values):
+        if not table.context.take(bin_, cells, values, known):
             return
         while table.rounds and table.rounds[0].origin + self._horizon <= bin_:
             self._score(table.rounds.popleft(), table.context)
@@ -127,13 +140,22 @@ class Contest:
             if name in self._failed:
                 yield Decision(model=name, outcome="rejected", reason=self._failed[name])
             elif len(trial) == self.bounds.span:
-                verdict = should_promote(trial, self.bounds)
-                outcome: Literal["promoted", "rejected"]
-                outcome = "promoted" if verdict.change else "rejected"
-                yield Decision(model=name, outcome=outcome, reason=verdict.reason)
+                yield self._of_challenger(name, trial)
         former = self.parties.former
-        if former is not None and len(self._trials[former.name]) >= self.bounds.watch:
+        if former is not None and self._silent >= self.bounds.watch:
+            reason = f"no sound answer to {self._silent} bins that the one before has answered"
+            yield Decision(model=self.parties.champion.name, outcome="rolled_back", reason=reason)
+        elif former is not None and len(self._trials[former.name]) >= self.bounds.watch:
             yield self._of_champion(self._trials[former.name])
+
+    def _of_challenger(self, name: str, trial: Trial) -> Decision:
+        """Decide about a challenger whose span is over."""
+        if (seconds := self._quickest[name]) > self._patience:
+            reason = f"its quickest answer took {seconds:.1f} s"
+            return Decision(model=name, outcome="rejected", reason=reason)
+        verdict = should_promote(trial, self.bounds)
+        outcome: Literal["promoted", "rejected"] = "promoted" if verdict.change else "rejected"
+        return Decision(model=name, outcome=outcome, reason=verdict.reason)
 
     def _of_champion(self, trial: Trial) -> Decision:
         """Decide about the champion that was watched, and begin to watch anew."""
@@ -146,16 +168,29 @@ class Contest:
         """Have everybody answer who is on trial at ``origin``."""
         champion = self.parties.champion
         asked = [model for model in self.parties.others if self._is_asked(model, origin)]
-        if not asked or not isinstance(said := self._answer(champion, table), DeepForecast):
+        if not asked:
             return
+        said = self._answer(champion, table)
+        if isinstance(said, str):
+            self._count_silence(asked, table)
+            return
+        self._silent = 0
         answers = {champion.name: said}
         for model in asked:
             answer = self._answer(model, table)
-            if isinstance(answer, DeepForecast) and _says_as_much(answer, said):
-                answers[model.name] = answer
-            else:
+            if isinstance(answer, str):
                 self._leave_out(model, f"no sound answer to bin {origin}: {answer}")
+            elif not _says_as_much(answer, said):
+                self._leave_out(model, f"no answer to bin {origin} for a series of the champion")
+            else:
+                answers[model.name] = answer
         table.rounds.append(Round(origin, champion.usual(table.context), answers))
+
+    def _count_silence(self, asked: Sequence[LiveModel], table: Table) -> None:
+        """Count a bin to which the champion has no sound answer, and the one before has."""
+        former = self.parties.former
+        if former in asked and former is not None:
+            self._silent += isinstance(self._answer(former, table), DeepForecast)
 
     def _is_asked(self, model: LiveModel, origin: int) -> bool:
         if origin + 1 < max(self.parties.champion.learnt_until, model.learnt_until):
@@ -167,11 +202,13 @@ class Contest:
 
     def _answer(self, model: LiveModel, table: Table) -> DeepForecast | str:
         """Return what ``model`` says of the newest bin, or why it says nothing."""
-        context = table.context
+        context, started = table.context, self._clock()
         try:
             answer = model.answer(context, table.positions.of(context.cells))
         except RuntimeError as error:  # torch's, of memory that is full among others
             return repr(error)
+        seconds = self._clock() - started
+        self._quickest[model.name] = min(seconds, self._quickest.get(model.name, math.inf))
         return "not finite" if answer is None else answer
 
     def _leave_out(self, model: LiveModel, why: str) -> None:

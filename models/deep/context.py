@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays
+from tidecast.models.deep.known import KnownBins
 from tidecast.state.cells import Cell
+from tidecast.state.known import Known
 from tidecast.state.window import Window
 
 __all__ = ["Context"]
@@ -22,6 +24,7 @@ class Context:
 
     def __init__(self, length: int, n_series: int) -> None:
         self.cells: Sequence[Cell] = ()
+        self.known = KnownBins(length)
         self._window = Window(length, n_series)
 
     @property
@@ -34,10 +37,17 @@ class Context:
         """Bins kept."""
         return self._window.context_length
 
-    def take(self, bin_: int, cells: Sequence[Cell], values: NDArray[np.floating]) -> bool:
+    def take(
+        self,
+        bin_: int,
+        cells: Sequence[Cell],
+        values: NDArray[np.floating],
+        known: Sequence[Known] = (),
+    ) -> bool:
         """Take in a closed bin, or its correction; return whether it is the newest.
 
-        ``values`` are (cell, series). ``cells`` may only grow.
+        ``values`` are (cell, series). ``cells`` may only grow. What is ``known`` of covariates
+        counts when the bin is told of first.
         """
         if len(cells) > len(self.cells):
             self.cells = tuple(cells)
@@ -45,6 +55,7 @@ class Context:
             self._window.correct(bin_, values)
             return False
         self._window.append(bin_, values)
+        self.known.take(bin_, known)
         return True
 
     def values(self, length: int) -> NDArray[np.float32]:
@@ -57,7 +68,7 @@ class Context:
         return np.stack([self._window.at(bin_).T for bin_ in bins], axis=-1)
 
     def snapshot(self) -> Arrays:
-        """Return the bins as arrays; cells are known to who asks."""
+        """Return the bins as arrays; cells are known to who asks, covariates are left out."""
         return self._window.snapshot()
 
     def restore(self, arrays: Arrays, cells: Sequence[Cell]) -> None:

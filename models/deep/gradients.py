@@ -80,9 +80,8 @@ class Gradients:
         if self._processes.size > 1:
             self._add_others()
         loss, count = self._processes.sum(sums).tolist()
-        for weight in self._weights:
-            if weight.grad is not None:
-                weight.grad /= max(count, 1.0)
+        found = [weight.grad for weight in self._weights if weight.grad is not None]
+        torch._foreach_div_(found, max(count, 1.0))
         return float(loss / max(count, 1.0))
 
     def _add_others(self) -> None:

@@ -70,8 +70,8 @@ class NegativeBinomial:
             torch.lgamma(count + number)
             - torch.lgamma(number)
             - torch.lgamma(count + 1.0)
-            - number * torch.log1p(odds)
-            + count * (odds.log() - torch.log1p(odds))
+            - (count + number) * torch.log1p(odds)
+            + count * odds.log()
         )
 
     def draw(self) -> Tensor:

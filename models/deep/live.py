@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from statistics import NormalDist
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +13,13 @@ from numpy.typing import NDArray
 from tidecast.models.deep.context import Context
 from tidecast.models.deep.history import History, Scales, calendar_of, slots_per_day
 from tidecast.models.deep.inputs import Cells
+from tidecast.models.deep.known import seen_in
 from tidecast.models.deep.model import Answer, Model, make_cells
 from tidecast.models.deep.space import Space, space_of
 from tidecast.models.deep.windows import Windows
 from tidecast.state.bins import BinGrid, to_micros
 from tidecast.state.cells import Cell
+from tidecast.state.covariates import Kind
 from tidecast.state.deep_forecast import DeepForecast
 from tidecast.state.errors import SettingsError
 
@@ -24,13 +27,14 @@ __all__ = ["LiveModel"]
 
 Floats = NDArray[np.float32]
 Positions = Mapping[str, tuple[float, float]]
+NONE: Mapping[str, Kind] = MappingProxyType({})
 
 LEAST_SCALE = 0.05
 """Of a cell's usual scale: what is said of a cell is never surer than that."""
 
 
 class LiveModel:
-    """A trained model among the series, bins and leads of a live shop.
+    """A trained model among the series, bins, leads and covariates of a live shop.
 
     Raises
     ------
@@ -39,12 +43,19 @@ class LiveModel:
     """
 
     def __init__(
-        self, name: str, model: Model, series: Sequence[str], grid: BinGrid, horizon: int
+        self,
+        name: str,
+        model: Model,
+        series: Sequence[str],
+        grid: BinGrid,
+        horizon: int,
+        covariates: Mapping[str, Kind] = NONE,
     ) -> None:
         self.name = name
         self._model = model
         self._config = model.network.config
         _refuse_other(name, model, series, grid, horizon)
+        _refuse_unknown(name, model, covariates)
         self.horizon = horizon
         self.learnt_until = _bin_at(grid, model.about.last)
         """The first bin after all that the model learnt from or was judged by."""
@@ -67,8 +78,11 @@ class LiveModel:
             return None
         values = self._values(context)
         scales = self._model.scales_of(context.cells, Scales.of(values))
-        cells = self._cells(context.cells, scales, positions)
-        said = self._model.forecast(self._windows(values, last, cells), self.context_length)
+        history = self._history(values, last, context)
+        cells = self._cells(context.cells, scales, history.static, positions)
+        device = next(self._model.network.parameters()).device
+        windows = Windows(history, cells, self._config, device)
+        said = self._model.forecast(windows, self.context_length)
         found = self._of_all(said.mean), self._of_all(self._spread(said, scales))
         forecast = DeepForecast(last, self.name, *found)
         return forecast if forecast.is_sound else None
@@ -85,16 +99,24 @@ class LiveModel:
         """Return what the model looks back at of its own series: (bin, cell, series)."""
         return context.values(self.context_length)[:, :, self._places]
 
-    def _windows(self, values: Floats, last: int, cells: Cells) -> Windows:
-        n_known = self.context_length + self._config.horizon
-        calendar = calendar_of(self._grid, last + 1 - self.context_length, n_known)
-        device = next(self._model.network.parameters()).device
-        return Windows(History.plain(values, calendar), cells, self._config, device)
+    def _history(self, values: Floats, last: int, context: Context) -> History:
+        """Return ``values``, which end with bin ``last``, and what is known of the bins ahead."""
+        bins = range(last + 1 - self.context_length, last + 1 + self._config.horizon)
+        about, n_cells = self._model.about, len(context.cells)
+        future = context.known.future([unit.name for unit in about.future], bins, n_cells)
+        static = context.known.static([unit.name for unit in about.static], n_cells)
+        return History(
+            values,
+            calendar_of(self._grid, bins.start, len(bins)),
+            seen_in(about.future, future),
+            seen_in(about.static, static),
+        )
 
-    def _cells(self, cells: Sequence[Cell], scales: Scales, positions: Positions) -> Cells:
+    def _cells(
+        self, cells: Sequence[Cell], scales: Scales, static: Floats, positions: Positions
+    ) -> Cells:
         if len(self._space.place) != len(cells):
             self._space = space_of(cells, positions, self._config.grid)
-        static = np.zeros((len(cells), 0), np.float32)
         return make_cells(self._model.numbers(cells), scales, static, self._space)
 
     def _spread(self, said: Answer, scales: Scales) -> Floats:
@@ -139,7 +161,6 @@ def _refuse_other(
             slots_per_day(grid),
         ),
         "a horizon": (config.horizon >= horizon, config.horizon, horizon),
-        "covariates": (config.n_future + config.n_static == 0, "some", "none"),
         "quantile levels": (len(config.quantile_levels) > 1, "one", "two or more"),
     }
     for what, (fits, its, ours) in told.items():
@@ -148,3 +169,25 @@ def _refuse_other(
                 f"model {name} is refused: it was trained for {what} of {its}, live there are "
                 f"{ours}: train one for these settings"
             )
+
+
+def _refuse_unknown(name: str, model: Model, covariates: Mapping[str, Kind]) -> None:
+    """Raise ``SettingsError`` naming the covariates of a model that are not told live."""
+    about, config = model.about, model.network.config
+    named = len(about.future), len(about.static)
+    if named != (config.n_future, config.n_static):
+        raise SettingsError(
+            f"model {name} is refused: it does not name the covariates that it was trained with: "
+            "train it anew"
+        )
+    wanted = {unit.name: "known" for unit in about.future}
+    wanted |= {unit.name: "static" for unit in about.static}
+    if lacking := [
+        f"{each} ({kind})" for each, kind in wanted.items() if covariates.get(each) != kind
+    ]:
+        told = ", ".join(f"{each} ({kind})" for each, kind in covariates.items()) or "none"
+        raise SettingsError(
+            f"model {name} is refused: it was trained with covariates that are not there live: "
+            f"{', '.join(lacking)}; live there are {told}: name them in [[covariates]], or train "
+            "one without"
+        )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tidecast.models.deep.device import autocast
 from tidecast.models.deep.history import Scales
 from tidecast.models.deep.inputs import UNSEEN, Cells
+from tidecast.models.deep.known import Unit
 from tidecast.models.deep.network import Network
 from tidecast.models.deep.space import Space
 from tidecast.models.deep.windows import Windows
@@ -39,6 +40,10 @@ class About(Frozen):
     steps: int
     seed: int
     versions: dict[str, str]
+    future: tuple[Unit, ...] = ()
+    """Covariates known ahead, in the order of the network's."""
+
+    static: tuple[Unit, ...] = ()
 
 
 @dataclass(frozen=True)

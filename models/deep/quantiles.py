@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import torch
 from torch import Tensor
@@ -51,11 +52,12 @@ def ordered(raw: Tensor, middle: int) -> Tensor:
     >>> ordered(torch.tensor([0.0, 2.0, -50.0]), middle=1).round(decimals=2)
     tensor([1.3100, 2.0000, 2.0000])
     """
-    centre = raw[..., middle : middle + 1]  # (..., 1)
-    below = functional.softplus(raw[..., :middle])  # (..., middle)
-    above = functional.softplus(raw[..., middle + 1 :])
-    down = centre - below.flip(-1).cumsum(-1).flip(-1)
-    return torch.cat([down, centre, centre + above.cumsum(-1)], dim=-1)  # (..., level)
+    below, centre, above = raw.split((middle, 1, raw.shape[-1] - middle - 1), dim=-1)
+    first = centre[..., 0]
+    up = accumulate(functional.softplus(above).unbind(-1), operator.add, initial=first)
+    down = accumulate(functional.softplus(below).unbind(-1)[::-1], operator.sub, initial=first)
+    rising = [*list(down)[:0:-1], *up]  # each (...)
+    return torch.stack(rising).movedim(0, -1)  # (..., level), each level a block of memory
 
 
 def pinball(quantiles: Tensor, actual: Tensor, levels: Tensor) -> Tensor:
@@ -64,4 +66,5 @@ def pinball(quantiles: Tensor, actual: Tensor, levels: Tensor) -> Tensor:
     ``quantiles`` is (..., level), ``actual`` (...), ``levels`` (level,).
     """
     over = actual[..., None] - quantiles  # (..., level)
-    return 2.0 * torch.maximum(levels * over, (levels - 1.0) * over).mean(-1)
+    slope = over.detach().sign() + (2.0 * levels - 1.0)  # the same all the way to either side
+    return (slope * over).mean(-1)

@@ -138,7 +138,9 @@ class Trainer:
             group["lr"] = learning_rate(self.step_number, self.plan)
         self.network.train()
         loss = self._gradients.find(self._learnt_loss, origins, self.step_number)
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.largest_gradient)
+        norm = torch.nn.utils.clip_grad_norm_(
+            self.network.parameters(), self.plan.largest_gradient, foreach=True
+        )
         if math.isfinite(norm.item()):
             self._update()
         else:
@@ -181,14 +183,17 @@ class Trainer:
         return float(loss / max(count, 1.0))
 
     def _learnt_loss(self, origins: Origins) -> tuple[Tensor, Tensor]:
-        return self._loss(origins, dict(self.network.named_parameters()))
+        return self._loss(origins, {})
 
     def _loss(self, origins: Origins, weights: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Return the sum of losses at ``origins``, and of how many values they are."""
+        """Return the sum of losses at ``origins``, and of how many values they are.
+
+        ``weights`` stand for the network's own.
+        """
         inputs, actual = self._windows.inputs(origins), self._windows.actual(origins)
         named = {f"learner.{name}": weight for name, weight in weights.items()}
         with autocast(self.device):
-            loss: Tensor = functional_call(self._costs, named, (inputs, actual))
+            loss: Tensor = functional_call(self._costs, named, (inputs, actual), tie_weights=False)
         count = torch.isfinite(actual).sum()
         return loss * count, count
 
@@ -241,7 +246,7 @@ class Trainer:
                 weight.copy_(weights[name])
                 if f"{MOMENTS[0]}/{name}" in tensors:
                     self._optimizer.state[weight] = {
-                        "step": torch.tensor(float(self._updates)),
+                        "step": torch.tensor(float(self._updates), device=self.device),
                         **{m: tensors[f"{m}/{name}"].to(self.device, copy=True) for m in MOMENTS},
                     }
 
@@ -256,7 +261,7 @@ def _optimizer(network: Learner, plan: TrainingPlan) -> torch.optim.AdamW:
         {"params": decays, "weight_decay": plan.weight_decay},
         {"params": others, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=plan.learning_rate)
+    return torch.optim.AdamW(groups, lr=plan.learning_rate, fused=True)
 
 
 def _copied(tensors: Mapping[str, Tensor], device: torch.device | None = None) -> dict[str, Tensor]:

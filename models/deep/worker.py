@@ -13,6 +13,7 @@ from tidecast.models.deep.live import LiveModel
 from tidecast.models.positions import Positions
 from tidecast.state.cells import Cell
 from tidecast.state.deep_forecast import DeepForecast
+from tidecast.state.known import Known
 from tidecast.state.settings import RegionsSettings
 
 __all__ = ["DeepWorker"]
@@ -41,13 +42,18 @@ class DeepWorker:
         self._shards: dict[int, Shard] = {}
 
     def take(
-        self, shard: int, bin_: int, cells: Sequence[Cell], values: NDArray[np.floating]
+        self,
+        shard: int,
+        bin_: int,
+        cells: Sequence[Cell],
+        values: NDArray[np.floating],
+        known: Sequence[Known] = (),
     ) -> None:
         """Take in a closed bin of a shard, or its correction; ``values`` are (cell, series)."""
         if shard not in self._shards:
             context = Context(self.context_length, self._n_series)
             self._shards[shard] = Shard(context, Positions(self._regions))
-        self._shards[shard].context.take(bin_, cells, values)
+        self._shards[shard].context.take(bin_, cells, values, known)
 
     def answers(self) -> Iterator[tuple[int, DeepForecast | None]]:
         """Yield each shard with news, and what is said of it; None where nothing sound is."""

@@ -7,7 +7,7 @@ it does not know; fields may be added within a version, never changed.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     Base64Bytes,
@@ -18,6 +18,7 @@ from pydantic import (
     NonNegativeInt,
     Tag,
     TypeAdapter,
+    model_validator,
 )
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "ProgressRecord",
     "RefitRecord",
     "ScoreRecord",
+    "WindowCovariate",
     "WindowRecord",
     "input_adapter",
     "late_adapter",
@@ -209,6 +211,31 @@ class ProgressRecord(Record):
     position: int = Field(ge=0, description="offset of the cuts topic read up to")
 
 
+class WindowCovariate(BaseModel):
+    """What is known of a covariate at the end of a bin.
+
+    ``values`` is (bin, column), null = missing: of the bin itself and of those ahead where it is
+    known ahead, one row where it is static.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    kind: Literal["known", "static"]
+    columns: list[NonNegativeInt] | None = Field(
+        description="which column is of each cell; null: there is one, of all cells"
+    )
+    values: list[list[float | None]] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _columns_are_there(self) -> Self:
+        n_columns = len(self.values[0])
+        largest = max(self.columns or (0,))
+        if largest >= n_columns or any(len(row) != n_columns for row in self.values):
+            raise ValueError(f"column {largest} of {self.name} is not in every row of its values")
+        return self
+
+
 class WindowRecord(Record):
     """One closed bin of all cells, or its correction (topic: windows).
 
@@ -237,6 +264,17 @@ class WindowRecord(Record):
         default=None,
         description="how much each cell's mean or ratio is of, by series; null: a sum or a count",
     )
+    covariates: list[WindowCovariate] | None = Field(
+        default=None,
+        description="for deep models, when the bin closes; null: none, or nobody asks them",
+    )
+
+    @model_validator(mode="after")
+    def _every_cell_has_a_column(self) -> Self:
+        for each in self.covariates or ():
+            if each.columns is not None and len(each.columns) != len(self.regions):
+                raise ValueError(f"{len(self.regions)} cells have {len(each.columns)} columns")
+        return self
 
 
 class PredictionRecord(Record):

@@ -25,7 +25,7 @@ from deep_worlds import small_about, small_config, small_network  # noqa: E402
 from live import PATIENCE_SECONDS, Live, Worker, live  # noqa: E402
 from outputs import compare  # noqa: E402
 
-from tidecast.models.deep.folder import save_model  # noqa: E402
+from tidecast.models.deep.folder import load_model, save_model  # noqa: E402
 from tidecast.models.deep.history import Scales  # noqa: E402
 from tidecast.models.deep.model import Model  # noqa: E402
 from tidecast.models.deep.registry import Registry  # noqa: E402
@@ -208,7 +208,7 @@ def test_a_better_challenger_takes_over_and_a_killed_judge_changes_nothing(shop:
     saved(shop.models, "b")
     shop.start_deep()
     shop.pass_until(spoken=True)
-    kill_judge_of(shop.pipeline.workers["deep"])
+    kill_aside_of(shop.pipeline.workers["deep"])
     shop.pass_until(spoken=True)
 
     shop.pass_minutes(MINUTES_OF_A_TRIAL)
@@ -220,11 +220,32 @@ def test_a_better_challenger_takes_over_and_a_killed_judge_changes_nothing(shop:
     assert shop.pipeline.workers.pop("deep").stop() == 0
 
 
-def kill_judge_of(worker: Worker) -> None:
-    """Kill the process that judges beside a deep worker, as soon as there is one."""
+def test_a_network_is_trained_on_the_live_stream_while_the_one_before_answers(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDECAST_DEEP__RETRAIN", "1s")
+    saved(shop.models, "a")
+    registry = Registry(shop.models)
+    shop.pass_minutes(60)
+    deep = shop.start_deep()
+    kill_aside_of(deep)
+    shop.pass_until(spoken=True, done=lambda: len(registry.names()) > 1)
+
+    log = deep.log.read_text()
+    assert "no network is trained for now: the process has ended with code -9" in log
+    (name,) = registry.challengers()
+    model, _ = load_model(shop.models / name)
+    assert set(model.cells) == {Cell(region, "books") for region in REGIONS}
+    assert registry.standing().champion == "a"
+    assert set(shop.models_admitted()) <= {"a", None}
+    assert shop.pipeline.workers.pop("deep").stop() == 0
+
+
+def kill_aside_of(worker: Worker) -> None:
+    """Kill the process that runs beside a deep worker, as soon as there is one."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not (found := children(worker.process.pid)):
-        assert time.monotonic() < deadline, "there is no judge"
+        assert time.monotonic() < deadline, "nothing runs beside it"
         time.sleep(0.1)
     for number in found:
         os.kill(number, signal.SIGKILL)

@@ -92,7 +92,7 @@ def _measure(backbone: str, data: Data, minutes: float, width: int, seed: int) -
     begun = time.monotonic()
     model = run_job(chosen, None, None)
     seconds = time.monotonic() - begun
-    tested = judge(model, data, TESTED).overall()
+    tested = judge([model], data, TESTED).overall()
     return Found(
         backbone=backbone,
         weights=sum(weight.numel() for weight in model.network.parameters()),

@@ -34,6 +34,8 @@ __all__ = ["DeepRun", "measure_deep"]
 TRAINED_CELLS, TRAINED_BINS, N_NEAR = 64, 1000, 4
 HORIZON, CONTEXT, BATCH = 12, 24, 32
 MEASURED, WARM = 7, 2
+MEASURED_SECONDS = 5.0
+"""For how long steps are measured at least: quick ones vary more."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,11 @@ def answer_once(model: Model) -> float:
 def _rates(trainer: Trainer, steps: int) -> tuple[float, float]:
     """Return windows per second of our steps, and of those of a plain loop, in turn."""
     one_more = _plain_loop(trainer)
-    taken = [(_seconds(trainer.step), _seconds(one_more)) for _ in range(WARM + steps)][WARM:]
-    ours, plain = (median(times) for times in zip(*taken, strict=True))
+    taken: list[tuple[float, float]] = []
+    end = perf_counter() + MEASURED_SECONDS
+    while len(taken) < WARM + steps or perf_counter() < end:
+        taken.append((_seconds(trainer.step), _seconds(one_more)))
+    ours, plain = (median(times) for times in zip(*taken[WARM:], strict=True))
     return BATCH / ours, BATCH / plain
 
 

@@ -103,7 +103,7 @@ def of_network(window: Window, model: Model, way: str, taught: Taught, seed: int
     trainer.run(_silent)
     tuned = job.model(trainer)
     numbers = tuned.numbers(tuned.cells)
-    windows = windows_of(window.data, job.config, numbers, tuned.scales)
+    windows = windows_of(window.data, job.config, numbers, tuned.scales, job.units)
     found = accuracy_of(tuned.network, windows, window.judged, BATCH).overall()
     return Errors(found["mae"], found["rmse_mean"], found["pinball"])
 

@@ -22,6 +22,7 @@ SUMMARIES = {
     "promote": "Let a model be the one that answers.",
     "rollback": "Let the model that answered before do so again.",
     "judge": "Judge models by the bins of a live shop.",
+    "retrain": "Go on training on the last bins of a live shop.",
     "worker": "Answer the closed bins of a live shop.",
 }
 ELSEWHERE = {

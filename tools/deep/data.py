@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from tidecast.models.deep.history import calendar_of
 from tidecast.state.bins import BinGrid, to_micros
 from tidecast.state.cells import Cell
+from tidecast.state.covariates import ALWAYS, FOREVER, CovariateTable, Kind
 from tidecast.state.errors import LogError
 from tidecast.streams.backtest.columns import find_columns
+from tidecast.streams.backtest.known import read_known
 from tidecast.streams.backtest.places import read_places
 from tidecast.streams.backtest.table import ALL, Absent, Table, open_table, read_table
 from tidecast.streams.backtest.times import parse_frequency
@@ -40,6 +42,14 @@ class Asked:
     missing: float | None = None
     start: str | None = None
     regions: Path | None = None
+    future: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+
+    @property
+    def covariates(self) -> dict[str, Kind]:
+        """The columns that are covariates, and of which kind."""
+        future: dict[str, Kind] = dict.fromkeys(self.future, "known")
+        return future | dict.fromkeys(self.static, "static")
 
 
 @dataclass(frozen=True)
@@ -52,10 +62,30 @@ class Data:
     grid: BinGrid
     first_bin: int
     positions: Positions
+    covariates: CovariateTable = field(default_factory=CovariateTable)
 
     def calendar(self, ahead: int) -> NDArray[np.int64]:
         """Return the calendar of all bins and ``ahead`` more: (bin, 2)."""
         return calendar_of(self.grid, self.first_bin, len(self.values) + ahead)
+
+    def future(self, ahead: int) -> NDArray[np.float64]:
+        """Return covariates of all bins and ``ahead`` more, NaN missing: (bin, cell, covariate)."""
+        return self._covariates("known", self.first_bin, len(self.values) + ahead)
+
+    @property
+    def static(self) -> NDArray[np.float64]:
+        """Covariates that never change, NaN = missing: (cell, covariate)."""
+        found: NDArray[np.float64] = self._covariates("static", FOREVER, 1)[0]
+        return found
+
+    def names(self, kind: Kind) -> tuple[str, ...]:
+        """Return the names of the covariates of a kind."""
+        return self.covariates.of_kind(kind).names
+
+    def _covariates(self, kind: Kind, first: int, n_bins: int) -> NDArray[np.float64]:
+        table = self.covariates.of_kind(kind)
+        found = table.at(range(first, first + n_bins), table.columns(self.cells), ALWAYS)
+        return found.transpose(1, 2, 0)  # (bin, cell, covariate)
 
     def are_counts(self) -> bool:
         """Tell whether all values are whole numbers and none is negative."""
@@ -78,12 +108,19 @@ def read_data(path: Path, asked: Asked) -> Data:
     if path.suffix == ".npz":
         return _of_array(path, asked, grid, positions)
     frame = open_table(path)
+    covariates = asked.covariates
     columns = find_columns(
-        frame.collect_schema(), asked.time, asked.region, asked.category, asked.value
+        frame.collect_schema(),
+        asked.time,
+        asked.region,
+        asked.category,
+        asked.value,
+        covariates=tuple(covariates),
     )
+    known = read_known(frame, columns, covariates, grid)
     table = read_table(frame, columns, grid, absent=asked.absent)
     values = _known(_dense(table), asked.missing)
-    return Data(values, table.series, table.cells, grid, table.first_bin, positions)
+    return Data(values, table.series, table.cells, grid, table.first_bin, positions, known)
 
 
 def _dense(table: Table) -> NDArray[np.float64]:
@@ -100,6 +137,8 @@ def _dense(table: Table) -> NDArray[np.float64]:
 
 def _of_array(path: Path, asked: Asked, grid: BinGrid, positions: Positions) -> Data:
     """Return the array of an ``.npz``: (bin, cell) or (bin, cell, series)."""
+    if asked.covariates:
+        raise LogError("an array has no columns: covariates are for tables")
     arrays = _arrays(path)
     name = _name(path, arrays, asked.value)
     values = arrays[name].astype(np.float64)

@@ -29,7 +29,7 @@ def evaluate(folder: Path, file: Path, test: float, json_file: Path | None, **op
     """Tell what forecasts of MODEL are worth, in the last share of a TABLE or an NPZ."""
     model, _ = load_model(folder)
     data = read_data(file, Asked(**options))
-    found = judge(model, data, test)
+    found = judge([model], data, test)
     open_console().print(accuracy_table(found))
     click.echo(one_line(found))
     if json_file is not None:

@@ -21,12 +21,20 @@ from tidecast.tools.deep.options import FILE, SHARE, data_options
 from tidecast.tools.deep.run import run_job
 from tidecast.tools.deep.train import say_written
 
-__all__ = ["finetune", "finetuning", "tuning_plan"]
+__all__ = [
+    "BATCH_SIZE",
+    "LEARNING_RATE",
+    "finetune",
+    "finetuning",
+    "tuning_plan",
+    "usual_steps",
+]
 
 TIMES = 16
 """That each window is learnt from: best for two days and for seven (`tidecast bench transfer`)."""
 
 MOST_STEPS = 3000
+LEARNING_RATE, BATCH_SIZE = 3e-3, 4
 COUNT = click.IntRange(1)
 RATE = click.FloatRange(0, min_open=True)
 
@@ -47,8 +55,12 @@ RATE = click.FloatRange(0, min_open=True)
 )
 @click.option("--new-cells", is_flag=True, help="Cells are others, though named as the model's.")
 @click.option("--steps", type=COUNT, help="Batches, at most; default: every window 16 times.")
-@click.option("--learning-rate", type=RATE, default=3e-3, show_default=True, help="The highest.")
-@click.option("--batch-size", type=COUNT, default=4, show_default=True, help="Windows of a batch.")
+@click.option(
+    "--learning-rate", type=RATE, default=LEARNING_RATE, show_default=True, help="The highest."
+)
+@click.option(
+    "--batch-size", type=COUNT, default=BATCH_SIZE, show_default=True, help="Windows of a batch."
+)
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 @click.option("--validate", type=SHARE, default=0, show_default=True, help="Share to judge by.")
 @click.option("--test", type=SHARE, default=0.2, show_default=True, help="Share not looked at.")
@@ -78,13 +90,13 @@ def finetune(
     check_kind(model, data)
     begin = replace(model, cells=()) if new_cells else model
     shares = Shares(validate, test)
-    steps = steps or _usual_steps(data, model, shares, batch_size)
+    steps = steps or usual_steps(data, model, shares, batch_size)
     plan = tuning_plan(steps, learning_rate, batch_size, seed)
     job = finetuning(data, begin, part, plan, shares)
     say_written(out, run_job(job, out, resume))
 
 
-def _usual_steps(data: Data, model: Model, shares: Shares, batch_size: int) -> int:
+def usual_steps(data: Data, model: Model, shares: Shares, batch_size: int) -> int:
     """Return after how many batches each window was learnt from `TIMES`, or `MOST_STEPS`."""
     config = model.network.config
     n_windows = len(data.values) - config.context_length - config.horizon + 1
@@ -117,8 +129,8 @@ def finetuning(data: Data, model: Model, part: str, plan: TrainingPlan, shares: 
         "n_cells": len(data.cells),
         "n_series": len(data.series),
         "slots_per_day": slots_per_day(data.grid),
-        "n_future": 0,
-        "n_static": 0,
+        "n_future": len(data.names("known")),
+        "n_static": len(data.names("static")),
         "grid": grid_of(data),
     }
     config = NetworkConfig.model_validate({**was, **of_data})

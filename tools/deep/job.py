@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -16,7 +17,9 @@ from tidecast.models.deep.accuracy import Accuracy, accuracy_of
 from tidecast.models.deep.config import NetworkConfig
 from tidecast.models.deep.course import PLAIN, Course
 from tidecast.models.deep.device import pick_device
+from tidecast.models.deep.ensemble import Ensemble
 from tidecast.models.deep.history import History, Scales
+from tidecast.models.deep.known import Unit, seen_in, units_among
 from tidecast.models.deep.learner import Learner
 from tidecast.models.deep.model import About, Model, make_cells
 from tidecast.models.deep.processes import ALONE, Processes
@@ -32,6 +35,7 @@ __all__ = [
     "BATCH",
     "Job",
     "Shares",
+    "Units",
     "check_kind",
     "grid_of",
     "judge",
@@ -41,6 +45,9 @@ __all__ = [
 ]
 
 LARGEST_GRID = 32
+KINDS = ("future", "static")
+"""Of covariates, as options name them."""
+
 BATCH = 32
 MOST_VALIDATED = 1000
 """Windows that judge a training while it runs: of more, evenly spread ones."""
@@ -52,6 +59,19 @@ class Shares:
 
     validated: float = 0.2
     tested: float = 0.2
+
+
+@dataclass(frozen=True)
+class Units:
+    """In what a network sees covariates that are known ahead, and static ones."""
+
+    future: tuple[Unit, ...]
+    static: tuple[Unit, ...]
+
+    @classmethod
+    def of_model(cls, model: Model) -> Units:
+        """Return those that ``model`` was trained with."""
+        return cls(model.about.future, model.about.static)
 
 
 @dataclass(frozen=True)
@@ -73,15 +93,29 @@ class Job:
     @cached_property
     def scales(self) -> Scales:
         """The level and scale of every cell over the bins that are learnt from."""
+        return Scales.of(self.data.values[: self._learnt_end])
+
+    @property
+    def _learnt_end(self) -> int:
         learnt = self._parts[0]
-        end = int(learnt[-1]) + self.config.horizon if len(learnt) else 0
-        return Scales.of(self.data.values[:end])
+        return int(learnt[-1]) + self.config.horizon if len(learnt) else 0
+
+    @cached_property
+    def units(self) -> Units:
+        """In what covariates are seen: as by the model to go on with, else over what is learnt."""
+        if self.course.source is not None:
+            return Units.of_model(self.course.source)
+        future = self.data.future(0)[: self._learnt_end]
+        return Units(
+            units_among(self.data.names("known"), future),
+            units_among(self.data.names("static"), self.data.static),
+        )
 
     @cached_property
     def windows(self) -> Windows:
         """All windows, on the device where they are trained."""
         numbers = np.arange(1, len(self.data.cells) + 1)
-        return windows_of(self.data, self.config, numbers, self.scales)
+        return windows_of(self.data, self.config, numbers, self.scales, self.units)
 
     def trainer(self, processes: Processes = ALONE) -> Trainer:
         """Return the trainer, at its first step, of one of ``processes``.
@@ -118,6 +152,8 @@ class Job:
         """Return a hash of all that the weights depend on."""
         found = xxhash.xxh3_128(np.ascontiguousarray(self.data.values).tobytes())
         found.update(repr((self.config, self.plan, self.shares, self.data.first_bin)).encode())
+        if self.data.covariates.names:
+            found.update(self.data.covariates.fingerprint().encode())
         found.update(self.course.fingerprint().encode())
         return found.hexdigest()
 
@@ -133,11 +169,13 @@ class Job:
             steps=trainer.step_number,
             seed=self.plan.seed,
             versions={name: version(name) for name in ("tidecast", "torch")},
+            future=self.units.future,
+            static=self.units.static,
         )
 
 
 def check_kind(model: Model, data: Data) -> None:
-    """Refuse data of other bins, or of another number of series, than the model is of.
+    """Refuse data of other bins or covariates, or another number of series, than the model is of.
 
     Raises
     ------
@@ -150,12 +188,25 @@ def check_kind(model: Model, data: Data) -> None:
             f"the model forecasts {', '.join(about.series)} in bins of {about.bin_width}: the data "
             f"are other series, or bins of {data.grid.width}"
         )
+    told = tuple(unit.name for unit in about.future), tuple(unit.name for unit in about.static)
+    if told != (data.names("known"), data.names("static")):
+        options = [
+            f"--{kind} {name}" for kind, names in zip(KINDS, told, strict=True) for name in names
+        ]
+        raise SettingsError(
+            f"the model was trained with {len(options) or 'no'} covariates: say "
+            f"{' '.join(options) or 'no --future and no --static'}, in this order"
+        )
 
 
-def judge(model: Model, data: Data, tested: float) -> Accuracy:
-    """Return how good ``model`` is at the last share of the windows of ``data``."""
-    windows, last = last_windows(model, data, tested)
-    return accuracy_of(model.network.to(pick_device()), windows, last, BATCH)
+def judge(models: Sequence[Model], data: Data, tested: float) -> Accuracy:
+    """Return how good ``models`` together are at the last share of the windows of ``data``.
+
+    They are of one training, apart from their seeds.
+    """
+    windows, last = last_windows(models[0], data, tested)
+    networks = Ensemble([model.network for model in models])
+    return accuracy_of(networks.to(pick_device()), windows, last, BATCH)
 
 
 def last_windows(
@@ -186,7 +237,7 @@ def windows_for(
     """
     scales = model.scales_of(data.cells, Scales.of(data.values[:n_known]))
     numbers = model.numbers(data.cells)
-    return windows_of(data, model.network.config, numbers, scales, device)
+    return windows_of(data, model.network.config, numbers, scales, Units.of_model(model), device)
 
 
 def windows_of(
@@ -194,10 +245,13 @@ def windows_of(
     config: NetworkConfig,
     numbers: NDArray[np.int64],
     scales: Scales,
+    units: Units,
     device: torch.device | None = None,
 ) -> Windows:
     """Return the windows of ``data`` on ``device``, without one on that of this machine."""
-    history = History.plain(data.values, data.calendar(config.horizon))
+    ahead = config.horizon
+    future, static = seen_in(units.future, data.future(ahead)), seen_in(units.static, data.static)
+    history = History(data.values, data.calendar(ahead), future, static)
     space = space_of(data.cells, data.positions, config.grid)
     cells = make_cells(numbers, scales, history.static, space)
     return Windows(history, cells, config, device or pick_device())

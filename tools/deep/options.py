@@ -32,6 +32,10 @@ OPTIONS = (
     click.option("--missing", type=float, help="A value that means that none is known."),
     click.option("--start", metavar="TIME", help="Local time at which an array starts."),
     click.option("--regions", type=FILE, help="A table of region, lat, lng."),
+    click.option(
+        "--future", metavar="NAME", multiple=True, help="A column known ahead; repeatable."
+    ),
+    click.option("--static", metavar="NAME", multiple=True, help="A column of cells; repeatable."),
 )
 
 

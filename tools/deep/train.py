@@ -116,6 +116,8 @@ def make_job(data: Data, shares: Shares, course: Course = PLAIN, **options: Any)
         config = NetworkConfig(
             n_cells=len(data.cells),
             n_series=len(data.series),
+            n_future=len(data.names("known")),
+            n_static=len(data.names("static")),
             slots_per_day=slots_per_day(data.grid),
             grid=grid_of(data),
             **{name: value for name, value in options.items() if name not in PLANNED},

@@ -27,14 +27,14 @@ def worker(settings_file: SettingsFile) -> None:
     It reads the windows topic and writes the topic of deep forecasts. The model is the champion of
     the folder `deep.models` of the settings, or the last whole one by name where none was promoted;
     another takes over as soon as it is there. Beside it `tidecast deep judge` runs while there is
-    a champion with others to be judged. Forecasts hear of it where `deep` is among
-    `forecast.experts`.
+    a champion with others to be judged, and `tidecast deep retrain` as often as `deep.retrain`
+    says. Forecasts hear of it where `deep` is among `forecast.experts`.
     """
     settings = settings_file.load()
     names = topic_names(settings.kafka.topic_prefix)
     partition_counts(settings.kafka, [names.windows, names.deep_forecasts])
     program = [sys.executable, "-m", "tidecast.tools.main", "--settings", str(settings_file.path)]
-    asyncio.run(_run(settings, DeepAside(settings.deep.models, program)))
+    asyncio.run(_run(settings, DeepAside(settings.deep, program)))
 
 
 async def _run(settings: Settings, aside: DeepAside) -> None:

@@ -74,6 +74,23 @@ def test_one_large_cell_says_little_of_what_is_usual() -> None:
     assert quiet < np.sqrt(3.0 * 10.0)
 
 
+def test_one_cell_whose_level_shifts_widens_no_other() -> None:
+    known = taught(*[(1.0, 0.5)] * 20, (3.0, 80.0))
+    calm = scale_of(known, *[0.5] * 21)[:20]
+    shifted = column(*[np.nan] * 20, 160.0)
+    means, scales = column(*[0.5] * 20, 80.0), column(*[0.7] * 20, 15.0)
+    for _ in range(3):
+        known.learn(shifted, means, scales)
+    assert scale_of(known, *[0.5] * 21)[:20] == pytest.approx(calm, rel=0.02)
+
+
+def test_what_is_so_of_many_cells_widens_those_of_few_events() -> None:
+    known = taught(*[(1.0, 40.0), (12.0, 40.0)] * 10)
+    let_pass(known, 21, mean=0.0)
+    quiet = scale_of(known, *[40.0] * 21)[-1]
+    assert quiet == pytest.approx(np.sqrt(6.5 * 40.0), rel=0.15)
+
+
 def test_units_do_not_matter() -> None:
     counts, cents = taught((1.0, 4.0), (1.0, 0.5)), Dispersion(1)
     rng, mean = np.random.default_rng(0), column(4.0, 0.5)

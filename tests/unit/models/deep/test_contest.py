@@ -32,6 +32,17 @@ SIZES = 5.0 + 40.0 * np.arange(N_CELLS)
 BOUNDS = Bounds(span=60, watch=30, least=50)
 SCALES = Scales(SIZES[:, None].astype("f4"), np.sqrt(SIZES)[:, None].astype("f4"))
 
+PATIENCE = 2.0
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+CLOCK = Clock()
 Biases = float | np.ndarray
 
 
@@ -56,12 +67,14 @@ class Oracle(LiveModel):
         model = Model(small_network(small_config(**given)), tuple(CELLS), SCALES, about)
         super().__init__(name, model, ["demand"], GRID, HORIZON)
         self.error, self.sure = error, sure
+        self.takes: Callable[[int], float] = lambda _: 0.0
         self.asked: list[int] = []
 
     def answer(self, context: Context, positions: Mapping[str, Any]) -> DeepForecast | None:
         origin = context.last_bin
         assert origin is not None
         self.asked.append(origin)
+        CLOCK.now += self.takes(origin)
         usual = np.stack([truth(origin + lead) for lead in range(1, HORIZON + 1)], axis=1)
         usual = usual.astype(np.float32)
         drawn = np.random.default_rng((origin, len(self.name))).normal(size=usual.shape)
@@ -82,11 +95,20 @@ def contest_of(
     champion: LiveModel, *challengers: LiveModel, former: LiveModel | None = None
 ) -> Contest:
     parties = Parties(champion, challengers, former)
-    return Contest(parties, 1, RegionsSettings(), BOUNDS)
+    return Contest(parties, 1, RegionsSettings(), BOUNDS, PATIENCE, CLOCK)
 
 
 def decided(contest: Contest) -> list[tuple[str, str]]:
     return [(decision.model, decision.outcome) for decision in contest.decisions()]
+
+
+def test_one_that_never_answers_in_time_is_out_and_one_that_mostly_does_not_is_in() -> None:
+    never, once = Oracle("never", 0.05), Oracle("once", 0.05)
+    never.takes = lambda _: PATIENCE + 0.5
+    once.takes = lambda origin: PATIENCE + 0.5 * (origin != FIRST + 20)
+    first, second = told(contest_of(Oracle("old", 0.3), never, once), ENOUGH).decisions()
+    assert (first.outcome, first.reason) == ("rejected", "its quickest answer took 2.5 s")
+    assert second.outcome == "promoted"
 
 
 ENOUGH = 10 + BOUNDS.span + HORIZON  # bins of context, origins, leads
@@ -114,6 +136,16 @@ def test_a_group_of_cells_that_gets_worse_vetoes() -> None:
     assert said.reason.startswith("group 2 is worse by ")
 
 
+def test_a_cell_that_varies_the_most_does_not_decide_for_all() -> None:
+    last_is_wrong = np.array([0.05, 0.05, 0.05, 0.05, 0.05, 5.0])
+    champion, challenger = Oracle("old", 0.3), Oracle("new", last_is_wrong)
+    assert decided(told(contest_of(champion, challenger), ENOUGH)) == [("new", "rejected")]
+    level, spread = np.full((N_CELLS, 1), 50.0, np.float32), np.ones((N_CELLS, 1), np.float32)
+    spread[-1] = 1e6
+    champion.usual = lambda context: Scales(level, spread)  # type: ignore[method-assign]
+    assert decided(told(contest_of(champion, challenger), ENOUGH)) == [("new", "promoted")]
+
+
 def test_intervals_that_hold_too_little_veto() -> None:
     (said,) = told(contest_of(Oracle("old", 0.3), Oracle("new", 0.0, 1.5)), ENOUGH).decisions()
     assert (said.outcome, said.reason[:8]) == ("rejected", "coverage")
@@ -124,6 +156,20 @@ def test_a_champion_that_is_worse_than_the_one_before_is_rolled_back() -> None:
     contest.watching = True
     told(contest, 10 + BOUNDS.watch + HORIZON)
     assert decided(contest) == [("now", "rolled_back")]
+
+
+def test_a_champion_that_falls_silent_is_rolled_back_where_the_one_before_speaks() -> None:
+    mute = Oracle("now")
+    mute.answer = silent  # type: ignore[method-assign,assignment]
+    contest = contest_of(mute, former=Oracle("before"))
+    contest.watching = True
+    assert decided(told(contest, 10 + BOUNDS.watch - 1)) == []
+    (said,) = told(contest, 1, FIRST + 10 + BOUNDS.watch - 1).decisions()
+    assert (said.model, said.outcome) == ("now", "rolled_back")
+    assert said.reason == "no sound answer to 30 bins that the one before has answered"
+    contest = contest_of(mute, former=mute)  # what is wrong may be the bins
+    contest.watching = True
+    assert decided(told(contest, 100)) == []
 
 
 def test_a_champion_that_is_no_worse_is_kept_and_watched_anew() -> None:
@@ -213,5 +259,6 @@ def test_a_challenger_that_leaves_out_a_series_of_the_champion_is_out() -> None:
         return model
 
     contest = contest_of(of_two("old"), of_two("half", 1))
-    told(contest, 12)
-    assert decided(contest) == [("half", "rejected")]
+    (said,) = told(contest, 12).decisions()
+    assert (said.model, said.outcome) == ("half", "rejected")
+    assert said.reason == f"no answer to bin {FIRST + 10} for a series of the champion"

@@ -71,6 +71,20 @@ def test_the_mean_of_counts_is_right_where_the_likelihoods_is(usual: float) -> N
     assert found.item() == pytest.approx(usual, rel=0.02)
 
 
+def test_pinball_and_its_slope_are_those_of_its_definition() -> None:
+    random = torch.Generator().manual_seed(2)
+    levels, actual = torch.tensor([0.1, 0.5, 0.9]), torch.randn(40, generator=random)
+    quantiles = torch.randn(40, 3, generator=random)
+    quantiles[0] = actual[0]  # neither above nor below
+    over = actual[:, None] - quantiles
+    defined = 2.0 * torch.maximum(levels * over, (levels - 1.0) * over).mean(-1)
+    torch.testing.assert_close(pinball(quantiles, actual, levels), defined)
+    slopes = -2.0 / 3.0 * (levels - torch.where(over == 0, 0.5, (over < 0).float()))
+    quantiles.requires_grad_()
+    pinball(quantiles, actual, levels).sum().backward()
+    torch.testing.assert_close(quantiles.grad, slopes)
+
+
 @pytest.mark.parametrize("mean, dispersion", [(3.0, 0.5), (40.0, 0.05), (0.2, 2.0)])
 def test_a_negative_binomial_adds_up_to_one_and_to_its_mean(mean: float, dispersion: float) -> None:
     counts = torch.arange(0.0, 400.0, dtype=torch.float64)

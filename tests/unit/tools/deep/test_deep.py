@@ -73,6 +73,57 @@ def test_a_table_and_an_array_of_the_same_values_are_read_alike(array: Path, tab
     assert read[0].cells == read[1].cells
 
 
+@pytest.fixture
+def promoted(table: Path, tmp_path: Path) -> Path:
+    """Return the table with a promotion of every tenth row, and the size of each region."""
+    path = tmp_path / "promoted.parquet"
+    promotion = (pl.int_range(pl.len()) % 10 == 0).cast(pl.Float64).alias("promotion")
+    size = pl.col("region").cast(pl.Float64).alias("size")
+    pl.read_parquet(table).with_columns(promotion, size).write_parquet(path)
+    return path
+
+
+def test_covariates_of_a_table_are_learnt_from_and_named_by_the_model(
+    promoted: Path, tmp_path: Path
+) -> None:
+    told = ("--future", "promotion", "--static", "size")
+    train(promoted, tmp_path / "model", *told)
+    about = load_model(tmp_path / "model")[0].about
+    assert [(unit.name, unit.mean, unit.largest) for unit in about.static] == [("size", 1.0, 1.0)]
+    [promotion] = about.future
+    assert (promotion.name, promotion.mean) == ("promotion", pytest.approx(0.1, abs=0.01))
+    plain = train(promoted, tmp_path / "plain", "--value", "value")
+    assert load_model(tmp_path / "plain")[0].about.future == ()
+    judged = [
+        invoke("evaluate", tmp_path / name, promoted, "--freq", "1h", "--value", "value", *more)
+        for name, more in (("model", told), ("plain", ()))
+    ]
+    assert judged[0] != judged[1] and plain
+    with pytest.raises(SettingsError, match="say --future promotion --static size"):
+        invoke("evaluate", tmp_path / "model", promoted, "--freq", "1h", "--value", "value")
+
+
+def test_covariates_are_known_ahead_of_the_last_value(promoted: Path) -> None:
+    ahead = (
+        pl.read_parquet(promoted)
+        .head(1)
+        .with_columns(time=pl.datetime(2024, 1, 11, 1), value=None, promotion=5.0)
+    )
+    longer = promoted.with_name("longer.parquet")
+    pl.concat([pl.read_parquet(promoted), ahead.cast({"value": pl.Int16})]).write_parquet(longer)
+    data = read_data(longer, Asked(freq="1h", future=("promotion",), static=("size",)))
+    future = data.future(ahead=3)
+    assert future.shape == (len(data.values) + 3, 3, 1)
+    assert future[N_BINS + 1, 0, 0] == 5.0
+    assert np.isnan(future[N_BINS]).all()
+    assert data.static.tolist() == [[0.0], [1.0], [2.0]]
+
+
+def test_an_array_has_no_covariates(array: Path) -> None:
+    with pytest.raises(LogError, match="covariates are for tables"):
+        read_data(array, Asked(freq="1h", future=("promotion",)))
+
+
 def test_a_cell_of_a_table_begins_with_its_first_value(tmp_path: Path) -> None:
     path = tmp_path / "sales.csv"
     path.write_text("time,region,value\n2024-01-01T00:00,a,1\n2024-01-01T02:00,b,2\n")
@@ -185,8 +236,9 @@ def test_a_folder_that_is_there_is_refused_before_training(array: Path, tmp_path
 def test_the_published_task_ends_with_its_three_figures(tmp_path: Path) -> None:
     path = tmp_path / "flow.npz"
     np.savez(path, flow=counts())
-    last = invoke("pems08", path, "--steps", 2).splitlines()[-1]
+    last = invoke("pems08", path, "--steps", 2, "--resume", tmp_path / "kept").splitlines()[-1]
     assert re.fullmatch(r"MAE [\d.]+  RMSE [\d.]+  MAPE [\d.]+%", last)
+    assert sorted(file.name for file in tmp_path.glob("kept.*")) == ["kept.1", "kept.2", "kept.3"]
 
 
 def test_an_impossible_option_is_named(array: Path, tmp_path: Path) -> None:

@@ -1,0 +1,97 @@
+"""The history of a live shop: the last bins of all cells, as the windows topic tells of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+from numpy.typing import NDArray
+
+from tidecast.models.deep.context import Context
+from tidecast.state.cells import Cell
+from tidecast.state.errors import ServiceError
+from tidecast.state.known import Known
+from tidecast.state.settings import Settings
+from tidecast.streams.deep_windows import tell
+from tidecast.streams.follow import POLL_MS, Span, reading
+from tidecast.streams.topics import topic_names
+
+__all__ = ["MOST_RECORDS", "LastBins", "Told", "read_last_bins"]
+
+MOST_BINS = 2016
+"""That are learnt from: as many as the longest season that forecasts know."""
+
+MOST_RECORDS = 2 * MOST_BINS
+"""Of them: there may be as many corrections as bins."""
+
+
+@dataclass(frozen=True)
+class LastBins:
+    """Values of the bins from ``first`` on, (bin, cell, series); NaN = missing."""
+
+    first: int
+    cells: tuple[Cell, ...]
+    values: NDArray[np.float32]
+
+
+class Told:
+    """Keeps the last ``n_bins`` that it is told of; cells of all shards stand side by side."""
+
+    def __init__(self, n_bins: int, n_series: int) -> None:
+        self._n_bins, self._n_series = n_bins, n_series
+        self._first: int | None = None
+        self._shards: dict[int, Context] = {}
+
+    def take(
+        self,
+        shard: int,
+        bin_: int,
+        cells: Sequence[Cell],
+        values: NDArray[np.floating],
+        known: Sequence[Known] = (),
+    ) -> None:
+        """Take in a closed bin of a shard, or its correction; ``values`` are (cell, series)."""
+        self._first = bin_ if self._first is None else min(bin_, self._first)
+        context = self._shards.setdefault(shard, Context(self._n_bins, self._n_series))
+        context.take(bin_, cells, values)
+
+    def last_bins(self) -> LastBins:
+        """Return what was told."""
+        contexts = [self._shards[shard] for shard in sorted(self._shards)]
+        if self._first is None:
+            return LastBins(0, (), np.zeros((0, 0, self._n_series), np.float32))
+        last = max(context.last_bin or 0 for context in contexts)
+        n_bins = min(self._n_bins, last - self._first + 1)
+        parts = [context.after(last - n_bins, n_bins) for context in contexts]
+        values = np.concatenate(parts, axis=1).transpose(2, 1, 0)  # (bin, cell, series)
+        cells = tuple(cell for context in contexts for cell in context.cells)
+        return LastBins(last - n_bins + 1, cells, np.ascontiguousarray(values))
+
+
+async def read_last_bins(settings: Settings) -> LastBins:
+    """Return the last bins that the windows topic has by now, at most 2,016.
+
+    Raises
+    ------
+    ServiceError
+        When the broker is away, or there is no topic of windows.
+    """
+    topic = topic_names(settings.kafka.topic_prefix).windows
+    told = Told(MOST_BINS, len(settings.series))
+    try:
+        async with reading(settings.kafka, [topic], _tail) as consumer:
+            ends = await consumer.end_offsets(consumer.assignment())
+            while any([await consumer.position(place) < end for place, end in ends.items()]):
+                for place, records in (await consumer.getmany(timeout_ms=POLL_MS)).items():
+                    for record in records:
+                        tell(told, place.partition, record.value)
+    except (KafkaError, TimeoutError) as error:
+        raise ServiceError(f"the broker does not tell of the last bins: {error!r}") from error
+    return told.last_bins()
+
+
+def _tail(_: TopicPartition, span: Span) -> int:
+    return span.tail(MOST_RECORDS)
