@@ -13,7 +13,8 @@ from tidecast.models.arrays import Arrays, Part, grown, restore_parts, snapshot_
 from tidecast.models.beginning import Anew
 from tidecast.models.effects import TELLING
 from tidecast.models.explain import Explanation
-from tidecast.models.forecaster import Forecast, Forecaster, Opinion, Totals
+from tidecast.models.forecast import Forecast, Opinion, Totals
+from tidecast.models.forecaster import Forecaster
 from tidecast.models.outlook import Moves
 from tidecast.models.periodic.refits import Refits
 from tidecast.models.reconcile import reconcile

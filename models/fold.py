@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from tidecast.models.coherent import CoherentForecaster
 from tidecast.models.deep_expert import DeepExpert
 from tidecast.models.explain import Explanation
-from tidecast.models.forecaster import Forecast, Forecaster
+from tidecast.models.forecast import Forecast
+from tidecast.models.forecaster import Forecaster
 from tidecast.models.positions import Positions
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import Scores

@@ -43,7 +43,7 @@ from tidecast.streams.schemas.records import (
 )
 
 if TYPE_CHECKING:
-    from tidecast.models.forecaster import Forecast
+    from tidecast.models.forecast import Forecast
     from tidecast.models.scores import Scores
 
 __all__ = [

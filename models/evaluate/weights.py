@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays
-from tidecast.models.forecaster import Forecast
+from tidecast.models.forecast import Forecast
 from tidecast.models.profile import ForecastProfile
 
 __all__ = ["DailyWeights"]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.forecaster import Forecast
+from tidecast.models.forecast import Forecast
 from tidecast.models.scores import BLEND, Scores
 from tidecast.state.bins import BinGrid
 from tidecast.state.cells import Cell

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays, finite
 from tidecast.models.coherent import CoherentForecaster
-from tidecast.models.forecaster import Forecast, Forecaster
+from tidecast.models.forecast import Forecast
+from tidecast.models.forecaster import Forecaster
 from tidecast.models.pending import Due
 from tidecast.state.slabs import Slab
 from tidecast.tools.bench.bursts_course import Course, Mishap

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from tidecast.models.beginning import bursts_among
 from tidecast.models.coherent import CoherentForecaster
-from tidecast.models.forecaster import Forecast, Forecaster
+from tidecast.models.forecast import Forecast
+from tidecast.models.forecaster import Forecaster
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.bins import HOUR, BinGrid
 from tidecast.state.cells import Cell

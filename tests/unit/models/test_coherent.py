@@ -11,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from tidecast.models.coherent import CoherentForecaster
-from tidecast.models.forecaster import Forecast, Forecaster, Opinion, Totals
+from tidecast.models.forecast import Forecast, Opinion, Totals
+from tidecast.models.forecaster import Forecaster
 from tidecast.models.migrate import migrated_coherent
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import Scores

@@ -14,7 +14,8 @@ from partitions import Row, warm
 from slabs import PLACES, SETTINGS, cuts_of, interleaved
 
 from tidecast.models.fold import Closed, ForecastFold
-from tidecast.models.forecaster import Forecast, Forecaster
+from tidecast.models.forecast import Forecast
+from tidecast.models.forecaster import Forecaster
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import Scores
 from tidecast.state.bins import HOUR, BinGrid

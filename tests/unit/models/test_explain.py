@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from tidecast.models.coherent import CoherentForecaster
 from tidecast.models.experts import EXPERTS
 from tidecast.models.explain import Explanation, Issued, explained
-from tidecast.models.forecaster import Forecast, Forecaster
+from tidecast.models.forecast import Forecast
+from tidecast.models.forecaster import Forecaster
 from tidecast.models.parts import PARTS, Parts
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.bins import HOUR, BinGrid

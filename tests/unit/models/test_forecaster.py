@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tidecast.models.covariates import Covariates
-from tidecast.models.forecaster import Forecast, Forecaster
+from tidecast.models.forecast import Forecast
+from tidecast.models.forecaster import Forecaster
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import Scores
 from tidecast.state.bins import HOUR, BinGrid

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays
-from tidecast.models.forecaster import Forecast, Forecaster
+from tidecast.models.forecast import Forecast
+from tidecast.models.forecaster import Forecaster
 from tidecast.models.migrate import migrated_arrays
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.cells import Cell

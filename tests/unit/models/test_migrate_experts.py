@@ -6,7 +6,8 @@ import numpy as np
 from deep_answers import answer
 
 from tidecast.models.coherent import CoherentForecaster
-from tidecast.models.forecaster import Forecast, Forecaster
+from tidecast.models.forecast import Forecast
+from tidecast.models.forecaster import Forecaster
 from tidecast.models.migrate import migrated_coherent
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.cells import Cell

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.models.covariates import Calendar
-from tidecast.models.forecaster import Forecast, Forecaster
+from tidecast.models.forecast import Forecast
+from tidecast.models.forecaster import Forecaster
 from tidecast.models.holiday_terms import HolidayTerms
 from tidecast.models.kin import Kin
 from tidecast.models.profile import ForecastProfile

@@ -8,7 +8,7 @@ from partitions import Row, bin_at, warm
 from slabs import PLACES, SETTINGS, cuts_of, interleaved
 
 from tidecast.models.fold import Closed, ForecastFold
-from tidecast.models.forecaster import Forecast
+from tidecast.models.forecast import Forecast
 from tidecast.state.cuts import InputMessage
 from tidecast.state.slabs import LateBins
 

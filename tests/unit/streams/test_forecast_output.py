@@ -6,7 +6,7 @@ import numpy as np
 from shops import shop
 
 from tidecast.models.fold import Closed
-from tidecast.models.forecaster import Forecast, Totals
+from tidecast.models.forecast import Forecast, Totals
 from tidecast.state.cells import ALL, Cell
 from tidecast.state.slabs import Slab
 from tidecast.streams.forecast import ForecastOutput

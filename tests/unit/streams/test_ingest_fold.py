@@ -16,7 +16,7 @@ from shops import click, shop
 from slabs import PLACES, SETTINGS, cuts_of, interleaved
 
 from tidecast.models.fold import ForecastFold
-from tidecast.models.forecaster import Forecast
+from tidecast.models.forecast import Forecast
 from tidecast.state.bins import iso
 from tidecast.state.checkpoint import pack, unpack
 from tidecast.state.cuts import END_OF_LOG, InputMessage

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from partitions import plain
 from pydantic import ValidationError
 
-from tidecast.models.forecaster import Forecast
+from tidecast.models.forecast import Forecast
 from tidecast.models.scores import Scores
 from tidecast.state.bins import BinGrid
 from tidecast.state.cells import Cell, CellIndex

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tidecast.models.forecaster import Forecast
+from tidecast.models.forecast import Forecast
 from tidecast.models.scores import Scores
 from tidecast.state.bins import BinGrid
 from tidecast.state.cells import Cell
