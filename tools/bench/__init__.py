@@ -19,7 +19,7 @@ SUMMARIES = {
     "transfer": "What a network pretrained elsewhere is worth after some days of data.",
     "checkpoints": "Ingest with a checkpoint a second, and without.",
     "recovery": "A forecaster saved and brought back, by cells and history.",
-    "backbones": "The published task of PEMS08 by every backbone, each as long.",
+    "backbones": "The published task of PEMS08 by every backbone, as long each.",
     "deep": "Training, answers and start of deep networks, by backbone.",
 }
 

@@ -1,4 +1,4 @@
-"""``tidecast bench backbones``: the published task of PEMS08 by every backbone, each as long."""
+"""``tidecast bench backbones``: the published task of PEMS08, as much processor time for each."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ LONGEST_WARM_UP = 100
 
 @dataclass(frozen=True)
 class Found:
-    """What a backbone reached: MAE of the windows that judged it, and figures of those tested."""
+    """What a backbone reached: MAE of the windows that judged it, and figures of those tested.
+
+    ``seconds`` are of processor time, those of the windows that judged it included.
+    """
 
     backbone: str
     weights: int
@@ -58,10 +61,10 @@ class Found:
 def backbones(
     file: Path, names: tuple[str, ...], minutes: float, width: int, seed: int, as_json: bool
 ) -> None:
-    """Train every backbone for so many minutes on the flow of PEMS08 (bin, sensor), and judge it.
+    """Train every backbone on the flow of PEMS08 (bin, sensor), as many minutes each, and judge it.
 
-    The task is that of `tidecast deep pems08`. How many steps the minutes hold is found by a few
-    steps beforehand; judging comes on top.
+    The task is that of `tidecast deep pems08`. Minutes are of processor time, whatever else runs;
+    how many steps they hold is found by a few steps beforehand. Judging comes on top.
     """
     data = read_data(file, ASKED)
     found = [_measure(name, data, minutes, width, seed) for name in names or BACKBONES]
@@ -89,9 +92,9 @@ def _measure(backbone: str, data: Data, minutes: float, width: int, seed: int) -
 
     steps = max(1, round(60.0 * minutes / _seconds_of_a_step(job(TIMED_STEPS))))
     chosen = job(steps)
-    begun = time.monotonic()
+    begun = time.process_time()
     model = run_job(chosen, None, None)
-    seconds = time.monotonic() - begun
+    seconds = time.process_time() - begun
     tested = judge([model], data, TESTED).overall()
     return Found(
         backbone=backbone,
@@ -109,10 +112,10 @@ def _seconds_of_a_step(job: Job) -> float:
     """Return how long a step takes, once warm."""
     trainer = job.trainer()
     trainer.step()
-    begun = time.monotonic()
+    begun = time.process_time()
     for _ in range(TIMED_STEPS):
         trainer.step()
-    return (time.monotonic() - begun) / TIMED_STEPS
+    return (time.process_time() - begun) / TIMED_STEPS
 
 
 def _table(found: list[Found]) -> Table:
