@@ -61,12 +61,14 @@ class KnownBins:
         Of a bin that has closed that is what was known at its end; of one ahead, at the last end.
         """
         found = np.full((len(bins), n_cells, len(names)), np.nan)
-        for last, known in self._bins:
-            for place, name in enumerate(names):
-                values = known[name].of_cells if name in known else np.zeros((0, 0))
-                for bin_, row in enumerate(values, start=last):  # later bins have the last say
-                    if bin_ in bins:
-                        found[bin_ - bins.start, : len(row), place] = row
+        for place, name in enumerate(names):
+            told = [(bin_, known[name]) for bin_, known in self._bins if name in known]
+            ends = [*(bin_ for bin_, _ in told), bins.stop][1:]  # later bins have the last say
+            for (bin_, known), end in zip(told, ends, strict=True):
+                first, end = max(bin_, bins.start), min(end, bins.stop)
+                rows = known.values[max(first - bin_, 0) : max(end - bin_, 0)][:, known.columns]
+                start = first - bins.start
+                found[start : start + len(rows), : rows.shape[1], place] = rows
         return found
 
     def static(self, names: Sequence[str], n_cells: int) -> NDArray[np.float64]:
