@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from numpy.typing import NDArray
 
-from tidecast.models.deep.context import Context
+from tidecast.models.deep.context import ClosedBin, Context
 from tidecast.state.cells import Cell
 from tidecast.state.errors import ServiceError
-from tidecast.state.known import Known
 from tidecast.state.settings import Settings
 from tidecast.streams.deep_windows import tell
 from tidecast.streams.follow import POLL_MS, Span, reading
@@ -45,21 +43,11 @@ class Told:
         self._first: int | None = None
         self._shards: dict[int, Context] = {}
 
-    def take(
-        self,
-        shard: int,
-        bin_: int,
-        cells: Sequence[Cell],
-        values: NDArray[np.floating],
-        known: Sequence[Known] = (),
-    ) -> None:
-        """Take in a closed bin of a shard, or its correction; ``values`` are (cell, series).
-
-        What is ``known`` of covariates is not kept.
-        """
-        self._first = bin_ if self._first is None else min(bin_, self._first)
+    def take(self, shard: int, closed: ClosedBin) -> None:
+        """Take in a closed bin of a shard, or its correction; what is known is not kept."""
+        self._first = closed.bin if self._first is None else min(closed.bin, self._first)
         context = self._shards.setdefault(shard, Context(self._n_bins, self._n_series))
-        context.take(bin_, cells, values)
+        context.take(replace(closed, known=()))
 
     def last_bins(self) -> LastBins:
         """Return what was told."""

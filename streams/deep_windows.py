@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from tidecast.models.deep.context import ClosedBin
 from tidecast.state.cells import Cell
 from tidecast.state.known import Known
 from tidecast.streams.schemas.records import WindowCovariate, WindowRecord
@@ -20,16 +19,9 @@ logger = logging.getLogger(__name__)
 
 
 class TakesBins(Protocol):
-    """Takes in closed bins of shards, and corrections; ``values`` are (cell, series)."""
+    """Takes in closed bins of shards, and corrections."""
 
-    def take(
-        self,
-        shard: int,
-        bin_: int,
-        cells: Sequence[Cell],
-        values: NDArray[np.floating],
-        known: Sequence[Known] = (),
-    ) -> None:
+    def take(self, shard: int, closed: ClosedBin) -> None:
         """Take in one of them."""
 
 
@@ -43,7 +35,7 @@ def tell(listener: TakesBins, shard: int, value: bytes | None) -> None:
     cells = list(map(Cell, record.regions, record.categories))
     values = np.array(record.values, np.float32).reshape(len(record.series), len(cells))
     known = [_known(each, len(cells)) for each in record.covariates or ()]
-    listener.take(shard, record.bin, cells, values.T, known)  # (cell, series)
+    listener.take(shard, ClosedBin(record.bin, cells, values.T, known))
 
 
 def _known(told: WindowCovariate, n_cells: int) -> Known:

@@ -16,15 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.models.deep.config import DEFAULT_LEVELS
-from tidecast.models.deep.context import Context
+from tidecast.models.deep.context import ClosedBin, Context
 from tidecast.models.deep.history import Scales
 from tidecast.models.deep.live import LiveModel
 from tidecast.models.deep.promotion import Bounds, Trial, should_promote, should_roll_back
 from tidecast.models.deep.scores import Score, score_of, size_groups
 from tidecast.models.positions import Positions
-from tidecast.state.cells import Cell
 from tidecast.state.deep_forecast import DeepForecast
-from tidecast.state.known import Known
 from tidecast.state.settings import RegionsSettings
 from tidecast.state.settings.base import Frozen
 
@@ -113,20 +111,14 @@ class Contest:
         """Bins that a trial looks at in all: one that begins anew reads so many."""
         return self._length + self.bounds.span + self._horizon
 
-    def take(
-        self,
-        shard: int,
-        bin_: int,
-        cells: Sequence[Cell],
-        values: NDArray[np.floating],
-        known: Sequence[Known] = (),
-    ) -> None:
-        """Take in a closed bin of a shard, or its correction; ``values`` are (cell, series)."""
+    def take(self, shard: int, closed: ClosedBin) -> None:
+        """Take in a closed bin of a shard, or its correction."""
+        bin_ = closed.bin
         if shard not in self._tables:
             context = Context(self._length, self._n_series)
             self._tables[shard] = Table(bin_, context, Positions(self._regions))
         table = self._tables[shard]
-        if not table.context.take(bin_, cells, values, known):
+        if not table.context.take(closed):
             return
         while table.rounds and table.rounds[0].origin + self._horizon <= bin_:
             self._score(table.rounds.popleft(), table.context)

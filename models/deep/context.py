@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,20 @@ from tidecast.state.cells import Cell
 from tidecast.state.known import Known
 from tidecast.state.window import Window
 
-__all__ = ["Context"]
+__all__ = ["ClosedBin", "Context"]
+
+
+@dataclass(frozen=True, eq=False)
+class ClosedBin:
+    """A closed bin of some cells, or its correction: ``values`` are (cell, series), NaN = missing.
+
+    ``known`` is what was known of covariates at its end.
+    """
+
+    bin: int
+    cells: Sequence[Cell]
+    values: NDArray[np.floating]
+    known: Sequence[Known] = ()
 
 
 class Context:
@@ -37,25 +51,19 @@ class Context:
         """Bins kept."""
         return self._window.context_length
 
-    def take(
-        self,
-        bin_: int,
-        cells: Sequence[Cell],
-        values: NDArray[np.floating],
-        known: Sequence[Known] = (),
-    ) -> bool:
+    def take(self, closed: ClosedBin) -> bool:
         """Take in a closed bin, or its correction; return whether it is the newest.
 
-        ``values`` are (cell, series). ``cells`` may only grow. What is ``known`` of covariates
-        counts when the bin is told of first.
+        Cells may only grow. What is known of covariates counts when the bin is told of first.
         """
-        if len(cells) > len(self.cells):
-            self.cells = tuple(cells)
+        bin_, values = closed.bin, closed.values
+        if len(closed.cells) > len(self.cells):
+            self.cells = tuple(closed.cells)
         if self.last_bin is not None and bin_ <= self.last_bin:
             self._window.correct(bin_, values)
             return False
         self._window.append(bin_, values)
-        self.known.take(bin_, known)
+        self.known.take(bin_, closed.known)
         return True
 
     def values(self, length: int) -> NDArray[np.float32]:

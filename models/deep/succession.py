@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tidecast.models.arrays import Arrays
-from tidecast.models.deep.context import Context
+from tidecast.models.deep.context import ClosedBin, Context
 from tidecast.models.deep.live import LiveModel
 from tidecast.state.cells import Cell
 from tidecast.state.deep_forecast import DeepForecast
@@ -45,13 +45,13 @@ class Succession:
     ) -> DeepForecast | None:
         """Take the next closed bin; return what is said of those after it, None = nothing."""
         known = self._knowledge.at(slab.bin, cells) if self._knowledge else ()
-        self._context.take(slab.bin, cells, slab.values, known)
+        self._context.take(ClosedBin(slab.bin, cells, slab.values, known))
         over = [each.model for each in self.successors if each.first_bin <= slab.bin]
         return over[-1].answer(self._context, positions) if over else None
 
     def correct(self, slab: Slab, cells: Sequence[Cell]) -> None:
         """Replace the values of an earlier bin."""
-        self._context.take(slab.bin, cells, slab.values)
+        self._context.take(ClosedBin(slab.bin, cells, slab.values))
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays: the window, without its cells."""

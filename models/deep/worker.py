@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from tidecast.models.deep.context import Context
+from tidecast.models.deep.context import ClosedBin, Context
 from tidecast.models.deep.live import LiveModel
 from tidecast.models.positions import Positions
-from tidecast.state.cells import Cell
 from tidecast.state.deep_forecast import DeepForecast
-from tidecast.state.known import Known
 from tidecast.state.settings import RegionsSettings
 
 __all__ = ["DeepWorker"]
@@ -41,19 +36,12 @@ class DeepWorker:
         self._n_series, self._regions = n_series, regions
         self._shards: dict[int, Shard] = {}
 
-    def take(
-        self,
-        shard: int,
-        bin_: int,
-        cells: Sequence[Cell],
-        values: NDArray[np.floating],
-        known: Sequence[Known] = (),
-    ) -> None:
-        """Take in a closed bin of a shard, or its correction; ``values`` are (cell, series)."""
+    def take(self, shard: int, closed: ClosedBin) -> None:
+        """Take in a closed bin of a shard, or its correction."""
         if shard not in self._shards:
             context = Context(self.context_length, self._n_series)
             self._shards[shard] = Shard(context, Positions(self._regions))
-        self._shards[shard].context.take(bin_, cells, values, known)
+        self._shards[shard].context.take(closed)
 
     def answers(self) -> Iterator[tuple[int, DeepForecast | None]]:
         """Yield each shard with news, and what is said of it; None where nothing sound is."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tidecast.models.deep.context import ClosedBin
 from tidecast.state.cells import Cell
 from tidecast.streams.deep_history import Told
 
@@ -15,7 +16,7 @@ def told(n_bins: int, *bins: tuple[int, int, list[float]]) -> Told:
     found = Told(n_bins, 1)
     for shard, bin_, values in bins:
         cells = CELLS[2:] if shard else CELLS[: len(values)]
-        found.take(shard, bin_, cells, np.array(values)[:, None])
+        found.take(shard, ClosedBin(bin_, cells, np.array(values)[:, None]))
     return found
 
 

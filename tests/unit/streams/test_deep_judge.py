@@ -90,7 +90,7 @@ def test_a_better_challenger_takes_over_and_a_worse_one_is_rejected(shop: Shop) 
     async def test() -> None:
         running = asyncio.ensure_future(shop.judge().run())
         (said,) = await shop.judged(1)
-        assert (said.model, said.outcome) == ("b", "promoted")
+        assert (said.model, said.outcome) == ("b", "promoted"), said.reason
         assert shop.registry.standing().champion == "b"
         saved(shop.root, "c", BAD)
         assert (await shop.judged(2))[-1].outcome == "rejected"

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from slabs import LISTED, settings_with
 
+from tidecast.models.deep.context import ClosedBin
 from tidecast.models.fold import ForecastFold, Opened
 from tidecast.state.bins import iso
 from tidecast.state.cells import Cell, CellIndex
@@ -33,15 +34,8 @@ class Listener:
     def __init__(self) -> None:
         self.known: list[Sequence[Known]] = []
 
-    def take(
-        self,
-        shard: int,
-        bin_: int,
-        cells: Sequence[Cell],
-        values: np.ndarray,
-        known: Sequence[Known] = (),
-    ) -> None:
-        self.known.append(known)
+    def take(self, shard: int, closed: ClosedBin) -> None:
+        self.known.append(closed.known)
 
 
 def settings(experts: Sequence[str] = ("time_of_week", "deep"), *more: Any) -> Settings:

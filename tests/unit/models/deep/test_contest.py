@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 from deep_worlds import DAY, N_CELLS, small_about, small_config, small_network  # noqa: E402
 
 from tidecast.models.deep.contest import Contest, Decision, Parties  # noqa: E402
-from tidecast.models.deep.context import Context  # noqa: E402
+from tidecast.models.deep.context import ClosedBin, Context  # noqa: E402
 from tidecast.models.deep.history import Scales  # noqa: E402
 from tidecast.models.deep.live import LiveModel  # noqa: E402
 from tidecast.models.deep.model import Model  # noqa: E402
@@ -87,7 +87,7 @@ class Oracle(LiveModel):
 
 def told(contest: Contest, n_bins: int, first: int = FIRST) -> Contest:
     for bin_ in range(first, first + n_bins):
-        contest.take(0, bin_, CELLS, value(bin_))
+        contest.take(0, ClosedBin(bin_, CELLS, value(bin_)))
     return contest
 
 

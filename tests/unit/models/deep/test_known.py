@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 
 from deep_worlds import N_CELLS, rhythm, small_about, small_config, small_network  # noqa: E402
 
-from tidecast.models.deep.context import Context  # noqa: E402
+from tidecast.models.deep.context import ClosedBin, Context  # noqa: E402
 from tidecast.models.deep.history import History, Scales, calendar_of  # noqa: E402
 from tidecast.models.deep.known import KnownBins, Unit, seen_in, units_among  # noqa: E402
 from tidecast.models.deep.live import LiveModel  # noqa: E402
@@ -90,7 +90,7 @@ def answered(lift: float = 0.0, with_covariates: bool = True) -> DeepForecast:
         bins = range(FIRST + number, FIRST + number + 4)
         rows = [np.array(promoted(bin_)) + lift * (bin_ >= FIRST + 30) for bin_ in bins]
         told = [known("promotion", *rows), known("size", SIZES, kind="static")]
-        context.take(bins.start, CELLS, VALUES[number], told if with_covariates else ())
+        context.take(ClosedBin(bins.start, CELLS, VALUES[number], told if with_covariates else ()))
     found = live(trained()).answer(context, {})
     assert found is not None
     return found

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 from deep_worlds import DAY, N_CELLS, rhythm, small_about, small_config, small_network  # noqa: E402
 
 from tidecast.models.deep.backbones import BACKBONES  # noqa: E402
-from tidecast.models.deep.context import Context  # noqa: E402
+from tidecast.models.deep.context import ClosedBin, Context  # noqa: E402
 from tidecast.models.deep.history import Scales  # noqa: E402
 from tidecast.models.deep.live import LiveModel  # noqa: E402
 from tidecast.models.deep.model import Model  # noqa: E402
@@ -50,7 +50,7 @@ def of_all(values: np.ndarray) -> np.ndarray:
 
 def told(context: Context, n_bins: int, first: int = FIRST) -> Context:
     for number in range(n_bins):
-        context.take(first + number, CELLS[:N_CELLS], of_all(VALUES[number]))
+        context.take(ClosedBin(first + number, CELLS[:N_CELLS], of_all(VALUES[number])))
     return context
 
 
@@ -94,33 +94,33 @@ def test_an_answer_is_what_the_model_forecasts_of_the_window() -> None:
 def test_a_worker_that_starts_at_the_tail_says_what_one_says_that_read_all() -> None:
     whole, tail = told(Context(10, 3), 60), Context(10, 3)
     for number in range(45, 60):
-        tail.take(FIRST + number, CELLS[:N_CELLS], of_all(VALUES[number]))
+        tail.take(ClosedBin(FIRST + number, CELLS[:N_CELLS], of_all(VALUES[number])))
     assert same(answered(live(), whole), answered(live(), tail))
 
 
 def test_bins_that_come_twice_change_nothing_and_corrections_count() -> None:
     once, again = told(Context(10, 3), 40), told(Context(10, 3), 40)
     for number in range(33, 40):
-        again.take(FIRST + number, CELLS[:N_CELLS], of_all(VALUES[number]))
+        again.take(ClosedBin(FIRST + number, CELLS[:N_CELLS], of_all(VALUES[number])))
     assert same(answered(live(), once), answered(live(), again))
-    again.take(FIRST + 37, CELLS[:N_CELLS], 3.0 * of_all(VALUES[37]))
+    again.take(ClosedBin(FIRST + 37, CELLS[:N_CELLS], 3.0 * of_all(VALUES[37])))
     assert not same(answered(live(), once), answered(live(), again))
 
 
 def test_skipped_bins_are_missing_and_the_calendar_keeps_step() -> None:
     context = told(Context(10, 3), 20)
-    context.take(FIRST + 20 + 4, CELLS[:N_CELLS], of_all(VALUES[24]))
+    context.take(ClosedBin(FIRST + 20 + 4, CELLS[:N_CELLS], of_all(VALUES[24])))
     values = context.values(10)
     assert np.isnan(values[-5:-1]).all()
     found = answered(live(), context)
     assert found.origin_bin == FIRST + 24
-    context.take(FIRST + 10_000, CELLS[:N_CELLS], of_all(VALUES[30]))
+    context.take(ClosedBin(FIRST + 10_000, CELLS[:N_CELLS], of_all(VALUES[30])))
     assert answered(live(), context).origin_bin == FIRST + 10_000
 
 
 def test_cells_that_join_are_answered_and_have_no_past() -> None:
     context = told(Context(10, 3), 20)
-    context.take(FIRST + 20, CELLS, of_all(np.full((N_CELLS + 2, 2), 9.0)))
+    context.take(ClosedBin(FIRST + 20, CELLS, of_all(np.full((N_CELLS + 2, 2), 9.0))))
     found = answered(live(), context)
     assert found.mean.shape == (3, N_CELLS + 2, 2)
     assert np.isfinite(found.mean[:2]).all()
@@ -130,7 +130,7 @@ def test_cells_that_join_are_answered_and_have_no_past() -> None:
 def test_nothing_known_is_answered_and_no_bin_is_not() -> None:
     context = Context(10, 3)
     assert live().answer(context, POSITIONS) is None
-    context.take(FIRST, CELLS[:N_CELLS], np.full((N_CELLS, 3), np.nan))
+    context.take(ClosedBin(FIRST, CELLS[:N_CELLS], np.full((N_CELLS, 3), np.nan)))
     assert np.isfinite(answered(live(), context).mean[:2]).all()
 
 
@@ -165,22 +165,24 @@ def test_a_model_that_does_not_fit_is_refused_with_what_it_lacks(
 def test_a_worker_answers_the_newest_bin_of_every_shard_once() -> None:
     worker = DeepWorker(live(), 3, RegionsSettings())
     for number in range(20):
-        worker.take(0, FIRST + number, CELLS[:N_CELLS], of_all(VALUES[number]))
-    worker.take(1, FIRST + 7, CELLS[:2], of_all(VALUES[7, :2]))
+        worker.take(0, ClosedBin(FIRST + number, CELLS[:N_CELLS], of_all(VALUES[number])))
+    worker.take(1, ClosedBin(FIRST + 7, CELLS[:2], of_all(VALUES[7, :2])))
     origins = {shard: said.origin_bin for shard, said in worker.answers() if said is not None}
     assert origins == {0: FIRST + 19, 1: FIRST + 7}
     assert list(worker.answers()) == []
-    worker.take(0, FIRST + 18, CELLS[:N_CELLS], of_all(VALUES[19]))  # a correction is no news
+    worker.take(
+        0, ClosedBin(FIRST + 18, CELLS[:N_CELLS], of_all(VALUES[19]))
+    )  # a correction is no news
     assert list(worker.answers()) == []
-    worker.take(0, FIRST + 20, CELLS[:N_CELLS], of_all(VALUES[20]))
+    worker.take(0, ClosedBin(FIRST + 20, CELLS[:N_CELLS], of_all(VALUES[20])))
     assert [shard for shard, _ in worker.answers()] == [0]
 
 
 def test_another_model_answers_from_the_next_bin_on() -> None:
     worker = DeepWorker(live(), 3, RegionsSettings())
-    worker.take(0, FIRST, CELLS[:N_CELLS], of_all(VALUES[0]))
+    worker.take(0, ClosedBin(FIRST, CELLS[:N_CELLS], of_all(VALUES[0])))
     assert [said.model for _, said in worker.answers() if said is not None] == ["first"]
     worker.model = LiveModel("second", trained(context_length=5), SERIES, GRID, 2)
     assert list(worker.answers()) == []
-    worker.take(0, FIRST + 1, CELLS[:N_CELLS], of_all(VALUES[1]))
+    worker.take(0, ClosedBin(FIRST + 1, CELLS[:N_CELLS], of_all(VALUES[1])))
     assert [said.model for _, said in worker.answers() if said is not None] == ["second"]

@@ -11,6 +11,7 @@ pytest.importorskip("torch")
 
 from deep_worlds import rhythm, small_about, small_config, small_network
 
+from tidecast.models.deep.context import ClosedBin
 from tidecast.models.deep.history import Scales
 from tidecast.models.deep.live import LiveModel
 from tidecast.models.deep.model import Model
@@ -65,7 +66,7 @@ def bytes_of(said: DeepForecast | None) -> tuple[object, ...] | None:
 def test_it_says_of_every_bin_what_the_live_worker_says() -> None:
     worker, live = DeepWorker(model("first"), 2, RegionsSettings()), []
     for slab in slabs():
-        worker.take(0, slab.bin, CELLS[: len(slab.values)], slab.values)
+        worker.take(0, ClosedBin(slab.bin, CELLS[: len(slab.values)], slab.values))
         live += [said for _, said in worker.answers()]
     said = run(Succession([Successor(FIRST, model("first"))], 2), slabs())
     assert [bytes_of(each) for each in said] == [bytes_of(each) for each in live]
