@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from tidecast.state.errors import ContractError
 from tidecast.state.settings import KafkaSettings
 from tidecast.streams.clients import connect_consumer, translated
-from tidecast.streams.schemas.records import PredictionRecord
+from tidecast.streams.schemas.forecasts import PredictionRecord
 from tidecast.streams.topics import partition_counts, topic_names
 
 __all__ = ["PredictionSubscriber", "Received"]
