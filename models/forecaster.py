@@ -25,6 +25,7 @@ from tidecast.models.periodic.refits import Refits
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.ranks import NOTHING
 from tidecast.models.scores import Scores, ScoreSheet
+from tidecast.models.short import shortened
 from tidecast.models.shut import limit
 from tidecast.models.surroundings import Surroundings
 from tidecast.models.watch import Watch
@@ -285,7 +286,7 @@ class Forecaster:
         means, scales = self._ask(covariates)
         means = np.minimum(means, limit(covariates))
         factor = covariates.factor_ahead.transpose(2, 1, 0)
-        means = means * factor  # (expert, series, cell, lead)
+        means = shortened(means * factor)  # (expert, series, cell, lead)
         of_series: NDArray[np.bool_] = np.any(np.isfinite(means), axis=(2, 3))  # (expert, series)
         weights = of_cells(self._blend.weights(of_series), size_of(covariates.level.T))
         mean, scale = self._combine(means, scales, weights, covariates)
