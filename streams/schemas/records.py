@@ -270,7 +270,14 @@ class WindowRecord(Record):
     )
 
     @model_validator(mode="after")
-    def _every_cell_has_a_column(self) -> Self:
+    def _every_cell_has_a_value(self) -> Self:
+        n_series, n_cells = len(self.series), len(self.regions)
+        by_series = self.values, self.censored, self.counts
+        by_cell = self.categories, *self.values, *(self.counts or ())
+        if any(part is not None and len(part) != n_series for part in by_series) or any(
+            row is not None and len(row) != n_cells for row in by_cell
+        ):
+            raise ValueError(f"what is told is not of {n_series} series and {n_cells} cells")
         for each in self.covariates or ():
             if each.columns is not None and len(each.columns) != len(self.regions):
                 raise ValueError(f"{len(self.regions)} cells have {len(each.columns)} columns")
@@ -317,6 +324,19 @@ class ScoreRecord(Record):
     pinball: list[list[list[float | None]]]
     intervals: list[float]
     covered: list[list[list[int]]]
+
+    @model_validator(mode="after")
+    def _all_is_of_the_same_leads(self) -> Self:
+        by_expert = (self.n, self.abs_error, self.squared_error, self.actual, self.pinball)
+        tables = [(table, self.experts) for table in by_expert] + [(self.covered, self.intervals)]
+        by_lead = [row for table, _ in tables for rows in table for row in rows]
+        if (
+            any(len(table) != len(names) for table, names in tables)
+            or any(len(rows) != len(self.series) for table, _ in tables for rows in table)
+            or len({len(row) for row in by_lead}) > 1
+        ):
+            raise ValueError("the arrays are not (expert, series, lead), (interval, series, lead)")
+        return self
 
 
 class RejectedRecord(Record):

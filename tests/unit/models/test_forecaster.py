@@ -260,7 +260,7 @@ class Broken:
 
 def test_an_expert_that_is_not_finite_is_left_out() -> None:
     model = forecaster()
-    model.experts = (Broken(), *model.experts[1:])
+    model.panel.experts = (Broken(), *model.panel.experts[1:])
     for _, forecast in run(model, rhythm(30, 3)):
         assert "seasonal_naive" not in forecast.weights
         assert np.allclose(sum(forecast.weights.values()), 1.0)
@@ -269,7 +269,7 @@ def test_an_expert_that_is_not_finite_is_left_out() -> None:
 
 def test_when_nobody_speaks_the_level_is_forecast() -> None:
     model = forecaster()
-    model.experts = (Broken(),) * len(model.experts)
+    model.panel.experts = (Broken(),) * len(model.panel.experts)
     *_, (_, forecast) = run(model, np.full((30, 3, 2), 7.0))
     assert forecast.weights == {}
     assert np.allclose(forecast.mean, 7.0)
