@@ -22,6 +22,7 @@ from tidecast.models.periodic.refits import Refits
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.ranks import NOTHING
 from tidecast.models.scores import Scores, ScoreSheet
+from tidecast.models.short import shortened
 from tidecast.models.shut import limit
 from tidecast.models.surroundings import Surroundings
 from tidecast.state.cells import Cell
@@ -235,7 +236,7 @@ class Forecaster(Composite):
         means, scales = self._ask(covariates)
         means = np.minimum(means, limit(covariates))
         factor = covariates.factor_ahead.transpose(2, 1, 0)
-        means = means * factor  # (expert, series, cell, lead)
+        means = shortened(means * factor)  # (expert, series, cell, lead)
         of_series: NDArray[np.bool_] = np.any(np.isfinite(means), axis=(2, 3))  # (expert, series)
         weights = self._combination.weights(of_series, covariates.level)
         mean, scale = self._combination.combine(means, scales, weights, covariates)

@@ -16,6 +16,7 @@ from tidecast.models.forecast import Forecast
 from tidecast.models.forecaster import Forecaster
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import Scores
+from tidecast.models.short import are_short
 from tidecast.state.bins import HOUR, BinGrid
 from tidecast.state.cells import Cell
 from tidecast.state.settings.experts import DEFAULT_EXPERTS
@@ -102,6 +103,15 @@ def test_a_forecast_depends_on_no_slab_after_its_origin(
     other = [forecast for _, forecast in run(forecaster(), changed)]
     for mine, theirs in zip(one[: origin + 1], other[: origin + 1], strict=True):
         assert as_bytes(mine) == as_bytes(theirs)
+
+
+def test_experts_say_short_numbers() -> None:
+    model = forecaster()
+    for _ in run(model, rhythm(30, 3)):
+        pass
+    dues = model.said_of(FIRST_BIN + 30)
+    assert len(dues) == HORIZON
+    assert all(are_short(due.means[1:]) for due in dues)
 
 
 def test_the_newest_slab_changes_the_forecast() -> None:
