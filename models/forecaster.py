@@ -8,7 +8,7 @@ from itertools import compress
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, Part, finite, grown, restore_parts, snapshot_of
+from tidecast.models.arrays import Composite, Part, finite, grown
 from tidecast.models.beginning import Anew, Beginning
 from tidecast.models.calibrate import quantiles_of
 from tidecast.models.combination import Combination, shares
@@ -39,7 +39,7 @@ OWN = ("pending/", "beginning/", "surroundings/actions/", "watch/resets")
 """What a forecaster that learns its beginning anew keeps of its own: what it said and did."""
 
 
-class Forecaster:
+class Forecaster(Composite):
     """All cells' window, experts and what combines them; one step for every closed bin.
 
     The same slabs give the same forecasts, to the byte; a forecast depends on no slab after its
@@ -253,14 +253,6 @@ class Forecaster:
     def _ask(self, covariates: Covariates) -> tuple[Values, Values]:
         """Return what experts say; see `Panel.ask`."""
         return self.panel.ask(self._window, covariates, self._surroundings.ceiling)
-
-    def snapshot(self) -> Arrays:
-        """Return everything that later steps depend on, as arrays."""
-        return snapshot_of(self._parts())
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become the forecaster that ``snapshot`` was taken of; the profile must be the same."""
-        restore_parts(self._parts(), arrays)
 
     def _parts(self) -> dict[str, Part]:
         return {

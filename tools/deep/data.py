@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from tidecast.models.deep.history import calendar_of
 from tidecast.state.bins import BinGrid, to_micros
-from tidecast.state.cells import Cell
+from tidecast.state.cells import ALL, Cell
 from tidecast.state.covariates import ALWAYS, FOREVER, CovariateTable, Kind
 from tidecast.state.errors import LogError
 from tidecast.streams.backtest.columns import find_columns
+from tidecast.streams.backtest.files import open_table
 from tidecast.streams.backtest.known import read_known
 from tidecast.streams.backtest.places import read_places
-from tidecast.streams.backtest.table import ALL, Absent, Table, open_table, read_table
+from tidecast.streams.backtest.table import Absent, Table, read_table
 from tidecast.streams.backtest.times import parse_frequency
 
 __all__ = ["Asked", "Data", "bin_of", "read_data"]
@@ -138,7 +139,7 @@ def read_data(path: Path, asked: Asked) -> Data:
         asked.region,
         asked.category,
         asked.value,
-        covariates=tuple(covariates),
+        covariates=(*asked.future, *asked.static),
     )
     known = read_known(frame, columns, covariates, grid)
     table = read_table(frame, columns, grid, absent=asked.absent)
