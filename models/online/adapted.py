@@ -16,7 +16,7 @@ CLIP = 6.0
 """Departures of more deviations than this are taken for this."""
 
 PRIOR = 15.0
-"""What the ratio of 1 counts for, in units of variance over level: of counts, so many events. A
+"""What the ratio of 1 counts for, in units of noise over level: of counts, so many events. A
 level that varies by a quarter from week to week makes it 16 by Bayes' rule."""
 
 PRIOR_RECENT = 2.0
@@ -28,7 +28,7 @@ DRIFT = 12.0
 YOUNG = 4.0
 """Departures that a cell's running scale counts for, until it has departures of its own."""
 
-NAMES = ("gap", "usual", "recent_gap", "recent_usual", "drift", "variance", "seen")
+NAMES = ("gap", "usual", "recent_gap", "recent_usual", "drift", "variance", "seen", "last", "noise")
 
 
 class AdaptedWeek:
@@ -38,7 +38,8 @@ class AdaptedWeek:
     campaign); its shape still holds. The ratio is that of what came to what was usual, both
     forgotten over the shortest season and shrunk towards 1 by as much as the cell is noisy, so that
     bins without a value, which say nothing, lead it back to 1 in the end. A departure is a value
-    less what the ratio before it made of the usual, clipped.
+    less what the ratio before it made of the usual, clipped. Noise is told from how departures
+    differ from one to the next: a shift departs for long, and is none.
 
     Parameters
     ----------
@@ -46,6 +47,10 @@ class AdaptedWeek:
         Length of the shortest season, in bins.
     memory
         Bins over which the variance of departures forgets.
+
+    References
+    ----------
+    von Neumann, Kent, Bellinson and Hart (1941), The mean square successive difference.
     """
 
     def __init__(self, n_series: int, season: int, memory: int) -> None:
@@ -58,9 +63,7 @@ class AdaptedWeek:
     @property
     def deviation(self) -> Cells:
         """Standard deviation of departures, (cell, series), > 0."""
-        seen = np.minimum(self._state["seen"], self._memory)
-        prior = YOUNG * self._scale**2
-        return np.sqrt((prior + seen * self._state["variance"]) / (YOUNG + seen))
+        return np.sqrt(self._leaning("variance"))
 
     @property
     def seen(self) -> Cells:
@@ -70,14 +73,14 @@ class AdaptedWeek:
     @property
     def ratio(self) -> Cells:
         """What the next bins' usual is to be multiplied by, (cell, series)."""
-        known, prior = self._state, PRIOR * self._dispersion
+        known, prior = self._state, PRIOR * self._leaning("noise") / self._level
         ratio = 1.0 + known["gap"] / (known["usual"] + prior)
         return np.clip(ratio, SMALLEST_RATIO, LARGEST_RATIO)
 
     @property
     def recent(self) -> Cells:
         """How the last few bins went against the adapted week, as a ratio less 1."""
-        known, prior = self._state, PRIOR_RECENT * self._dispersion
+        known, prior = self._state, PRIOR_RECENT * self._leaning("variance") / self._level
         return np.clip(known["recent_gap"] / (known["recent_usual"] + prior), -0.8, 3.0)
 
     @property
@@ -85,10 +88,11 @@ class AdaptedWeek:
         """The running mean of departures, (cell, series)."""
         return self._state["drift"]
 
-    @property
-    def _dispersion(self) -> Cells:
-        dispersion: Cells = self.deviation**2 / self._level
-        return dispersion
+    def _leaning(self, name: str) -> Cells:
+        """Return a variance of departures, which leans on the cell's scale while it is young."""
+        seen = np.minimum(self._state["seen"], self._memory)
+        variance: Cells = YOUNG * self._scale**2 + seen * self._state[name]
+        return variance / (YOUNG + seen)
 
     def learn(self, values: Cells, covariates: Covariates) -> tuple[Cells, Cells]:
         """Take in a bin; return what was expected of it and the departures, NaN = unknown."""
@@ -107,8 +111,13 @@ class AdaptedWeek:
         known["drift"] = known["drift"] + step * (2.0 / DRIFT)
         known["seen"] = known["seen"] + is_known
         rate = np.maximum(1.0 / self._memory, 1.0 / np.fmax(known["seen"], 1.0))
-        step = np.where(is_known, departure**2 - known["variance"], 0.0)
-        known["variance"] = known["variance"] + rate * step
+        for name, square in (
+            ("variance", departure**2),
+            ("noise", 0.5 * (departure - known["last"]) ** 2),
+        ):
+            step = np.where(is_known, square - known[name], 0.0)
+            known[name] = known[name] + rate * step
+        known["last"] = np.where(is_known, departure, known["last"])
         return expected, departure
 
     def _forget(self, name: str, added: Cells, kept: float) -> None:
@@ -119,8 +128,9 @@ class AdaptedWeek:
         return {**self._state, "level": self._level, "scale": self._scale}
 
     def restore(self, arrays: Arrays) -> None:
-        """Become the adapted week that ``snapshot`` was taken of."""
-        self._state = {name: arrays[name].copy() for name in NAMES}
+        """Become the adapted week of which ``snapshot`` was taken, also before there was noise."""
+        before = {"last": np.zeros_like(arrays["variance"]), "noise": arrays["variance"]}
+        self._state = {name: (before | arrays)[name].copy() for name in NAMES}
         self._level, self._scale = arrays["level"].copy(), arrays["scale"].copy()
 
 
