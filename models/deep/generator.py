@@ -60,7 +60,7 @@ class Generator(Network):
     def said(self, state: Tensor, units: Units) -> Conditioned:
         """See `Network.said`."""
         plain = super().said(state, units)
-        return Conditioned(plain.quantiles, plain.distribution, state, units)
+        return Conditioned(plain.quantiles, plain.levels, plain.distribution, state, units)
 
     def loss(self, found: Any, actual: Tensor, cells: Cells) -> Tensor:
         """Return the loss of the forecast, and what futures cost in nats."""

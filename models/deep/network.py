@@ -68,7 +68,7 @@ class Network(Learner):
         large cells, and cells, of which most are small.
         """
         known = torch.isfinite(actual)
-        target = torch.where(known, actual, found.mean.detach())
+        target = torch.where(known, actual, found.distribution.mean.detach())
         scale = cells.scale.T[:, :, None]  # (series, cell, 1)
         unit = (scale * scale.mean(dim=1, keepdim=True)).sqrt()
         errors = pinball(found.quantiles, target, self.levels) / unit
