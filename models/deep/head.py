@@ -68,8 +68,7 @@ class Head(nn.Module):
             raw = self.out(state.float())  # (batch, cell, series * lead * raw)
         raw = in_planes(raw.unflatten(-1, self._axes).transpose(1, 2))
         of_quantiles, of_mean = raw.split((self._n_levels, self._likelihood.n_raw), dim=-1)
-        level = units.level.transpose(1, 2)[..., None]  # (batch, series, cell, 1)
-        scale = units.scale.transpose(1, 2)[..., None]
+        level, scale = units.of_leads()
         steps = ordered(of_quantiles, self._middle)
         quantiles = level[..., None] + scale[..., None] * steps
         return Forecast(quantiles, self._levels, self._likelihood.of(of_mean, level, scale))
