@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ __all__ = [
     "AT_ONCE",
     "LARGEST",
     "Arrays",
+    "Composite",
+    "NamedState",
     "Part",
     "finite",
     "grown",
@@ -91,3 +93,33 @@ def restore_parts(parts: Mapping[str, Part], arrays: Arrays) -> None:
     """Let ``parts`` become what `snapshot_of` was taken of."""
     for name, part in parts.items():
         part.restore(scoped(arrays, name))
+
+
+class Composite:
+    """A state that is that of its parts: what ``_parts`` names."""
+
+    def _parts(self) -> Mapping[str, Part]:
+        raise NotImplementedError
+
+    def snapshot(self) -> Arrays:
+        """Return everything that later steps depend on, as arrays."""
+        return snapshot_of(self._parts())
+
+    def restore(self, arrays: Arrays) -> None:
+        """Become what ``snapshot`` was taken of."""
+        restore_parts(self._parts(), arrays)
+
+
+class NamedState:
+    """A state of a few arrays: ``STATE`` names them, each an attribute with an underscore."""
+
+    STATE: ClassVar[tuple[str, ...]]
+
+    def snapshot(self) -> Arrays:
+        """Return copies of the arrays."""
+        return {name: getattr(self, f"_{name}").copy() for name in self.STATE}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Become what ``snapshot`` was taken of."""
+        for name in self.STATE:
+            setattr(self, f"_{name}", arrays[name].copy())

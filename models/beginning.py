@@ -62,21 +62,19 @@ class Beginning:
         """
         if not self._left:
             return None
-        parts = {"values": finite(slab.values), "censored": slab.censored, "counts": slab.counts}
-        for name, fill in FILLS.items():
-            part = parts[name]
-            added = np.full(slab.values.shape, fill) if part is None else part.astype(np.float64)
-            kept = grown(self._kept[name], len(added), axis=1, fill=fill)
-            self._kept[name] = np.concatenate([kept, added[None]])
+        for name, row in _rows(slab).items():
+            kept = grown(self._kept[name], len(row), axis=1, fill=FILLS[name])
+            self._kept[name] = np.concatenate([kept, row[None]])
         self._bins = np.append(self._bins, slab.bin)
         self._left -= 1
         return None if self._left else self._ended()
 
     def correct(self, slab: Slab) -> None:
-        """Replace the values of a bin that is kept."""
+        """Replace what is kept of a bin, where it is."""
         for place in np.flatnonzero(self._bins == slab.bin):
-            values = self._kept["values"][place]
-            values[: len(slab.values)] = finite(slab.values)[: len(values)]
+            for name, row in _rows(slab).items():
+                kept = self._kept[name][place]
+                kept[: len(row)] = row[: len(kept)]
 
     def _ended(self) -> Anew | None:
         """Forget all; return what there is to be learnt anew of all bins but the newest."""
@@ -99,7 +97,8 @@ class Beginning:
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
         numbers = np.array([self.since, self._left], np.int64)
-        return {"numbers": numbers, "bins": self._bins.copy(), **self._kept}
+        kept = {name: part.copy() for name, part in self._kept.items()}
+        return {"numbers": numbers, "bins": self._bins.copy(), **kept}
 
     def restore(self, arrays: Arrays) -> None:
         """Become what ``snapshot`` was taken of; without arrays, a beginning that is over."""
@@ -139,3 +138,12 @@ def _median(values: Values) -> NDArray[np.float64]:
     place = np.fmax(n_known - 1, 0) // 2
     middle: NDArray[np.float64] = np.take_along_axis(np.sort(values, axis=0), place[None], 0)[0]
     return middle
+
+
+def _rows(slab: Slab) -> dict[str, NDArray[np.float64]]:
+    """Return what is to be kept of a slab, (cell, series) each."""
+    parts = {"values": finite(slab.values), "censored": slab.censored, "counts": slab.counts}
+    return {
+        name: np.full(slab.values.shape, FILLS[name]) if part is None else part.astype(np.float64)
+        for name, part in parts.items()
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, grown, nested, scoped
+from tidecast.models.arrays import Arrays, NamedState, grown, nested, scoped
 from tidecast.models.covariates import Calendar
 from tidecast.models.slots import SlotMeans
 
@@ -29,10 +29,8 @@ FEWEST = 5.0
 LARGEST_ERROR = 8.0
 """Errors beyond this many times the usual count as this."""
 
-NAMES = ("parts", "sizes", "seen", "costs")
 
-
-class Counts:
+class Counts(NamedState):
     """How sure a mean is that is of so many values.
 
     The error of a forecast of a mean of n values has a variance in proportion to 1 + ratio / n: all
@@ -48,6 +46,8 @@ class Counts:
     Dawid (1984), Statistical theory: the prequential approach (choice by the likelihood of what was
     forecast).
     """
+
+    STATE = ("parts", "sizes", "seen", "costs")
 
     def __init__(self, calendar: Calendar, n_series: int) -> None:
         self._calendar = calendar
@@ -128,14 +128,12 @@ class Counts:
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
-        own = {name: getattr(self, f"_{name}").copy() for name in NAMES}
-        return {**own, **nested({"week": self._week.snapshot()})}
+        return {**super().snapshot(), **nested({"week": self._week.snapshot()})}
 
     def restore(self, arrays: Arrays) -> None:
         """Become the counts that ``snapshot`` was taken of."""
         self._week.restore(scoped(arrays, "week"))
-        for name in NAMES:
-            setattr(self, f"_{name}", arrays[name].copy())
+        super().restore(arrays)
 
 
 def _over_cells(values: Cells) -> NDArray[np.float64]:

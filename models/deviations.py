@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, grown
+from tidecast.models.arrays import NamedState, grown
 from tidecast.state.settings.base import DAY
 
 __all__ = ["Deviations"]
@@ -18,10 +18,8 @@ FORGOTTEN_PER_WEEK = 0.15
 GROWTH = 2.0
 """A unit that is known grows by no more than this in a bin: one absurd value is no measure."""
 
-NAMES = ("mean", "seen", "reach")
 
-
-class Deviations:
+class Deviations(NamedState):
     """How far covariates are from their running mean in each cell, within -1 and 1.
 
     The unit is the largest deviation that was met in any bin so far, but grows slowly, so that an
@@ -33,6 +31,8 @@ class Deviations:
     width
         Microseconds of a bin.
     """
+
+    STATE = ("mean", "seen", "reach")
 
     def __init__(self, n_covariates: int, width: int) -> None:
         self._rate = FORGOTTEN_PER_WEEK * width / (7 * DAY)
@@ -70,12 +70,3 @@ class Deviations:
 
     def _grow(self, n_cells: int) -> None:
         self._mean, self._seen = (grown(a, n_cells, axis=1) for a in (self._mean, self._seen))
-
-    def snapshot(self) -> Arrays:
-        """Return the state as arrays."""
-        return {name: getattr(self, f"_{name}").copy() for name in NAMES}
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become the deviations that ``snapshot`` was taken of."""
-        for name in NAMES:
-            setattr(self, f"_{name}", arrays[name].copy())

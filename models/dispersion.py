@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, grown
+from tidecast.models.arrays import NamedState, grown
 from tidecast.models.ranks import NOTHING
 
 __all__ = ["Dispersion"]
@@ -44,10 +44,8 @@ END_OF_YOUTH = 60
 LEAST_SCALE = 0.1
 """The least scale, as a share of what experts say: of errors that have been nothing so far."""
 
-NAMES = ("squares", "means", "seen")
 
-
-class Dispersion:
+class Dispersion(NamedState):
     """Variance of the blend's errors per unit forecast, of each cell and series.
 
     It is 1 for orders that come one by one (a Poisson count), twelve for units sold by the dozen,
@@ -64,6 +62,8 @@ class Dispersion:
     McCullagh and Nelder (1989), Generalized linear models, section 9.2 (quasi-likelihood: a
     variance in proportion to the mean).
     """
+
+    STATE = ("squares", "means", "seen")
 
     def __init__(self, n_series: int) -> None:
         self._squares = np.zeros((0, n_series))
@@ -122,15 +122,6 @@ class Dispersion:
         youth = np.fmax(1.0 - age / END_OF_YOUTH, 0.0)
         rhythm = RHYTHM_UNKNOWN * youth * np.log(np.arange(1.0, n_leads + 1.0))
         return np.asarray(size + rhythm)
-
-    def snapshot(self) -> Arrays:
-        """Return the state as arrays."""
-        return {name: getattr(self, f"_{name}").copy() for name in NAMES}
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become the dispersion that ``snapshot`` was taken of."""
-        for name in NAMES:
-            setattr(self, f"_{name}", arrays[name].copy())
 
 
 def _usual(squares: Cells, means: Cells) -> Cells:

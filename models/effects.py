@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, grown
+from tidecast.models.arrays import NamedState, grown
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.settings.base import DAY
 
@@ -31,10 +31,9 @@ LEAST_SHARED = 0.05
 """Square of the shock that cells are taken to share at least: no two holidays are alike."""
 
 YEAR = 365 * DAY
-STATE = ("seen", "level", "spread", "information", "products", "effects")
 
 
-class Effects:
+class Effects(NamedState):
     """Linear effects on the usual of terms that are known ahead, shared by all cells of a series.
 
     Demand is taken for expected x (1 + terms x effects) + noise, where the noise of a cell varies
@@ -48,6 +47,8 @@ class Effects:
     prior
         Precision of each term's effect, which is 0, before anything is known of it.
     """
+
+    STATE = ("seen", "level", "spread", "information", "products", "effects")
 
     def __init__(self, profile: ForecastProfile, prior: Sequence[float]) -> None:
         n_terms = len(prior)
@@ -142,12 +143,3 @@ class Effects:
         for array in (self._information, self._products, solved):
             array[~sane] = 0.0
         self._effects = np.asarray(solved)
-
-    def snapshot(self) -> Arrays:
-        """Return the state as arrays."""
-        return {name: getattr(self, f"_{name}").copy() for name in STATE}
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become the effects that ``snapshot`` was taken of."""
-        for name in STATE:
-            setattr(self, f"_{name}", arrays[name].copy())

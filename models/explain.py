@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tidecast.models.blend import combine
 from tidecast.models.parts import PARTS, Parts, added, scaled, within
+from tidecast.models.short import ROUNDING
 
 __all__ = ["Explanation", "Issued", "explained"]
 
@@ -58,7 +59,9 @@ def explained(issued: Issued, experts: Mapping[str, Parts], factor: Parts) -> Ex
     """
     said = dict(zip(experts, issued.means[1:].astype(np.float64), strict=True))
     shares = dict(zip(experts, _shares(issued.means[1:], issued.weights), strict=True))
-    heard = [_heard(within(experts[name], 0.0, issued.ceiling), shares[name]) for name in experts]
+    move = 1.0 + _total(factor)
+    sane = {name: within(parts, 0.0, issued.ceiling) for name, parts in experts.items()}
+    heard = [_heard(_rounded(sane[name], said[name], move), shares[name]) for name in experts]
     blended = added(*heard)
     moved = added(blended, scaled(factor, _total(blended)))
     mean, mixed = issued.means[0].astype(np.float64), _mixed(issued)
@@ -84,6 +87,13 @@ def _shares(said: NDArray[np.float32], weights: NDArray[np.float32]) -> Floats:
     awake = np.isfinite(said)
     given = np.where(awake, weights + np.float64(0.0 if awake.all() else 1e-6), 0.0)
     return np.asarray(given / np.fmax(given.sum(axis=0), 1e-30))
+
+
+def _rounded(parts: Parts, said: Floats, move: Floats) -> Parts:
+    """Return parts that make what was ``said`` when moved, where they do but for its rounding."""
+    whole = move * _total(parts)
+    is_near = (whole > 0.0) & (np.abs(said - whole) <= ROUNDING * whole)
+    return scaled(parts, np.where(is_near, said / np.where(is_near, whole, 1.0), 1.0))
 
 
 def _heard(parts: Parts, share: Floats) -> Parts:

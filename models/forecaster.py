@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, Part, finite, grown, restore_parts, snapshot_of
+from tidecast.models.arrays import Composite, Part, finite, grown
 from tidecast.models.beginning import Anew, Beginning
-from tidecast.models.blend import Blend, combine, of_cells, size_of
-from tidecast.models.calibrate import Calibrate, quantiles_of
-from tidecast.models.counts import Counts
-from tidecast.models.covariates import Calendar, Covariates
-from tidecast.models.deep_expert import DeepExpert
-from tidecast.models.dispersion import Dispersion
-from tidecast.models.experts import make_experts
+from tidecast.models.calibrate import quantiles_of
+from tidecast.models.combination import Combination, shares
+from tidecast.models.covariates import Covariates
 from tidecast.models.explain import Explanation, Issued, explained
 from tidecast.models.forecast import Forecast, Opinion
 from tidecast.models.outlook import Moves
+from tidecast.models.panel import Panel
 from tidecast.models.pending import Due, Pending
 from tidecast.models.periodic.refits import Refits
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.ranks import NOTHING
 from tidecast.models.scores import Scores, ScoreSheet
+from tidecast.models.short import shortened
 from tidecast.models.shut import limit
 from tidecast.models.surroundings import Surroundings
-from tidecast.models.watch import Watch
 from tidecast.state.cells import Cell
 from tidecast.state.covariates import CovariateTable
 from tidecast.state.deep_forecast import DeepForecast
@@ -42,8 +39,8 @@ OWN = ("pending/", "beginning/", "surroundings/actions/", "watch/resets")
 """What a forecaster that learns its beginning anew keeps of its own: what it said and did."""
 
 
-class Forecaster:
-    """All cells' window, experts, blend and calibration; one step for every closed bin.
+class Forecaster(Composite):
+    """All cells' window, experts and what combines them; one step for every closed bin.
 
     The same slabs give the same forecasts, to the byte; a forecast depends on no slab after its
     origin, nor on covariates that were not ``known`` there. Refits are made at once, or
@@ -59,16 +56,12 @@ class Forecaster:
         self.known = known
         self.profile = profile
         self.beginning = Beginning(profile)
-        self.experts = make_experts(profile)
+        self.panel = Panel(profile)
         self._refits_at_once = not refits_are_decided
         self._window = Window(profile.context_length, profile.n_series)
         self._surroundings = Surroundings(profile, known)
-        self._blend = Blend(len(self.experts), profile.n_series, profile.horizon)
-        self._dispersion = Dispersion(profile.n_series)
-        self._counts = Counts(Calendar(profile.grid), profile.n_series)
-        self._calibrate = Calibrate(profile.n_series, profile.horizon, profile.quantile_levels)
+        self._combination = Combination(profile)
         self._pending = Pending()
-        self._watch = Watch(len(self.experts))
 
     def step(
         self, slab: Slab, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]
@@ -98,12 +91,12 @@ class Forecaster:
         before = self._surroundings.scale, self._surroundings.level
         admitted, covariates = self._surroundings.observe(slab, cells, positions, moves)
         heard = np.where(np.isfinite(admitted.values), finite(slab.values), np.nan)
-        self._weigh(slab, heard, *before)
+        for dues in self._pending.together(slab.bin, self.beginning.since):
+            self._combination.learn(dues, heard, *before, slab.counts)
         if slab.counts is not None:
-            self._counts.learn(slab.bin, slab.counts)
+            self._combination.count(slab.bin, slab.counts)
         self._window.append(slab.bin, admitted.values)
-        for expert in self.experts:
-            expert.learn(self._window, admitted, covariates)
+        self.panel.learn(self._window, admitted, covariates)
         return self._think(covariates, heard)
 
     def issue(self, opinion: Opinion, mean: Values) -> Forecast:
@@ -113,7 +106,7 @@ class Forecaster:
         weights of experts learn from what each of them said.
         """
         scale = _following(opinion.scale, opinion.mean, mean)
-        shapes = self._calibrate.shapes()
+        shapes = self._combination.shapes()
         bin_ = opinion.origin_bin
         self._pending.add(bin_, np.concatenate([mean[None], opinion.means]), scale, shapes)
         self._pending.forget(lambda due: self._is_final(due, bin_))
@@ -163,14 +156,12 @@ class Forecaster:
 
     def hear(self, said: DeepForecast) -> None:
         """Let the expert `deep` say at the next step what a deep model has said of it."""
-        for expert in self.experts:
-            if isinstance(expert, DeepExpert):
-                expert.hear(said)
+        self.panel.hear(said)
 
     @property
     def refits(self) -> Refits:
         """The refits of the experts there are now."""
-        return Refits(self.experts, self._refits_at_once)
+        return Refits(self.panel.experts, self._refits_at_once)
 
     @property
     def n_cells(self) -> int:
@@ -185,8 +176,7 @@ class Forecaster:
     @property
     def resets(self) -> dict[str, int]:
         """How often each expert threw away state that was no longer sane, or began anew."""
-        own = zip(self.experts, self._watch.resets.tolist(), strict=True)
-        return {expert.name: expert.resets + anew for expert, anew in own}
+        return self.panel.resets
 
     def explain(
         self, number: int, cells: Sequence[Cell], positions: Mapping[str, tuple[float, float]]
@@ -206,14 +196,13 @@ class Forecaster:
         means = np.stack([due.means[:, :, number] for due in dues], axis=-1)
         awake = np.any([np.isfinite(due.means[1:]).any(axis=2) for due in dues], axis=0)
         covariates = self._surroundings.known_after(origin, cells, positions)
-        of_sizes = self._blend.weights(awake)
-        weights = of_cells(of_sizes, size_of(covariates.level.T))[:, :, number]
+        weights = self._combination.weights(awake, covariates.level)[:, :, number]
         sane = self._surroundings.ceiling[number][:, None]
         limits = np.broadcast_to(limit(covariates), covariates.usual_ahead.T.shape)[:, number]
         ceiling = np.minimum(sane, limits)
         about = self.profile.series, origin
         issued = Issued(*about, means, weights, covariates.level[number], ceiling)
-        experts = {e.name: e.explain(self._window, covariates, number) for e in self.experts}
+        experts = self.panel.explain(self._window, covariates, number)
         return explained(issued, experts, self._surroundings.explain_factor(origin, number))
 
     def _said_from(self, origin: int, number: int) -> list[Due]:
@@ -230,51 +219,13 @@ class Forecaster:
 
     def score(self, slab: Slab) -> Scores | None:
         """Score what was said of a bin by its values; None when nothing was."""
-        return self._score(slab.bin, finite(slab.demand), slab.revision)
-
-    def _score(self, bin_: int, values: NDArray[np.float64], revision: int = 0) -> Scores | None:
-        """Score what was said of a bin."""
-        if bin_ not in self._pending:
+        if slab.bin not in self._pending:
             return None
-        sheet = ScoreSheet(bin_, self.profile, revision)
-        for dues in self._pending.together(bin_):
+        sheet, values = ScoreSheet(slab.bin, self.profile, slab.revision), finite(slab.demand)
+        for dues in self._pending.together(slab.bin):
             actual = values[: dues.scale.shape[-1]].T  # (series, cell)
             sheet.fill(dues.leads, actual, dues.means, dues.quantiles())
         return sheet.scores
-
-    def _weigh(
-        self,
-        slab: Slab,
-        values: NDArray[np.float64],
-        scales: NDArray[np.float64],
-        levels: NDArray[np.float64],
-    ) -> None:
-        """Let blend, dispersion and calibration learn from what was said of a bin.
-
-        ``values``, (cell, series), are those of the slab that may be learnt from; ``scales`` and
-        ``levels`` are those before the bin: its own values must not choose the units of their
-        errors.
-        """
-        for dues in self._pending.together(slab.bin, self.beginning.since):
-            n_cells = dues.scale.shape[-1]
-            actual = values[:n_cells].T  # (series, cell)
-            errors = dues.means - actual.astype(np.float32)  # (lead, 1 + expert, series, cell)
-            mean, scale = dues.means[:, 0], dues.scale
-            self._blend.learn(errors, scales[:n_cells].T, size_of(levels[:n_cells].T), dues.leads)
-            for next_ in np.flatnonzero(dues.leads == 1):
-                said = mean[next_].T, scale[next_].T
-                self._disperse(errors[next_, 0].T, *said, slab.counts)
-            self._calibrate.learn(actual, mean, scale, dues.shapes, dues.leads)
-
-    def _disperse(
-        self, errors: Values, mean: Values, scale: Values, counts: NDArray[np.float64] | None
-    ) -> None:
-        """Let dispersion learn errors of lead 1, (cell, series), as if all means were of many."""
-        if counts is not None:
-            self._dispersion.restate(self._counts.judge(errors, counts[: len(errors)]))
-            spread = self._counts.spread(counts[: len(errors)])
-            errors, scale = errors / spread, scale / spread
-        self._dispersion.learn(errors, mean, scale)
 
     def _is_final(self, bin_: int, closed: int) -> bool:
         """Tell whether a bin is closed and no later slab than ``closed`` may bring a correction."""
@@ -285,13 +236,13 @@ class Forecaster:
         means, scales = self._ask(covariates)
         means = np.minimum(means, limit(covariates))
         factor = covariates.factor_ahead.transpose(2, 1, 0)
-        means = means * factor  # (expert, series, cell, lead)
+        means = shortened(means * factor)  # (expert, series, cell, lead)
         of_series: NDArray[np.bool_] = np.any(np.isfinite(means), axis=(2, 3))  # (expert, series)
-        weights = of_cells(self._blend.weights(of_series), size_of(covariates.level.T))
-        mean, scale = self._combine(means, scales, weights, covariates)
+        weights = self._combination.weights(of_series, covariates.level)
+        mean, scale = self._combination.combine(means, scales, weights, covariates)
         awake: NDArray[np.bool_] = np.any(of_series, axis=1)
-        shares = _shares(weights, covariates.level.T, awake)
-        spoke = {e.name: w for e, w, a in zip(self.experts, shares, awake, strict=True) if a}
+        given = zip(self.profile.experts, shares(weights, covariates.level, awake), strict=True)
+        spoke = dict(compress(given, awake))
         n_series, n_cells, n_leads = mean.shape
         moves = Moves(
             np.broadcast_to(covariates.factor_now, (n_cells, n_series)),
@@ -299,61 +250,18 @@ class Forecaster:
         )
         return Opinion(covariates.bin, heard, means, mean, scale, moves, spoke)
 
-    def _combine(
-        self, means: Values, scales: Values, weights: Values, covariates: Covariates
-    ) -> tuple[Values, Values]:
-        """Return mean and scale of the blend; a cell of which nobody spoke gets its level."""
-        level = covariates.level.T[:, :, None].astype(np.float32)
-        mean, scale = combine(means, weights), combine(scales, weights)
-        mean = np.where(np.isfinite(mean), mean, np.maximum(level, np.float32(0.0)))
-        scale = np.where(np.isfinite(scale), scale, np.abs(level) + np.float32(1e-6))
-        ahead = range(covariates.bin + 1, covariates.bin + 1 + self.profile.horizon)
-        spread = self._counts.ahead(ahead, mean.shape[1])
-        shut = covariates.shut_ahead.transpose(2, 1, 0)
-        return mean, self._dispersion.scale(mean, scale, covariates.level.T, spread, shut)
-
     def _ask(self, covariates: Covariates) -> tuple[Values, Values]:
-        """Return what experts say, within what is sane: (expert, series, cell, lead) twice.
-
-        It is without what is known ahead to move demand.
-        """
-        shape = (len(self.experts), *covariates.level.T.shape, self.profile.horizon)
-        means, scales = np.empty(shape, np.float32), np.empty(shape, np.float32)
-        for place, expert in enumerate(self.experts):
-            means[place], scales[place] = expert.forecast(self._window, covariates)
-        ceiling = self._surroundings.ceiling.T[:, :, None].astype(np.float32)
-        means = self._watch.within(means, ceiling)
-        for place in self._watch.diverged():
-            self._begin_anew(place)
-        return means, scales
-
-    def _begin_anew(self, place: int) -> None:
-        """Replace an expert by one that has learnt nothing."""
-        experts = [*self.experts]
-        fresh = replace(self.profile, experts=(experts[place].name,))
-        experts[place] = make_experts(fresh)[0]
-        self.experts = tuple(experts)
-
-    def snapshot(self) -> Arrays:
-        """Return everything that later steps depend on, as arrays."""
-        return snapshot_of(self._parts())
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become the forecaster that ``snapshot`` was taken of; the profile must be the same."""
-        restore_parts(self._parts(), arrays)
+        """Return what experts say; see `Panel.ask`."""
+        return self.panel.ask(self._window, covariates, self._surroundings.ceiling)
 
     def _parts(self) -> dict[str, Part]:
         return {
             "window": self._window,
             "surroundings": self._surroundings,
-            "blend": self._blend,
-            "dispersion": self._dispersion,
-            "counts": self._counts,
-            "calibrate": self._calibrate,
             "pending": self._pending,
-            "watch": self._watch,
             "beginning": self.beginning,
-            **{f"expert-{expert.name}": expert for expert in self.experts},
+            **self._combination.parts(),
+            **self.panel.parts(),
         }
 
 
@@ -365,15 +273,3 @@ def _following(scale: Values, mean: Values, moved: Values) -> Values:
     ratio = moved / np.where(mean > NOTHING, mean, np.float32(1.0))
     ratio = np.where(mean > NOTHING, ratio, np.float32(1.0))
     return np.asarray(scale * np.clip(ratio, np.float32(0.2), np.float32(5.0)), np.float32)
-
-
-def _shares(weights: Values, level: NDArray[np.float64], awake: NDArray[np.bool_]) -> Values:
-    """Return the experts' shares of a series' forecast, (expert, series, lead), sum 1.
-
-    ``weights`` are those of cells, (expert, series, cell, lead), ``level`` (series, cell) their
-    share in it. Who slept everywhere has none.
-    """
-    part = np.abs(level) + 1e-12
-    shares = np.einsum("esch,sc->esh", weights, part) / np.fmax(part.sum(axis=-1), 1e-12)[:, None]
-    shares[~awake] = 0.0
-    return np.asarray(shares / np.fmax(shares.sum(axis=0), 1e-12), np.float32)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, Part, grown, restore_parts, snapshot_of
+from tidecast.models.arrays import Composite, Part, grown
 from tidecast.models.covariates import Calendar
 from tidecast.models.deviations import Deviations
 from tidecast.models.effects import LARGEST, TELLING, Effects
@@ -40,7 +40,7 @@ class Moves:
     ahead: NDArray[np.float32]
 
 
-class Outlook:
+class Outlook(Composite):
     """Factors on demand by what is known ahead: holidays, the days around them, and covariates.
 
     Values are divided by the factor of their bin before anything is learnt from them, and
@@ -167,14 +167,6 @@ class Outlook:
             self._deviations.of(known)[:, :, None], (len(known), *level.shape)
         )
         return np.concatenate([self._holidays.of(bin_, usual, level), deviations])
-
-    def snapshot(self) -> Arrays:
-        """Return the state as arrays."""
-        return snapshot_of(self._parts())
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become the outlook that ``snapshot`` was taken of."""
-        restore_parts(self._parts(), arrays)
 
     def _parts(self) -> dict[str, Part]:
         return {

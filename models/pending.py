@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays, runs
 from tidecast.models.calibrate import quantiles_of
+from tidecast.models.short import Short, are_short
 
-__all__ = ["Due", "Dues", "Pending", "together"]
+__all__ = ["Due", "Dues", "Kept", "Pending", "together"]
 
-
-KEPT = ("spoke", "means", "scale", "shapes")
-"""The arrays that are kept of what was said of a bin at a lead."""
+SAID = ("means", "scale", "shapes")
+"""The arrays of what was said of a bin at a lead."""
 
 
 @dataclass(frozen=True)
@@ -40,24 +40,39 @@ class Due:
 
 @dataclass(frozen=True)
 class Kept:
-    """A due without the experts that slept: ``means`` are of the others, whose places ``spoke``.
+    """A due without the experts that slept; ``spoke``, (1 + expert,), tells who did not.
 
-    ``spoke``, (1 + expert,), has the blend first, which always does.
+    Of those the blend is in ``means``, (row, series, cell), and the others are in ``short``, or in
+    ``means`` too where their numbers are not short.
     """
 
     spoke: NDArray[np.bool_]
     lead: int
     means: NDArray[np.float32]
+    short: Short
     scale: NDArray[np.float32]
     shapes: NDArray[np.float32]
 
+    @classmethod
+    def of(cls, spoke: NDArray[np.bool_], said: Due) -> Kept:
+        """Return a due whose ``means`` are of those who ``spoke``."""
+        n_whole = 1 if are_short(said.means[1:]) else len(said.means)
+        whole, short = said.means[:n_whole].copy(), Short.of(said.means[n_whole:])
+        return cls(spoke, said.lead, whole, short, said.scale, said.shapes)
+
+    def said(self) -> Due:
+        """Return the due with the ``means`` of those who spoke."""
+        means = np.concatenate([self.means, self.short.opened()])
+        return Due(self.lead, means, self.scale, self.shapes)
+
     def opened(self) -> Due:
         """Return the due, those who slept with NaN."""
-        means = self.means
-        if not self.spoke.all():
-            means = np.full((len(self.spoke), *self.scale.shape), np.nan, np.float32)
-            means[self.spoke] = self.means
-        return Due(self.lead, means, self.scale, self.shapes)
+        said = self.said()
+        if self.spoke.all():
+            return said
+        means = np.full((len(self.spoke), *self.scale.shape), np.nan, np.float32)
+        means[self.spoke] = said.means
+        return replace(said, means=means)
 
 
 @dataclass(frozen=True)
@@ -105,7 +120,8 @@ def together(dues: Sequence[Due | Kept]) -> Iterator[slice]:
 class Pending:
     """Forecasts by the bin they are about, for at most ``horizon`` bins ahead; until forgotten.
 
-    Nothing is kept of experts that slept at an origin.
+    Nothing is kept of experts that slept at an origin, and three bytes of a number of the others
+    where all of theirs are short.
     """
 
     def __init__(self) -> None:
@@ -123,14 +139,13 @@ class Pending:
         spoke: NDArray[np.bool_] = np.any(~np.isnan(means), axis=(1, 2, 3))
         spoke[0] = True
         for lead in range(1, means.shape[-1] + 1):
-            due = Kept(
-                spoke,
+            said = Due(
                 lead,
                 np.ascontiguousarray(means[..., lead - 1][spoke]),
                 np.ascontiguousarray(scale[..., lead - 1]),
                 np.ascontiguousarray(shapes[:, lead - 1]),
             )
-            self._due.setdefault(origin_bin + lead, []).append(due)
+            self._due.setdefault(origin_bin + lead, []).append(Kept.of(spoke, said))
 
     def __contains__(self, bin_: int) -> bool:
         return bin_ in self._due
@@ -151,12 +166,13 @@ class Pending:
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays, named by bin and lead."""
-        return {
-            f"{target}/{due.lead}/{name}": getattr(due, name)
-            for target, dues in self._due.items()
-            for due in dues
-            for name in KEPT
-        }
+        result: Arrays = {}
+        for target, dues in self._due.items():
+            for due in dues:
+                scope, said = f"{target}/{due.lead}", due.said()
+                result[f"{scope}/spoke"] = due.spoke
+                result |= {f"{scope}/{name}": getattr(said, name) for name in SAID}
+        return result
 
     def restore(self, arrays: Arrays) -> None:
         """Become the store that ``snapshot`` was taken of; one without ``spoke`` kept everybody."""
@@ -166,5 +182,5 @@ class Pending:
             if name == "means":
                 target, lead = map(int, scope.split("/"))
                 spoke = arrays.get(f"{scope}/spoke", np.ones(len(means), dtype=bool))
-                said = arrays[f"{scope}/scale"], arrays[f"{scope}/shapes"]
-                self._due.setdefault(target, []).append(Kept(spoke, lead, means, *said))
+                said = Due(lead, means, arrays[f"{scope}/scale"], arrays[f"{scope}/shapes"])
+                self._due.setdefault(target, []).append(Kept.of(spoke, said))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, grown, nested, scoped
+from tidecast.models.arrays import Arrays, NamedState, grown, nested, scoped
 from tidecast.models.covariates import Calendar
 from tidecast.models.kin import Kin, KinWeek
 from tidecast.models.shut import are_shut
@@ -13,10 +13,8 @@ from tidecast.models.slots import SlotMeans
 
 __all__ = ["UsualWeek"]
 
-NAMES = ("phase", "seen")
 
-
-class UsualWeek:
+class UsualWeek(NamedState):
     """What is usual of every cell in every slot of the local week, which is at least an hour.
 
     A young slot leans on the same hour of the other days, and that on the cell's level in the shape
@@ -27,6 +25,8 @@ class UsualWeek:
     memory
         Bins over which the level of a cell forgets.
     """
+
+    STATE = ("phase", "seen")
 
     def __init__(
         self, calendar: Calendar, n_series: int, memory: int, has_kin: bool = True
@@ -105,12 +105,14 @@ class UsualWeek:
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
-        own = {name: getattr(self, f"_{name}").copy() for name in NAMES}
-        return {**own, **self._means.snapshot(), **nested({"kin": self._kin.snapshot()})}
+        return {
+            **super().snapshot(),
+            **self._means.snapshot(),
+            **nested({"kin": self._kin.snapshot()}),
+        }
 
     def restore(self, arrays: Arrays) -> None:
         """Become the week that ``snapshot`` was taken of."""
-        for name in NAMES:
-            setattr(self, f"_{name}", arrays[name].copy())
+        super().restore(arrays)
         self._means.restore(arrays)
         self._kin.restore(scoped(arrays, "kin"))

@@ -58,15 +58,17 @@ class Covariate:
         by_region, by_category = (part is not None for part in (self.keys or ((None, None),))[0])
         return cell.region if by_region else None, cell.category if by_category else None
 
-    def at(self, bins: range, known_by: int) -> NDArray[np.float64]:
+    def at(self, bins: range, known_by: int | NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the values of ``bins`` as far as known at an instant: (bin, key + 1).
 
-        The last column is that of cells without a key. What is beyond ``LARGEST`` is missing.
+        Each bin may have an instant of its own. The last column is that of cells without a key.
+        What is beyond ``LARGEST`` is missing.
         """
         found = np.full((len(bins), len(self.keys) + 1), self.absent)
         rows = slice(*np.searchsorted(self.bins, (bins.start, bins.stop)))
-        known = self.known_at[rows] <= known_by
-        place = self.bins[rows][known] - bins.start, self.places[rows][known]
+        numbers = self.bins[rows] - bins.start
+        known = self.known_at[rows] <= np.broadcast_to(known_by, len(bins))[numbers]
+        place = numbers[known], self.places[rows][known]
         found[place] = self.values[rows][known]  # the last of a place stays
         return np.where(np.abs(found) <= LARGEST, found, np.nan)
 
@@ -133,10 +135,13 @@ class CovariateTable:
             found[place] = covariate.newest(bins, known_by)[columns[place]]
         return found
 
-    def at(self, bins: range, columns: NDArray[np.int64], known_by: int) -> NDArray[np.float64]:
+    def at(
+        self, bins: range, columns: NDArray[np.int64], known_by: int | NDArray[np.int64]
+    ) -> NDArray[np.float64]:
         """Return what was known of ``bins`` at an instant, in microseconds, NaN = missing.
 
-        It is (covariate, bin, cell), of the cells whose ``columns`` are given.
+        It is (covariate, bin, cell), of the cells whose ``columns`` are given. Each bin may have an
+        instant of its own.
         """
         found = np.empty((len(self.names), len(bins), columns.shape[1]))
         for place, covariate in enumerate(self.covariates):

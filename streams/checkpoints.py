@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import KafkaError
 
+from tidecast.state.errors import ServiceError
 from tidecast.state.settings import Settings
 from tidecast.streams.clients import aiokafka_options
 from tidecast.streams.metrics import note_checkpoint
@@ -59,6 +61,7 @@ class CheckpointLog:
 
     def __init__(self, settings: Settings) -> None:
         self._options = aiokafka_options(settings.kafka)
+        self._bootstrap = settings.kafka.bootstrap
         self._topic = topic_names(settings.kafka.topic_prefix).checkpoints
         self._fingerprint = settings.fingerprint()
         self._signing = Signing(settings.checkpoints)
@@ -93,6 +96,8 @@ class CheckpointLog:
         CheckpointError
             When an owner's best was made under other settings or by another version, or all of
             its checkpoints are damaged.
+        ServiceError
+            When the broker is away or refuses.
         """
         shelves = await self._survey(owners)
         found = {owner: shelf.best(self._fingerprint) for owner, shelf in shelves.items()}
@@ -120,6 +125,17 @@ class CheckpointLog:
         places = {
             TopicPartition(self._topic, o.partition): Shelf(o.name, self._signing) for o in owners
         }
+        try:
+            await self._read_all(places)
+        except (KafkaError, TimeoutError) as error:
+            raise ServiceError(
+                f"the checkpoints in topic {self._topic} cannot be read ({error!r}): see that the "
+                f"broker at {self._bootstrap} runs and lets us in, and try again"
+            ) from error
+        return {owner: places[TopicPartition(self._topic, owner.partition)] for owner in owners}
+
+    async def _read_all(self, places: Mapping[TopicPartition, Shelf]) -> None:
+        """Put all that partitions of the topic hold by now on their shelves."""
         # Not by seek_to_beginning: a reset to the end, begun at the assignment, may overtake it.
         consumer = AIOKafkaConsumer(
             **self._options,
@@ -128,8 +144,8 @@ class CheckpointLog:
             fetch_max_bytes=4 * FETCH_BYTES,
             max_partition_fetch_bytes=FETCH_BYTES,
         )
-        await consumer.start()
         try:
+            await consumer.start()
             consumer.assign(list(places))
             ends = await consumer.end_offsets(list(places))
             while waiting := [p for p in places if await consumer.position(p) < ends[p]]:
@@ -140,7 +156,6 @@ class CheckpointLog:
             await consumer.stop()
         for place, shelf in places.items():
             shelf.end = max(shelf.end, ends[place])
-        return {owner: places[TopicPartition(self._topic, owner.partition)] for owner in owners}
 
     def _shelve(self, owner: Owner, kept: Kept, count: int) -> None:
         """Note what was written, or that somebody else writes to the same partition."""
@@ -159,7 +174,7 @@ class CheckpointLog:
             known = {o: self._shelves[o] for o in owners if o in self._shelves}
             spare = {owner: shelf.spare() for owner, shelf in known.items()}
             await self._delete({o.partition: s for o, s in spare.items() if s is not None})
-        except KafkaError as error:
+        except (KafkaError, ServiceError) as error:
             logger.warning("old checkpoints could not be deleted, and pile up: %r", error)
 
     async def _learn(self, owners: list[Owner]) -> None:
@@ -173,8 +188,8 @@ class CheckpointLog:
         if not before:
             return
         admin = AIOKafkaAdminClient(**self._options)
-        await admin.start()
         try:
+            await admin.start()
             places = {TopicPartition(self._topic, p): at for p, at in before.items()}
             wanted = {place: RecordsToDelete(before_offset=at) for place, at in places.items()}
             await admin.delete_records(wanted, timeout_ms=DELETE_MS)

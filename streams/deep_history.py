@@ -10,8 +10,10 @@ from aiokafka.errors import KafkaError
 from numpy.typing import NDArray
 
 from tidecast.models.deep.context import ClosedBin, Context
+from tidecast.state.bins import BinGrid
 from tidecast.state.cells import Cell
 from tidecast.state.errors import ServiceError
+from tidecast.state.heard import Heard, HeardCovariate
 from tidecast.state.settings import Settings
 from tidecast.streams.deep_windows import tell
 from tidecast.streams.follow import POLL_MS, Span, reading
@@ -28,26 +30,32 @@ MOST_RECORDS = 2 * MOST_BINS
 
 @dataclass(frozen=True)
 class LastBins:
-    """Values of the bins from ``first`` on, (bin, cell, series); NaN = missing."""
+    """Values of the bins from ``first`` on, (bin, cell, series); NaN = missing.
+
+    ``covariates`` know at the end of each bin what was told of them then.
+    """
 
     first: int
     cells: tuple[Cell, ...]
     values: NDArray[np.float32]
+    covariates: tuple[HeardCovariate, ...] = ()
 
 
 class Told:
     """Keeps the last ``n_bins`` that it is told of; cells of all shards stand side by side."""
 
-    def __init__(self, n_bins: int, n_series: int) -> None:
+    def __init__(self, n_bins: int, n_series: int, grid: BinGrid) -> None:
         self._n_bins, self._n_series = n_bins, n_series
+        self._heard = Heard(grid)
         self._first: int | None = None
         self._shards: dict[int, Context] = {}
 
     def take(self, shard: int, closed: ClosedBin) -> None:
-        """Take in a closed bin of a shard, or its correction; what is known is not kept."""
+        """Take in a closed bin of a shard, or its correction."""
         self._first = closed.bin if self._first is None else min(closed.bin, self._first)
         context = self._shards.setdefault(shard, Context(self._n_bins, self._n_series))
-        context.take(replace(closed, known=()))
+        if context.take(replace(closed, known=())):
+            self._heard.take(shard, closed.bin, closed.cells, closed.known)
 
     def last_bins(self) -> LastBins:
         """Return what was told."""
@@ -59,7 +67,9 @@ class Told:
         parts = [context.after(last - n_bins, n_bins) for context in contexts]
         values = np.concatenate(parts, axis=1).transpose(2, 1, 0)  # (bin, cell, series)
         cells = tuple(cell for context in contexts for cell in context.cells)
-        return LastBins(last - n_bins + 1, cells, np.ascontiguousarray(values))
+        return LastBins(
+            last - n_bins + 1, cells, np.ascontiguousarray(values), self._heard.covariates()
+        )
 
 
 async def read_last_bins(settings: Settings) -> LastBins:
@@ -71,7 +81,8 @@ async def read_last_bins(settings: Settings) -> LastBins:
         When the broker is away, or there is no topic of windows.
     """
     topic = topic_names(settings.kafka.topic_prefix).windows
-    told = Told(MOST_BINS, len(settings.series))
+    grid = BinGrid(settings.bins.width, settings.shop.time_zone)
+    told = Told(MOST_BINS, len(settings.series), grid)
     try:
         async with reading(settings.kafka, [topic], _tail) as consumer:
             ends = await consumer.end_offsets(consumer.assignment())

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from tidecast.models.deep.context import ClosedBin
 from tidecast.state.cells import Cell
 from tidecast.state.known import Known
-from tidecast.streams.schemas.records import WindowCovariate, WindowRecord
+from tidecast.streams.schemas.windows import WindowCovariate, WindowRecord
 
 __all__ = ["tell"]
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from tidecast.state.deep_forecast import DeepForecast
 from tidecast.state.errors import ContractError
-from tidecast.streams.schemas.records import DeepForecastRecord
+from tidecast.streams.schemas.windows import DeepForecastRecord
 
 __all__ = ["deep_fields", "deep_forecast_of", "encode_deep_forecast", "parse_deep_forecast"]
 

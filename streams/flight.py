@@ -10,7 +10,8 @@ from faust.types import TP
 from pydantic import ValidationError
 
 from tidecast.state.errors import ContractError, StoreFullError, StoreRowsError
-from tidecast.streams.schemas.records import ScoreRecord, WindowRecord
+from tidecast.streams.schemas.forecasts import ScoreRecord
+from tidecast.streams.schemas.windows import WindowRecord
 from tidecast.streams.store import Store
 from tidecast.streams.store.decode import decode_predictions
 from tidecast.streams.store.rows import actual_columns, score_columns

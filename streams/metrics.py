@@ -212,7 +212,7 @@ class ForecastMetrics:
     """What a forecast worker counts."""
 
     def __init__(self) -> None:
-        self._weights: NDArray[np.float64] | None = None
+        self._weights: Mapping[str, NDArray[np.floating]] = {}
 
     def note(self, n_cells: int, bin_end: float, seconds: float) -> None:
         """Count one closed bin that ended at ``bin_end``, Unix time."""
@@ -223,14 +223,12 @@ class ForecastMetrics:
 
     def weights(self, series: list[str], weights: Mapping[str, NDArray[np.floating]]) -> None:
         """Note the blend's weights at a bin, (series, lead) for every expert that spoke."""
-        if not weights:
-            return  # at the first bins nobody has anything to say
-        now = np.array(list(weights.values()), np.float64)  # (expert, series, lead)
-        if self._weights is not None and self._weights.shape == now.shape:
-            moved = np.abs(now - self._weights).mean(axis=(0, 2))
-            for name, movement in zip(series, moved.tolist(), strict=True):
-                WEIGHT_MOVEMENT.labels(name).set(movement)
-        self._weights = now
+        before, self._weights = self._weights, weights
+        if not weights or list(weights) != list(before):
+            return  # somebody sleeps that spoke, or speaks that slept; at first nobody does
+        moves = np.stack([np.abs(now - before[name]) for name, now in weights.items()])
+        for name, of_series in zip(series, moves.swapaxes(0, 1), strict=True):
+            WEIGHT_MOVEMENT.labels(name).set(of_series.mean(dtype=np.float64))
 
     def guarded(self, news: Iterable[tuple[str, str, int]]) -> None:
         """Count what the guards did at a bin: what, in which series or expert, how often."""

@@ -88,12 +88,9 @@ class Migrator:
         room = await asyncio.to_thread(self._room)
         former = {place: Owner.source(self._change.old, *place) for place in kept}
         fresh = {place: Owner.source(self._change.new, *place) for place in joining}
-        try:
-            found = await self._read({p: o for p, o in former.items() if o.partition < room})
-            forecaster = (await self._read({("", 0): SHARD})).get(("", 0))
-            await self._refuse_leftovers({p: o for p, o in fresh.items() if o.partition < room})
-        except KafkaError as error:
-            raise ServiceError(f"Kafka refuses ({error!r}): try again") from error
+        found = await self._read({p: o for p, o in former.items() if o.partition < room})
+        forecaster = (await self._read({("", 0): SHARD})).get(("", 0))
+        await self._refuse_leftovers({p: o for p, o in fresh.items() if o.partition < room})
         if forecaster is not None and forecaster.is_done:
             return []
         checkpoint = await asyncio.to_thread(self._ready, forecaster, bool(found))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from aiokafka.errors import KafkaError
-
 from tidecast.models.fold import ForecastFold
-from tidecast.state.errors import CheckpointError, ServiceError
+from tidecast.state.errors import CheckpointError
 from tidecast.state.settings import Settings
-from tidecast.streams.checkpoints import Checkpoint, CheckpointLog, Owner
+from tidecast.streams.checkpoints import CheckpointLog, Owner
 from tidecast.streams.topics import partition_counts, topic_names
 
 __all__ = ["newest_fold"]
@@ -27,7 +25,8 @@ def newest_fold(settings: Settings) -> ForecastFold:
     """
     topic = topic_names(settings.kafka.topic_prefix).checkpoints
     partition_counts(settings.kafka, [topic])
-    found = asyncio.run(_read(settings))
+    owner = Owner.shard(0)
+    found = asyncio.run(CheckpointLog(settings).read([owner])).get(owner)
     if found is None:
         raise CheckpointError(
             f"the forecaster has no checkpoint in topic {topic} yet: run `tidecast worker "
@@ -36,11 +35,3 @@ def newest_fold(settings: Settings) -> ForecastFold:
     fold = ForecastFold(settings, refits_are_decided=True)
     fold.restore(found.data)
     return fold
-
-
-async def _read(settings: Settings) -> Checkpoint | None:
-    owner = Owner.shard(0)
-    try:
-        return (await CheckpointLog(settings).read([owner])).get(owner)
-    except KafkaError as error:
-        raise ServiceError(f"Kafka refuses ({error!r}): try again") from error

@@ -39,8 +39,8 @@ class Outbox:
 async def outbox(settings: KafkaSettings) -> AsyncIterator[Sender]:
     """Connect, and yield a sender; what it was given is delivered when the block ends."""
     producer = AIOKafkaProducer(**aiokafka_options(settings), acks="all")
-    await producer.start()
     try:
+        await producer.start()
         sender = Sender(Outbox(producer))
         yield sender
         await sender.delivered()

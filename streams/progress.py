@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from tidecast.state.settings import Settings
 from tidecast.streams.clients import aiokafka_options
-from tidecast.streams.schemas.records import ProgressRecord
+from tidecast.streams.schemas.forecasts import ProgressRecord
 from tidecast.streams.topics import topic_names
 
 __all__ = ["ProgressLog"]

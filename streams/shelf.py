@@ -17,7 +17,7 @@ import orjson
 from pydantic import ValidationError
 
 from tidecast.state.errors import CheckpointError
-from tidecast.streams.schemas.records import CheckpointManifest
+from tidecast.streams.schemas.checkpoints import CheckpointManifest
 from tidecast.streams.signing import UNSIGNED, Signing
 
 __all__ = ["Checkpoint", "Kept", "Shelf", "to_records"]

@@ -7,7 +7,7 @@ least once and needs nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from tidecast.state.errors import ContractError
 from tidecast.state.settings import KafkaSettings
 from tidecast.streams.clients import connect_consumer, translated
-from tidecast.streams.schemas.records import PredictionRecord
+from tidecast.streams.schemas.forecasts import PredictionRecord
 from tidecast.streams.topics import partition_counts, topic_names
 
 __all__ = ["PredictionSubscriber", "Received"]
@@ -72,14 +72,21 @@ class PredictionSubscriber:
         partitions = [TopicPartition(topic, number) for number in range(count)]
         self._settings = settings
         self._consumer = connect_consumer(settings, enable_auto_commit=False)
-        with translated(settings):
-            self._consumer.assign(partitions)
-            if from_beginning:
-                self._consumer.seek_to_beginning(*partitions)
-            else:
-                self._consumer.seek_to_end(*partitions)
-            for partition in partitions:  # a seek is lazy: settle what "the end" is now
-                self._consumer.position(partition)
+        try:
+            with translated(settings):
+                self._begin(partitions, from_beginning)
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self, partitions: Sequence[TopicPartition], from_beginning: bool) -> None:
+        self._consumer.assign(partitions)
+        if from_beginning:
+            self._consumer.seek_to_beginning(*partitions)
+        else:
+            self._consumer.seek_to_end(*partitions)
+        for partition in partitions:  # a seek is lazy: settle what "the end" is now
+            self._consumer.position(partition)
 
     def __enter__(self) -> Self:
         return self

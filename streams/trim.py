@@ -13,7 +13,7 @@ from tidecast.streams.checkpoints import CheckpointLog, Owner
 from tidecast.streams.clients import admin_client, connect_consumer, translated
 from tidecast.streams.deep_history import MOST_RECORDS
 from tidecast.streams.shelf import KEEP
-from tidecast.streams.topics import topic_names
+from tidecast.streams.topics import partition_counts, topic_names
 
 __all__ = ["STORED", "Spare", "delete_spare", "find_spare"]
 
@@ -49,7 +49,7 @@ def find_spare(settings: Settings, stored: Sequence[str] = ()) -> list[Spare]:
     CheckpointError
         When the forecaster's checkpoint is damaged or belongs to other settings.
     ServiceError
-        When there is no broker, or it refuses.
+        When there is no broker or no topic of checkpoints, or it refuses.
     """
     names = topic_names(settings.kafka.topic_prefix)
     wanted = [_cuts(settings, names.cuts)]
@@ -89,6 +89,7 @@ Wanted = tuple[TopicPartition, int, str]  # place, the offset from which on it i
 
 
 def _cuts(settings: Settings, topic: str) -> Wanted:
+    partition_counts(settings.kafka, [topic_names(settings.kafka.topic_prefix).checkpoints])
     owner = Owner.shard(0)
     kept = asyncio.run(CheckpointLog(settings).kept(owner))
     place = TopicPartition(topic, owner.partition)

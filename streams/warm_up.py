@@ -62,10 +62,7 @@ def begin_live(settings: Settings, fold: ForecastFold) -> int:
 
 async def _begun(settings: Settings) -> bool:
     await refuse_running([settings.kafka])
-    try:
-        return bool(await CheckpointLog(settings).read([SHARD]))
-    except KafkaError as error:
-        raise ServiceError(f"Kafka refuses ({error!r}): try again") from error
+    return bool(await CheckpointLog(settings).read([SHARD]))
 
 
 async def _write(settings: Settings, data: bytes) -> None:

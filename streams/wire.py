@@ -30,7 +30,7 @@ from tidecast.state.known import Known
 from tidecast.state.partition import Rejected
 from tidecast.state.slabs import LateBins, Slab
 from tidecast.streams.deep_wire import deep_fields, deep_forecast_of
-from tidecast.streams.schemas.records import (
+from tidecast.streams.schemas.cuts import (
     AdmissionRecord,
     AnnouncedRow,
     AnnouncementRecord,

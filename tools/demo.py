@@ -17,7 +17,7 @@ from tidecast.tools.simulate import simulate
 
 __all__ = ["demo"]
 
-QUESTION = "SELECT * FROM accuracy_by_lead"
+QUESTION = "SELECT * FROM accuracy_by_lead ORDER BY series, expert, lead"
 
 
 @click.command()

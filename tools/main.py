@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
 import sys
@@ -17,6 +18,7 @@ from tidecast.tools.context import SettingsFile, keep_command_line
 __all__ = ["COMMANDS", "cli", "main", "run"]
 
 INTERRUPTED = 130  # what shells report for a process that Ctrl-C ended
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # such errors name no file
 
 
 class Entry(NamedTuple):
@@ -154,6 +156,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except click.Abort:  # Ctrl-C
         return INTERRUPTED
+    except OSError as error:
+        if error.filename is None and error.errno not in NO_ROOM:
+            raise  # of no file: a mistake of ours
+        what = "a file" if error.filename is None else error.filename
+        remedy = "see that it is there, is yours to write, and that its disk has room"
+        click.echo(
+            f"tidecast: {what} cannot be read or written ({error.strerror}): {remedy}", err=True
+        )
+        return 1
     return code if isinstance(code, int) else 0
 
 

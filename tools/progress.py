@@ -1,9 +1,12 @@
-"""A progress bar for the reading of logs, on stderr: how far, how many events, how fast."""
+"""How far a piece of work is, how many events, how fast: a bar on stderr, in a log lines."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
+from time import monotonic
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -11,7 +14,9 @@ from rich.text import Text
 
 from tidecast.streams.replay import Reading
 
-__all__ = ["count_progress", "log_progress"]
+__all__ = ["Lines", "count_progress", "log_progress"]
+
+SECONDS_A_LINE = 30.0
 
 
 class CountColumn(ProgressColumn):
@@ -42,22 +47,16 @@ class DoingColumn(ProgressColumn):
 
 @contextmanager
 def log_progress(title: str, readers: Sequence[Reading]) -> Iterator[Callable[[int], None]]:
-    """Show how far ``readers`` have come; the function given is told of events done.
-
-    Nothing is shown where stderr is no terminal.
-    """
-    console = Console(stderr=True)
+    """Show how far ``readers`` have come; the function given is told of events done."""
     columns = (TextColumn("{task.description}"), BarColumn(), CountColumn(), TimeRemainingColumn())
     total = sum(reader.total_bytes for reader in readers)
-    events = 0
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(title, total=total, events=0)
+    with _shown(title, total, "events", columns) as show:
+        events = 0
 
         def advance(count: int) -> None:
             nonlocal events
             events += count
-            done = sum(reader.read_bytes for reader in readers)
-            progress.update(task, completed=done, events=events)
+            show(sum(reader.read_bytes for reader in readers), events)
 
         yield advance
 
@@ -71,10 +70,8 @@ def count_progress(
 ) -> Iterator[Callable[[int], None]]:
     """Show how many of a ``total`` of ``what`` are done; the function given is told of each piece.
 
-    A ``total`` of None is not known. ``doing`` tells what is waited for, ever again. Nothing is
-    shown where stderr is no terminal.
+    A ``total`` of None is not known. ``doing`` tells what is waited for, ever again.
     """
-    console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -82,13 +79,53 @@ def count_progress(
         TimeRemainingColumn(),
         DoingColumn(doing),
     )
-    done = 0
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(title, total=total, events=0)
+    with _shown(title, total, what, columns) as show:
+        done = 0
 
         def advance(count: int) -> None:
             nonlocal done
             done += count
-            progress.update(task, completed=done, events=done)
+            show(done, done)
 
         yield advance
+
+
+@contextmanager
+def _shown(
+    title: str, total: int | None, what: str, columns: Sequence[ProgressColumn]
+) -> Iterator[Callable[[int, int], None]]:
+    """Show what the function given is told: how much of ``total``, and how many of ``what``.
+
+    A bar of ``columns``; where stderr is no terminal, lines.
+    """
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield Lines(title, total, what).show
+        return
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(title, total=total, events=0)
+        yield lambda done, events: progress.update(task, completed=done, events=events)
+
+
+class Lines:
+    """Progress for a log: a line every half minute, so that short work writes none."""
+
+    def __init__(
+        self, title: str, total: int | None, what: str, clock: Callable[[], float] = monotonic
+    ) -> None:
+        self._title, self._total, self._what = title, total, what
+        self._clock = clock
+        self._began = self._written = clock()
+
+    def show(self, done: int, events: int) -> None:
+        """Write that ``done`` of the total, and so many ``events``, are done, if it is time."""
+        now = self._clock()
+        if now - self._written < SECONDS_A_LINE:
+            return
+        self._written = now
+        seconds = now - self._began
+        parts = [f"{events:,} {self._what}", f"{events / seconds:,.0f}/s"]
+        if self._total and done:
+            left = timedelta(seconds=round(seconds * max(self._total - done, 0) / done))
+            parts = [f"{done / self._total:.0%}", *parts, f"{left} left"]
+        print(f"{self._title}: {', '.join(parts)}", file=sys.stderr, flush=True)

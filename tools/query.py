@@ -12,7 +12,7 @@ import click
 import orjson
 from rich.table import Table
 
-from tidecast.streams.store import QueryResult, open_embedded, open_server
+from tidecast.streams.store import QueryResult, open_kept, open_server
 from tidecast.tools.console import open_console
 from tidecast.tools.context import SettingsFile, pass_settings_file
 
@@ -64,12 +64,12 @@ FORMATS: dict[str, Callable[[QueryResult], None]] = {
 )
 @pass_settings_file
 def query(settings_file: SettingsFile, sql: str, folder: Path | None, form: str) -> None:
-    """Ask the store, such as "SELECT * FROM accuracy_by_lead".
+    """Ask the store, such as "SELECT * FROM accuracy_by_lead ORDER BY series, expert, lead".
 
     Tables: predictions, actuals, scores. Views: latest_forecast, accuracy_by_lead,
     coverage_by_day.
     """
-    store = open_embedded(folder) if folder else open_server(settings_file.load().clickhouse)
+    store = open_kept(folder) if folder else open_server(settings_file.load().clickhouse)
     try:
         result = store.query(sql)
     finally:

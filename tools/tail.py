@@ -10,7 +10,7 @@ from itertools import islice
 import click
 
 from tidecast.state.errors import ContractError
-from tidecast.streams.schemas.records import PredictionRecord
+from tidecast.streams.schemas.forecasts import PredictionRecord
 from tidecast.streams.subscriber import PredictionSubscriber, Received
 from tidecast.tools.context import SettingsFile, pass_settings_file
 

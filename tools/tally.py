@@ -101,9 +101,13 @@ def accuracy_table(tally: Tally) -> Table:
         coverage = [tally.coverage(i, number) for i in range(len(tally.intervals))]
         table.add_row(
             name,
-            f"{ours:.1%}",
-            f"{theirs:.1%}",
-            f"{ours / theirs:.2f}" if theirs else "",
-            *(f"{share:.1%}" for share in coverage),
+            *(_written(share, ".1%") for share in (ours, theirs)),
+            _written(ours / theirs if theirs else np.nan, ".2f"),
+            *(_written(share, ".1%") for share in coverage),
         )
     return table
+
+
+def _written(figure: float, form: str) -> str:
+    """Write a figure, a dash where it is not defined: an error relative to nothing."""
+    return format(figure, form) if np.isfinite(figure) else "–"

@@ -13,7 +13,7 @@ from tidecast.state.bins import BinGrid, iso
 from tidecast.state.settings import Settings
 from tidecast.streams.logs import Dealer, LogReader, parse_log_specs
 from tidecast.streams.recount.audit import Verdict, recount_files
-from tidecast.streams.store import open_embedded, open_server
+from tidecast.streams.store import open_kept, open_server
 from tidecast.tools.console import open_console
 from tidecast.tools.context import SettingsFile, pass_settings_file
 from tidecast.tools.progress import count_progress, log_progress
@@ -55,7 +55,7 @@ def verify(
     if kafka and (partitions > 1 or key or partition_field):
         raise click.UsageError("--partitions, --key and --partition-field deal out LOGs only")
     settings = settings_file.load()
-    store = open_embedded(folder) if folder else open_server(settings.clickhouse)
+    store = open_kept(folder) if folder else open_server(settings.clickhouse)
     with closing(store):
         if kafka:
             from tidecast.streams.recount.checks import audit_kafka

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from tidecast.state.settings.base import DAY
 __all__ = ["History", "Scales", "calendar_of", "slots_per_day"]
 
 Floats = NDArray[np.float32]
+Ahead = Callable[[int], Floats]
 
 LEAST_SCALE = 0.05
 """Of a cell's scale, beside the mean of all."""
@@ -35,6 +37,11 @@ class History:
     calendar: NDArray[np.int64]  # (bin + ahead, 2): slot of the day, day of the week
     future: Floats  # (bin + ahead, cell, covariate), finite, about as large as one
     static: Floats  # (cell, feature), the same
+    ahead: Ahead | None = None
+    """What was known at an origin of the bins after it, where ``future`` may say what came of it.
+
+    Of the number of bins that are known it makes (lead, cell, covariate), as ``future`` is.
+    """
 
     def __post_init__(self) -> None:
         n_bins, n_cells, _ = self.values.shape

@@ -35,7 +35,8 @@ class Windows:
     ) -> None:
         device = device or torch.device("cpu")
         self._least, self._horizon = config.least_context, config.horizon
-        context, before = config.context_length, config.context_length - self._least
+        self._context = context = config.context_length
+        before = context - self._least
         values = torch.as_tensor(history.values, device=device)  # (bin, cell, series)
         self.n_bins = len(values)
         self.cells = cells.to(device)
@@ -46,6 +47,7 @@ class Windows:
         length = context + self._horizon
         self._calendar = _views(torch.as_tensor(history.calendar, device=device), length, before)
         self._future = _views(torch.as_tensor(history.future, device=device), length, before)
+        self._ahead = history.ahead
 
     def origins(self, first: int = 0, end: int | None = None) -> Origins:
         """Return the origins from ``first`` to ``end`` whose context and targets are all there."""
@@ -70,9 +72,17 @@ class Windows:
             self._seen[start].permute(0, 3, 1, 2),  # (batch, context, cell, series)
             self._seen_known[start].permute(0, 3, 1, 2),
             self._calendar[start].permute(0, 2, 1),  # (batch, context + lead, 2)
-            self._future[start].permute(0, 3, 1, 2),  # (batch, context + lead, cell, covariate)
+            self._known_ahead(start),  # (batch, context + lead, cell, covariate)
             self.cells,
         )
+
+    def _known_ahead(self, start: Tensor) -> Tensor:
+        """Return the covariates of windows, as known at their origins."""
+        found = self._future[start].permute(0, 3, 1, 2)  # (batch, context + lead, cell, covariate)
+        if self._ahead is not None:
+            ahead = [self._ahead(first + self._least) for first in start.tolist()]
+            found[:, self._context :] = torch.as_tensor(np.array(ahead), device=found.device)
+        return found
 
     def actual(self, origins: Sequence[int] | Origins) -> Tensor:
         """Return what came after ``origins``, NaN = missing: (batch, series, cell, lead)."""

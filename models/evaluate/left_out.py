@@ -59,7 +59,7 @@ class Echo:
 
     def explain(self, window: Window, covariates: Covariates, cell: int) -> Parts:
         """See `Expert.explain`."""
-        return self._heard.experts[self._place].explain(window, covariates, cell)
+        return self._heard.panel.experts[self._place].explain(window, covariates, cell)
 
     def snapshot(self) -> Arrays:
         """Return nothing: there is no state."""
@@ -165,5 +165,5 @@ def _without(name: str, full: OverheardForecaster) -> Forecaster:
     kept = [(place, other) for place, other in all_ if other != name] or all_
     profile = replace(full.profile, experts=tuple(other for _, other in kept))
     forecaster = Forecaster(profile, known=full.known)
-    forecaster.experts = tuple(Echo(other, place, full) for place, other in kept)
+    forecaster.panel.experts = tuple(Echo(other, place, full) for place, other in kept)
     return forecaster

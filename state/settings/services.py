@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from tidecast.state.settings.base import Frozen
 
@@ -19,6 +19,18 @@ __all__ = [
     "TlsSettings",
 ]
 SHORTEST_KEY = 16
+LARGEST_PORT = 65_535
+
+
+def _check_host(host: str) -> str:
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise ValueError(f"{host!r} can be the name of no host: mend it") from None
+    return host
+
+
+Host = Annotated[str, AfterValidator(_check_host)]
 
 
 class TlsSettings(Frozen):
@@ -59,6 +71,11 @@ class KafkaSettings(Frozen):
     def _hosts_and_ports(cls, bootstrap: str) -> str:
         if not re.fullmatch(r"[^\s,:@]+:\d+(,[^\s,:@]+:\d+)*", bootstrap):
             raise ValueError('write HOST:PORT, several with commas: "one:9092,two:9092"')
+        for address in bootstrap.split(","):
+            host, _, port = address.partition(":")
+            _check_host(host)
+            if not 1 <= int(port) <= LARGEST_PORT:
+                raise ValueError(f"{address}: a port is a number from 1 to {LARGEST_PORT}")
         return bootstrap
 
 
@@ -84,8 +101,8 @@ class CheckpointsSettings(Frozen):
 class ClickHouseSettings(Frozen):
     """The ClickHouse server, by its native protocol."""
 
-    host: str = "127.0.0.1"
-    port: int = Field(default=9000, ge=1, le=65535)
+    host: Host = "127.0.0.1"
+    port: int = Field(default=9000, ge=1, le=LARGEST_PORT)
     user: str = "default"
     password: SecretStr = SecretStr("")
     database: str = Field(default="tidecast", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
@@ -95,5 +112,5 @@ class ClickHouseSettings(Frozen):
 class MetricsSettings(Frozen):
     """Where a worker shows its Prometheus metrics; port 0 shows none."""
 
-    host: str = "127.0.0.1"
-    port: int = Field(default=0, ge=0, le=65535)
+    host: Host = "127.0.0.1"
+    port: int = Field(default=0, ge=0, le=LARGEST_PORT)

@@ -26,6 +26,8 @@ NAMES = {
 WHOLE_ONLY = {"id", "cell", "hour", "day", "bin", "y"}
 """Words that mean something else inside a longer name."""
 
+WORDS = "a CSV's column of numbers holds no words: a missing number is an empty field"
+
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _OTHER = re.compile(r"[^a-z0-9]+")
 
@@ -74,21 +76,23 @@ def find_columns(
     Raises
     ------
     LogError
-        When a column that is given is not there, or time or value cannot be found.
+        When a column that is given is not there, or is given two parts, or time or value cannot be
+        found.
     """
-    given = {time, region, category, censored, weight, *values, *covariates}
-    for name in (time, region, category, censored, weight, *values, *covariates):
-        if name is not None and name not in schema:
-            raise LogError(f"no column {name!r}: the table has {', '.join(schema)}")
-    free = [name for name in schema if name not in given]
+    values = tuple(dict.fromkeys(values))
+    given = (time, region, category, censored, weight, *values, *covariates)
+    named = [name for name in given if name is not None]
+    _check_given(named, schema)
+    if censored is not None and not _may_be_mark(schema[censored]):
+        raise LogError(f"column {censored!r} holds {schema[censored]}, not truths or whole numbers")
+    free = [name for name in schema if name not in named]
     if time is None:
         dates = [name for name in free if schema[name].is_temporal()]
         likely = dates or [name for name in free if _may_be_time(schema[name])]
         time = _found("time", likely, schema)
         free.remove(time)
     if censored is None:
-        marks = [name for name in free if schema[name] == pl.Boolean or schema[name].is_integer()]
-        censored = _named("censored", marks)
+        censored = _named("censored", [name for name in free if _may_be_mark(schema[name])])
         free = [name for name in free if name != censored]
     if weight is None and of_means:
         weight = _named("weight", [name for name in free if schema[name].is_numeric()])
@@ -103,7 +107,19 @@ def find_columns(
     if region is None and category is None and len(texts) == 1:
         region = texts[0]
     unused = tuple(name for name in free if name not in (region, category))
-    return Columns(time, region, category, tuple(dict.fromkeys(values)), unused, censored, weight)
+    return Columns(time, region, category, values, unused, censored, weight)
+
+
+def _check_given(named: Sequence[str], schema: pl.Schema) -> None:
+    for name in named:
+        if name not in schema:
+            raise LogError(f"no column {name!r}: the table has {', '.join(schema)}")
+        if named.count(name) > 1:
+            raise LogError(f"column {name!r} is given two parts: each column has one")
+
+
+def _may_be_mark(dtype: pl.DataType) -> bool:
+    return dtype == pl.Boolean or dtype.is_integer()
 
 
 def _may_be_time(dtype: pl.DataType) -> bool:
@@ -119,7 +135,8 @@ def _found(what: str, among: Sequence[str], schema: pl.Schema) -> str:
     if among:
         raise LogError(f"which column is the {what}? say --{what} NAME, one of {', '.join(among)}")
     held = ", ".join(f"{name} ({dtype})" for name, dtype in schema.items())
-    raise LogError(f"which column is the {what}? no column of the table can be: {held}")
+    hint = f" ({WORDS})" if what == "value" else ""
+    raise LogError(f"which column is the {what}? no column of the table can be: {held}{hint}")
 
 
 def _named(what: str, among: Sequence[str]) -> str | None:

@@ -11,7 +11,8 @@ from tidecast.state.bins import BinGrid
 from tidecast.state.covariates import ALWAYS, FOREVER, Covariate, CovariateTable, Kind
 from tidecast.state.errors import LogError
 from tidecast.streams.backtest.columns import Columns
-from tidecast.streams.backtest.table import ALL
+from tidecast.streams.backtest.files import why
+from tidecast.streams.backtest.table import places_of
 from tidecast.streams.backtest.times import micros_of
 
 __all__ = ["read_known"]
@@ -37,14 +38,10 @@ def read_known(
         return CovariateTable()
     try:
         values = [pl.col(name).cast(pl.Float64).alias(f"value {name}") for name in names]
-        places = [
-            (pl.lit(ALL) if name is None else pl.col(name).cast(pl.String).fill_null(ALL))
-            for name in (columns.region, columns.category)
-        ]
-        named = [place.alias(what) for what, place in zip(CELL, places, strict=True)]
-        found = frame.select(pl.col(columns.time).alias("time"), *named, *values).collect()
+        time = pl.col(columns.time).alias("time")
+        found = frame.select(time, *places_of(columns), *values).collect()
     except pl.exceptions.PolarsError as error:
-        raise LogError(f"covariates {', '.join(names)} cannot be read: {error}") from error
+        raise LogError(f"covariates {', '.join(names)} cannot be read: {why(error)}") from error
     times = micros_of(found["time"], columns.time, grid)
     rows = found.with_columns(times.alias("time")).drop_nulls("time")
     rows = rows.with_columns(pl.Series("bin", grid.index(rows["time"].to_numpy())))

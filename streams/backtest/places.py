@@ -8,7 +8,7 @@ import polars as pl
 
 from tidecast.state.errors import LogError
 from tidecast.streams.backtest.columns import NAMES
-from tidecast.streams.backtest.table import open_table
+from tidecast.streams.backtest.files import open_table, why
 
 __all__ = ["read_places", "read_region_holidays"]
 
@@ -39,12 +39,12 @@ def read_places(path: Path) -> dict[str, tuple[float, float]]:
     try:
         rows = frame.select(taken).drop_nulls().drop_nans(["lat", "lng"]).collect()
     except pl.exceptions.PolarsError as error:
-        raise LogError(f"regions {path} cannot be read: {error}") from error
+        raise LogError(f"regions {path} cannot be read: {why(error)}") from error
     off = rows.filter((pl.col("lat").abs() > 90) | (pl.col("lng").abs() > 180))
     twice = rows.filter(pl.col("region").is_duplicated())
-    for wrong, why in ((off, "lies off the globe"), (twice, "stands twice")):
+    for wrong, fault in ((off, "lies off the globe"), (twice, "stands twice")):
         if wrong.height:
-            raise LogError(f"regions {path}: {wrong['region'][0]!r} {why}")
+            raise LogError(f"regions {path}: {wrong['region'][0]!r} {fault}")
     return {region: (lat, lng) for region, lat, lng in rows.iter_rows()}
 
 
@@ -67,7 +67,7 @@ def read_region_holidays(path: Path) -> dict[str, str]:
         rows = frame.select(pl.col(region, plain["holidays"]).cast(pl.String)).drop_nulls()
         return {name: code for name, code in rows.collect().iter_rows() if code}
     except pl.exceptions.PolarsError as error:
-        raise LogError(f"regions {path} cannot be read: {error}") from error
+        raise LogError(f"regions {path} cannot be read: {why(error)}") from error
 
 
 def _plain_names(frame: pl.LazyFrame) -> dict[str, str]:

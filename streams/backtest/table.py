@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -15,18 +14,19 @@ import xxhash
 from numpy.typing import NDArray
 
 from tidecast.state.bins import BinGrid
-from tidecast.state.cells import Cell
+from tidecast.state.cells import ALL, Cell
 from tidecast.state.errors import LogError
 from tidecast.state.slabs import Slab
 from tidecast.streams.backtest.columns import Columns
+from tidecast.streams.backtest.files import why
 from tidecast.streams.backtest.times import micros_of
 
-__all__ = ["Absent", "Aggregate", "Table", "open_table", "read_table"]
+__all__ = ["NONE", "Absent", "Aggregate", "Table", "places_of", "read_table"]
 
 Absent = Literal["auto", "zero", "missing"]
 Aggregate = Literal["sum", "mean", "count"]
-ALL = "(all)"
-"""The region, or category, of a table that has none."""
+NONE = "(none)"
+"""The region, or category, of rows that lack one in a table whose others have one."""
 
 COUNT = "count"
 """The column of how much each row's means are of, where there is one."""
@@ -42,7 +42,9 @@ class Table:
     ``bins`` and ``rows`` (row,) say which bin and cell; ``values`` is (row, series). ``cells``
     are in the order in which they appear. What is not there is ``absent``: 0 or NaN. ``censored``,
     (row,), marks rows in which less came than was wanted, and ``counts``, (row,), tell how much
-    their means are of (None: not known): see `Slab`.
+    their means are of (None: not known): see `Slab`. ``n_timeless`` rows
+    were left out: they have no time, or one that the clocks skipped. ``n_merged`` were of a bin and
+    cell that another row is of.
     """
 
     grid: BinGrid
@@ -54,6 +56,8 @@ class Table:
     absent: float
     censored: NDArray[np.bool_]
     counts: NDArray[np.float64] | None = None
+    n_timeless: int = 0
+    n_merged: int = 0
 
     @property
     def first_bin(self) -> int:
@@ -114,31 +118,6 @@ class Table:
         return found.hexdigest()
 
 
-def open_table(path: Path) -> pl.LazyFrame:
-    """Return a table of Parquet or CSV (plain or gzip), not read yet.
-
-    Raises
-    ------
-    LogError
-        When there is no such file, or it is neither.
-    """
-    if not path.is_file():
-        raise LogError(f"no table {path}: check the path")
-    try:
-        with path.open("rb") as file:
-            is_parquet = file.read(4) == b"PAR1"
-        frame = pl.scan_parquet(path) if is_parquet else _scan_csv(path)
-        frame.collect_schema()
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise LogError(f"table {path} is neither Parquet nor CSV: {error}") from error
-    return frame
-
-
-def _scan_csv(path: Path) -> pl.LazyFrame:
-    """Return a CSV of which all rows tell what a column holds: the first decimal may come late."""
-    return pl.scan_csv(path, try_parse_dates=True, infer_schema_length=None)
-
-
 def read_table(
     frame: pl.LazyFrame,
     columns: Columns,
@@ -153,31 +132,48 @@ def read_table(
     Raises
     ------
     LogError
-        When the table cannot be read, or has no row with a time and a value.
+        When the table cannot be read, names a cell as sums are, or has no row with a time and a
+        value.
     """
     try:
         found = frame.select(_wanted(columns)).collect()
-        rows = _binned(found, columns, grid)
-        rows = _aggregated(rows, columns.values, aggregate).sort("bin", "region", "category")
+        binned = _binned(found, columns, grid)
+        rows = _aggregated(binned, columns.values, aggregate).sort("bin", "region", "category")
     except pl.exceptions.PolarsError as error:
-        raise LogError(f"the table cannot be read: {error}") from error
+        raise LogError(f"the table cannot be read: {why(error)}") from error
     table = _numbered(rows, columns.values, grid, absent)
     if not table.cells:
         raise LogError(
             f"the table has no row with a {columns.time} and a number in {columns.values[0]}"
         )
-    return table
+    _check_places(table.cells, columns)
+    n_timeless, n_merged = found.height - binned.height, binned.height - rows.height
+    return replace(table, n_timeless=n_timeless, n_merged=n_merged)
+
+
+def _check_places(cells: Sequence[Cell], columns: Columns) -> None:
+    """Refuse names by which sums of cells are called."""
+    for name, named in ((columns.region, 0), (columns.category, 1)):
+        if name is not None and any(cell[named] == ALL for cell in cells):
+            raise LogError(f"column {name!r} holds {ALL}, which is what sums are called: rename it")
 
 
 def _wanted(columns: Columns) -> list[pl.Expr]:
     values = [pl.col(name).cast(pl.Float64).alias(f"value {name}") for name in columns.values]
-    places = [
-        (pl.lit(ALL) if name is None else pl.col(name).cast(pl.String).fill_null(ALL)).alias(what)
-        for what, name in (("region", columns.region), ("category", columns.category))
-    ]
     marks = pl.lit(False) if columns.censored is None else pl.col(columns.censored)
     censored = marks.cast(pl.Boolean).fill_null(False).alias("censored")
-    return [pl.col(columns.time).alias("time"), *places, *values, censored, *_counts(columns)]
+    time = pl.col(columns.time).alias("time")
+    return [time, *places_of(columns), *values, censored, *_counts(columns)]
+
+
+def places_of(columns: Columns) -> list[pl.Expr]:
+    """Return region and category of rows; `ALL` without such a column, `NONE` where it is empty."""
+    places = []
+    for what, name in (("region", columns.region), ("category", columns.category)):
+        texts = pl.lit("") if name is None else pl.col(name).cast(pl.String).fill_null("")
+        empty = ALL if name is None else NONE
+        places.append(pl.when(texts == "").then(pl.lit(empty)).otherwise(texts).alias(what))
+    return places
 
 
 def _counts(columns: Columns) -> list[pl.Expr]:

@@ -36,7 +36,9 @@ def parse_frequency(text: str) -> int | Literal["day"]:
     >>> parse_frequency("15min"), parse_frequency("1D")
     (900000000, 'day')
     """
-    match = _FREQUENCY.fullmatch(text.strip() if text.strip() == "M" else text.strip().lower())
+    written = text.strip()
+    # "1M" is a month to those who know it from pandas: no minute.
+    match = _FREQUENCY.fullmatch(written if written.endswith("M") else written.lower())
     width = int(match[1] or 1) * _SECONDS[match[2][0]] * 1_000_000 if match else 0
     if not width or DAY % width:
         raise SettingsError(

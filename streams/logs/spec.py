@@ -51,11 +51,16 @@ def _parse(text: str, settings: Settings) -> LogSpec:
         return _existing(sources[stem], Path(text))
     if len(settings.sources) == 1:
         return _existing(settings.sources[0], Path(text))
+    _check(Path(text))
     known = ", ".join(source.name for source in settings.sources)
     raise LogError(f"log {text}: say whose events it holds, as SOURCE={text} (sources: {known})")
 
 
 def _existing(source: SourceSettings, path: Path) -> LogSpec:
+    _check(path)
+    return LogSpec(source, path)
+
+
+def _check(path: Path) -> None:
     if not path.is_file():
         raise LogError(f"no log file {path}: check the path")
-    return LogSpec(source, path)

@@ -22,7 +22,7 @@ from tidecast.streams.recount.past import Doubts, read_past
 from tidecast.streams.recount.published import CutBook, Key, SlabBook
 from tidecast.streams.recount.rejects import Rejects
 from tidecast.streams.recount.sums import TOLD
-from tidecast.streams.schemas.records import ProgressRecord
+from tidecast.streams.schemas.forecasts import ProgressRecord
 from tidecast.streams.topics import topic_names
 
 __all__ = ["Bar", "LiveRecount"]

@@ -134,8 +134,8 @@ class TopicReader:
 
     async def _committed(self, group: str) -> dict[TopicPartition, Any]:
         admin = AIOKafkaAdminClient(**aiokafka_options(self._settings))
-        await admin.start()
         try:
+            await admin.start()
             return dict(await admin.list_consumer_group_offsets(group))
         finally:
             await admin.close()

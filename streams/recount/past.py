@@ -7,14 +7,10 @@ ranges of bins that a recount under the settings of now cannot judge, and why.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-from aiokafka.errors import KafkaError
 
 from tidecast.state.checkpoint import unpack
-from tidecast.state.errors import ServiceError
 from tidecast.state.settings import Settings
 from tidecast.streams.checkpoints import CheckpointLog, Owner
 from tidecast.streams.topics import partition_counts, topic_names
@@ -89,17 +85,8 @@ def read_past(settings: Settings) -> Past:
     }
     owners = {key: owner for key, owner in owners.items() if owner.partition < counts[topic]}
     forecaster = Owner.shard(0)
-    found = asyncio.run(_read(settings, [*owners.values(), forecaster]))
+    checkpoints = asyncio.run(CheckpointLog(settings).read([*owners.values(), forecaster]))
+    found = {owner: unpack(checkpoint.data)[0] for owner, checkpoint in checkpoints.items()}
     bases = {key: found[owner]["base"] for key, owner in owners.items() if owner in found}
     added = found.get(forecaster, {}).get("counted_from", {})
     return Past({key: base for key, base in bases.items() if base}, added)
-
-
-async def _read(settings: Settings, owners: Sequence[Owner]) -> dict[Owner, dict[str, Any]]:
-    try:
-        found = await CheckpointLog(settings).read(list(owners))
-    except KafkaError as error:
-        raise ServiceError(
-            f"Kafka at {settings.kafka.bootstrap} refuses to be read: {error}"
-        ) from error
-    return {owner: unpack(checkpoint.data)[0] for owner, checkpoint in found.items()}

@@ -12,7 +12,7 @@ import zstandard
 from tidecast.state.cells import Cell
 from tidecast.streams.recount.cover import Cover
 from tidecast.streams.recount.sums import CENSORED
-from tidecast.streams.schemas.records import WindowRecord
+from tidecast.streams.schemas.windows import WindowRecord
 
 __all__ = ["CutBook", "SlabBook"]
 

@@ -21,7 +21,7 @@ from pydantic import (
     StrictStr,
 )
 
-from tidecast.state.cells import OVERFLOW
+from tidecast.state.cells import ALL, OVERFLOW
 from tidecast.state.settings import StreamKind
 
 __all__ = [
@@ -66,7 +66,7 @@ def check_name(text: str) -> str:
     """
     if not 0 < len(text) <= MAX_NAME:
         raise ValueError(f"a name has 1 to {MAX_NAME} characters, this one {len(text)}")
-    if text in OVERFLOW:
+    if text in OVERFLOW or text == ALL:
         raise ValueError(f"the name {text} is reserved")
     if not text.isprintable() and any(unicodedata.category(c) in ("Cc", "Cs") for c in text):
         raise ValueError("a name holds no control characters and no lone surrogates")

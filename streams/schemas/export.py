@@ -11,9 +11,21 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from tidecast.streams.schemas import records
+from tidecast.streams.schemas.checkpoints import CheckpointManifest
 from tidecast.streams.schemas.covariates import CovariateRecord
+from tidecast.streams.schemas.cuts import (
+    AdmissionRecord,
+    AnnouncementRecord,
+    CutRecord,
+    IdleRecord,
+    JoinRecord,
+    PartitionListRecord,
+    RefitRecord,
+)
 from tidecast.streams.schemas.events import ClickEvent, LogisticsEvent, OrderEvent, StockEvent
+from tidecast.streams.schemas.forecasts import PredictionRecord, ProgressRecord, ScoreRecord
+from tidecast.streams.schemas.rejects import DeadLetterRecord, LateBinsRecord, LateRecord
+from tidecast.streams.schemas.windows import DeepForecastRecord, WindowRecord
 
 __all__ = ["CHANNELS", "Channel", "asyncapi", "exported_files", "json_schemas"]
 
@@ -51,30 +63,30 @@ CHANNELS = (
     _written(
         "cuts",
         "What each source partition adds to each bin, and the decisions: the forecaster's input.",
-        records.AdmissionRecord,
-        records.AnnouncementRecord,
-        records.CutRecord,
-        records.IdleRecord,
-        records.JoinRecord,
-        records.PartitionListRecord,
-        records.RefitRecord,
+        AdmissionRecord,
+        AnnouncementRecord,
+        CutRecord,
+        IdleRecord,
+        JoinRecord,
+        PartitionListRecord,
+        RefitRecord,
     ),
-    _written("windows", "Closed bins of all cells, and corrections.", records.WindowRecord),
-    _written("deep-forecasts", "Answers of deep models.", records.DeepForecastRecord),
-    _written("predictions", "Forecasts, one record a cell and series.", records.PredictionRecord),
-    _written("scores", "How the forecasts of closed bins fared.", records.ScoreRecord),
-    _written("progress", "How far time has come: bins closed.", records.ProgressRecord),
+    _written("windows", "Closed bins of all cells, and corrections.", WindowRecord),
+    _written("deep-forecasts", "Answers of deep models.", DeepForecastRecord),
+    _written("predictions", "Forecasts, one record a cell and series.", PredictionRecord),
+    _written("scores", "How the forecasts of closed bins fared.", ScoreRecord),
+    _written("progress", "How far time has come: bins closed.", ProgressRecord),
     _written(
         "late",
         "Records that came too late for their bin, and bins of a partition that woke up too late.",
-        records.LateRecord,
-        records.LateBinsRecord,
+        LateRecord,
+        LateBinsRecord,
     ),
-    _written("dead-letters", "Records that break their contract.", records.DeadLetterRecord),
+    _written("dead-letters", "Records that break their contract.", DeadLetterRecord),
     _written(
         "checkpoints",
         "State of the workers: chunks of bytes, each set completed by a manifest.",
-        records.CheckpointManifest,
+        CheckpointManifest,
     ),
 )
 """Every topic that tidecast reads or writes."""

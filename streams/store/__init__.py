@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tidecast.state.errors import StoreError
 from tidecast.streams.store.base import QueryResult, Store
 from tidecast.streams.store.server import open_server
 
-__all__ = ["QueryResult", "Store", "open_embedded", "open_server"]
+__all__ = ["QueryResult", "Store", "open_embedded", "open_kept", "open_server"]
 
 
 def open_embedded(folder: Path, database: str = "tidecast") -> Store:
@@ -30,3 +31,19 @@ def open_embedded(folder: Path, database: str = "tidecast") -> Store:
     from tidecast.streams.store.embedded import EmbeddedStore
 
     return EmbeddedStore(folder, database)
+
+
+def open_kept(folder: Path) -> Store:
+    """Open the chDB database that a replay has kept in ``folder``; none is made.
+
+    Raises
+    ------
+    StoreError
+        When there is none in the folder, or as `open_embedded` says.
+    """
+    if not (folder / "metadata").is_dir():
+        raise StoreError(
+            f"{folder} holds no store: name the folder that `tidecast replay --store` was given "
+            "(tidecast-store where it was given none)"
+        )
+    return open_embedded(folder)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from tidecast.state.errors import ContractError
-from tidecast.streams.schemas.records import PredictionRecord
+from tidecast.streams.schemas.forecasts import PredictionRecord
 from tidecast.streams.store.base import Column
 from tidecast.streams.store.rows import prediction_columns
 

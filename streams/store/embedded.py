@@ -17,7 +17,7 @@ from tidecast.streams.store.binding import bind, quote_name
 from tidecast.streams.store.migrations import apply_migrations
 from tidecast.streams.store.native import read_native
 from tidecast.streams.store.refusals import kind_of_refusal
-from tidecast.streams.store.shapes import check_columns, plain_rows
+from tidecast.streams.store.shapes import check_columns, column_types, plain_rows
 
 __all__ = ["EmbeddedStore"]
 
@@ -39,7 +39,7 @@ class EmbeddedStore:
 
     def insert(self, table: str, columns: Columns) -> int:
         """Write ``columns`` as one block."""
-        types = self._types.get(table) or self._column_types(table)
+        types = self._types[table] = self._types.get(table) or column_types(table, self.query)
         count = check_columns(table, types, columns)
         if not count:
             return 0
@@ -75,15 +75,6 @@ class EmbeddedStore:
         """Return the names of the columns of ``select``, which chDB leaves out with no rows."""
         _, columns = read_native(self._answer(f"DESCRIBE TABLE ({select.rstrip().rstrip(';')}\n)"))
         return tuple(columns[0])
-
-    def _column_types(self, table: str) -> dict[str, str]:
-        found = self.query(
-            "SELECT name, type FROM system.columns "
-            "WHERE database = currentDatabase() AND table = %(table)s",
-            {"table": table},
-        )
-        self._types[table] = dict(found.rows)
-        return self._types[table]
 
 
 def _connect(folder: Path) -> Any:

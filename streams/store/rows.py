@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tidecast.models.scores import BLEND
-from tidecast.streams.schemas.records import PredictionRecord, ScoreRecord, WindowRecord
+from tidecast.streams.schemas.forecasts import PredictionRecord, ScoreRecord
+from tidecast.streams.schemas.windows import WindowRecord
 
 __all__ = ["actual_columns", "prediction_columns", "score_columns"]
 

@@ -26,7 +26,7 @@ from tidecast.streams.store.base import Column, Columns, QueryResult
 from tidecast.streams.store.binding import bind, quote_name
 from tidecast.streams.store.migrations import apply_migrations
 from tidecast.streams.store.refusals import kind_of_refusal
-from tidecast.streams.store.shapes import check_columns, plain_rows
+from tidecast.streams.store.shapes import check_columns, column_types, plain_rows
 from tidecast.streams.tls import shake_hands, tls_context, tls_remedy
 
 __all__ = ["open_server"]
@@ -93,7 +93,7 @@ class ServerStore:
 
     def insert(self, table: str, columns: Columns) -> int:
         """Write ``columns`` as one block."""
-        types = self._types.get(table) or self._column_types(table)
+        types = self._types[table] = self._types.get(table) or column_types(table, self.query)
         count = check_columns(table, types, columns)
         if not count:
             return 0
@@ -121,15 +121,6 @@ class ServerStore:
     def close(self) -> None:
         """Disconnect."""
         self._client.disconnect()
-
-    def _column_types(self, table: str) -> dict[str, str]:
-        found = self.query(
-            "SELECT name, type FROM system.columns "
-            "WHERE database = currentDatabase() AND table = %(table)s",
-            {"table": table},
-        )
-        self._types[table] = dict(found.rows)
-        return self._types[table]
 
     @property
     def _where(self) -> str:

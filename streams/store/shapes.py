@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from tidecast.state.errors import StoreError
-from tidecast.streams.store.base import Columns
+from tidecast.streams.store.base import Columns, QueryResult
 
-__all__ = ["check_columns", "plain_rows"]
+__all__ = ["check_columns", "column_types", "plain_rows"]
+
+
+def column_types(
+    table: str, query: Callable[[str, Mapping[str, Any]], QueryResult]
+) -> dict[str, str]:
+    """Return the ClickHouse type of each column of a table; nothing where there is none."""
+    found = query(
+        "SELECT name, type FROM system.columns "
+        "WHERE database = currentDatabase() AND table = %(table)s",
+        {"table": table},
+    )
+    return dict(found.rows)
 
 
 def check_columns(table: str, types: Mapping[str, str], columns: Columns) -> int:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tidecast.state.settings import ClickHouseSettings
-from tidecast.streams.schemas.records import PredictionRecord, WindowRecord
+from tidecast.streams.schemas.forecasts import PredictionRecord
+from tidecast.streams.schemas.windows import WindowRecord
 from tidecast.streams.store import Store, open_embedded, open_server
 from tidecast.streams.store.rows import actual_columns, prediction_columns
 

@@ -9,7 +9,7 @@ from typing import Any
 from faust.types import TP
 
 from tidecast.streams.flight import Item
-from tidecast.streams.schemas.records import PredictionRecord
+from tidecast.streams.schemas.forecasts import PredictionRecord
 from tidecast.streams.store import QueryResult
 from tidecast.streams.store.base import Columns
 

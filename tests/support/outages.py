@@ -11,7 +11,7 @@ from kafka import KafkaAdminClient, KafkaProducer
 from live import Live, Worker
 from stores import memory_bytes
 
-from tidecast.streams.schemas.records import PredictionRecord
+from tidecast.streams.schemas.forecasts import PredictionRecord
 
 __all__ = ["RECORD_BYTES", "Feed", "Watch", "template"]
 

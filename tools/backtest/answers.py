@@ -15,8 +15,7 @@ from tidecast.models.evaluate.fans import FanStrip
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import BLEND
 from tidecast.state.bins import from_micros
-from tidecast.state.cells import Cell
-from tidecast.streams.backtest.table import ALL
+from tidecast.state.cells import ALL, Cell
 from tidecast.tools.report.panels import Band, Panel
 from tidecast.tools.report.questions import Accuracy, Coverage, RegionError
 from tidecast.tools.report.words import shortened

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,14 @@ from tidecast.state.settings import Settings
 from tidecast.state.settings.events import RegionsSettings
 from tidecast.state.settings.root import ForecastSettings, ShopSettings
 from tidecast.streams.backtest.columns import find_columns
+from tidecast.streams.backtest.files import open_table
 from tidecast.streams.backtest.known import read_known
 from tidecast.streams.backtest.places import read_places, read_region_holidays
 from tidecast.streams.backtest.sources import LogSlabs, Slabs, TableSlabs
-from tidecast.streams.backtest.table import Absent, Aggregate, Table, open_table, read_table
+from tidecast.streams.backtest.table import Absent, Aggregate, read_table
 from tidecast.streams.backtest.times import parse_frequency
 from tidecast.streams.logs import LogSpec
+from tidecast.tools.backtest.notes import note_of_time, notes_of_table
 from tidecast.tools.backtest.peers import PeersPlan
 
 __all__ = ["Asked", "Plan", "plan_logs", "plan_table"]
@@ -142,7 +144,7 @@ def plan_table(path: Path, asked: Asked) -> Plan:
     columns = find_columns(
         frame.collect_schema(),
         *(asked.time, asked.region, asked.category, asked.value, asked.censored),
-        covariates=tuple(asked.covariates),
+        covariates=(*asked.future, *asked.past, *asked.static),
         weight=_weight_of_means(asked),
         of_means=asked.aggregate == "mean",
     )
@@ -168,7 +170,7 @@ def plan_table(path: Path, asked: Asked) -> Plan:
     slabs = TableSlabs(table, places)
     told = f"columns: {columns.describe()}"
     told += "".join(f"; {KINDS[kind]}: {name}" for name, kind in asked.covariates.items())
-    notes = (told, *_of_table(table, places))
+    notes = (told, *notes_of_table(table, places))
     known = read_known(frame, columns, asked.covariates, grid)
     return replace(_plan(slabs, plain, asked, notes), known=known)
 
@@ -211,7 +213,8 @@ def _plan(slabs: Slabs, profile: ForecastProfile, asked: Asked, notes: Sequence[
     if asked.score_where:
         scored += f" where {asked.score_where}"
     peers = _peers(slabs, asked)
-    return Plan(slabs, profile, span, (*notes, scored), peers, asked.leave_one_out)
+    notes = (*notes, note_of_time(slabs, profile.grid), scored)
+    return Plan(slabs, profile, span, notes, peers, asked.leave_one_out)
 
 
 def _span(slabs: Slabs, asked: Asked, horizon: int) -> Span:
@@ -243,28 +246,6 @@ def _experts(usual: Sequence[str], added: Sequence[str], left_out: Sequence[str]
                 f"without {name!r}: there is no such expert; asked are {', '.join(asked)}"
             )
     return [name for name in asked if name not in left_out]
-
-
-def _of_table(table: Table, places: Mapping[str, Any]) -> list[str]:
-    """Say what the table holds."""
-    n_empty = table.n_bins - len(set(table.bins.tolist()))
-    is_zero = table.absent == 0
-    notes = [
-        f"{len(table.cells):,} cells; a row that is not there "
-        + ("stands for 0" if is_zero else "is a missing value")
-        + " (--absent says otherwise)"
-    ]
-    if n_empty:
-        notes.append(f"{n_empty:,} of {table.n_bins:,} bins have no row at all")
-    n_below = int((table.values < 0).sum())
-    if n_below:
-        notes.append(
-            f"{n_below:,} values are below 0, which forecasts never are: do they mark gaps?"
-        )
-    if places:
-        lying = sum(region in places for region in {cell.region for cell in table.cells})
-        notes.append(f"{lying:,} regions have a position")
-    return notes
 
 
 def _checked(model: type[Any], **values: Any) -> Any:

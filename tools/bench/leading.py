@@ -104,7 +104,7 @@ def measure(
     """Forecast orders by the default experts, with clicks and without: a run for every lead."""
     model, with_clicks = _errors(shop, ("clicks", "orders"), horizon, advance)
     _, without = _errors(shop[:, :, 1:], ("orders",), horizon, advance)
-    found = next(expert for expert in model.experts if isinstance(expert, LeadingExpert))
+    found = next(expert for expert in model.panel.experts if isinstance(expert, LeadingExpert))
     rate = CONVERSION * shop[-2 * WEEK - lag : -lag, :, 0]
     return [
         LeadRun(

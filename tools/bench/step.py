@@ -69,8 +69,8 @@ def measure_step(
         reach=600_000_000 + 2 * HOUR,  # of the default allowed_lateness
     )
     forecaster = CoherentForecaster(Forecaster(profile))
-    timed = [TimedExpert(expert) for expert in forecaster.cells.experts]
-    forecaster.cells.experts = tuple(timed)
+    timed = [TimedExpert(expert) for expert in forecaster.cells.panel.experts]
+    forecaster.cells.panel.experts = tuple(timed)
     names = _shop(cells)
     positions = {cell.region: (number % 60.0, number / 100) for number, cell in enumerate(names)}
     random = np.random.default_rng(cells)

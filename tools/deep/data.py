@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -14,18 +14,21 @@ from numpy.typing import NDArray
 
 from tidecast.models.deep.history import calendar_of
 from tidecast.state.bins import BinGrid, to_micros
-from tidecast.state.cells import Cell
+from tidecast.state.cells import ALL, Cell
 from tidecast.state.covariates import ALWAYS, FOREVER, CovariateTable, Kind
 from tidecast.state.errors import LogError
 from tidecast.streams.backtest.columns import find_columns
+from tidecast.streams.backtest.files import open_table
 from tidecast.streams.backtest.known import read_known
 from tidecast.streams.backtest.places import read_places
-from tidecast.streams.backtest.table import ALL, Absent, Table, open_table, read_table
+from tidecast.streams.backtest.table import Absent, Table, read_table
 from tidecast.streams.backtest.times import parse_frequency
 
 __all__ = ["Asked", "Data", "bin_of", "read_data"]
 
+AT_LAST = np.iinfo(np.int64).max
 Positions = Mapping[str, tuple[float, float]]
+Ahead = Callable[[int], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -69,23 +72,44 @@ class Data:
         return calendar_of(self.grid, self.first_bin, len(self.values) + ahead)
 
     def future(self, ahead: int) -> NDArray[np.float64]:
-        """Return covariates of all bins and ``ahead`` more, NaN missing: (bin, cell, covariate)."""
-        return self._covariates("known", self.first_bin, len(self.values) + ahead)
+        """Return covariates of all bins and ``ahead`` more, NaN missing: (bin, cell, covariate).
+
+        Each is what was known at the end of its bin, of those ahead at the end of the last one.
+        """
+        bins = range(self.first_bin, self.first_bin + len(self.values) + ahead)
+        last = bins.start + len(self.values) - 1
+        ends = np.array([self.grid.end(min(bin_, last)) for bin_ in bins], np.int64)
+        table = self.covariates.of_kind("known")
+        return table.at(bins, table.columns(self.cells), ends).transpose(1, 2, 0)
+
+    def ahead(self, horizon: int) -> Ahead | None:
+        """Return what tells of the covariates of ``horizon`` bins as they were known at an origin.
+
+        Of the number of bins that are known it makes (lead, cell, covariate), NaN = missing. There
+        is none where all was known at any time.
+        """
+        table = self.covariates.of_kind("known")
+        if all((of.known_at == ALWAYS).all() for of in table.covariates):
+            return None
+        columns = table.columns(self.cells)
+
+        def known_at(origin: int) -> NDArray[np.float64]:
+            first = self.first_bin + origin
+            bins = range(first, first + horizon)
+            return table.at(bins, columns, self.grid.start(first)).transpose(1, 2, 0)
+
+        return known_at
 
     @property
     def static(self) -> NDArray[np.float64]:
-        """Covariates that never change, NaN = missing: (cell, covariate)."""
-        found: NDArray[np.float64] = self._covariates("static", FOREVER, 1)[0]
-        return found
+        """Covariates that never change, as known last, NaN = missing: (cell, covariate)."""
+        table = self.covariates.of_kind("static")
+        found = table.at(range(FOREVER, FOREVER + 1), table.columns(self.cells), AT_LAST)
+        return found[:, 0].T
 
     def names(self, kind: Kind) -> tuple[str, ...]:
         """Return the names of the covariates of a kind."""
         return self.covariates.of_kind(kind).names
-
-    def _covariates(self, kind: Kind, first: int, n_bins: int) -> NDArray[np.float64]:
-        table = self.covariates.of_kind(kind)
-        found = table.at(range(first, first + n_bins), table.columns(self.cells), ALWAYS)
-        return found.transpose(1, 2, 0)  # (bin, cell, covariate)
 
     def are_counts(self) -> bool:
         """Tell whether all values are whole numbers and none is negative."""
@@ -115,7 +139,7 @@ def read_data(path: Path, asked: Asked) -> Data:
         asked.region,
         asked.category,
         asked.value,
-        covariates=tuple(covariates),
+        covariates=(*asked.future, *asked.static),
     )
     known = read_known(frame, columns, covariates, grid)
     table = read_table(frame, columns, grid, absent=asked.absent)

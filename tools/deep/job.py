@@ -249,9 +249,14 @@ def windows_of(
     device: torch.device | None = None,
 ) -> Windows:
     """Return the windows of ``data`` on ``device``, without one on that of this machine."""
-    ahead = config.horizon
-    future, static = seen_in(units.future, data.future(ahead)), seen_in(units.static, data.static)
-    history = History(data.values, data.calendar(ahead), future, static)
+    horizon, known = config.horizon, data.ahead(config.horizon)
+    history = History(
+        data.values,
+        data.calendar(horizon),
+        seen_in(units.future, data.future(horizon)),
+        seen_in(units.static, data.static),
+        (lambda origin: seen_in(units.future, known(origin))) if known else None,
+    )
     space = space_of(data.cells, data.positions, config.grid)
     cells = make_cells(numbers, scales, history.static, space)
     return Windows(history, cells, config, device or pick_device())

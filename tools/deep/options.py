@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -15,9 +16,27 @@ __all__ = ["FILE", "SHARE", "data_options"]
 FILE = click.Path(path_type=Path, dir_okay=False)
 SHARE = click.FloatRange(0, 1, max_open=True)
 
+
+def _zone(_: click.Context, __: click.Parameter, name: str) -> str:
+    """Return the name of a time zone."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise click.BadParameter(
+            f"{name!r} is no time zone: name one of IANA's, such as Europe/London or UTC"
+        ) from error
+    return name
+
+
 OPTIONS = (
     click.option("--freq", required=True, help="Width of a bin: 1h, 15min, 1D."),
-    click.option("--timezone", default="UTC", show_default=True, help="The shop's time zone."),
+    click.option(
+        "--timezone",
+        default="UTC",
+        show_default=True,
+        callback=_zone,
+        help="The shop's time zone.",
+    ),
     click.option("--time", metavar="NAME", help="The column of times, if its name does not tell."),
     click.option("--region", metavar="NAME", help="The column of regions."),
     click.option("--category", metavar="NAME", help="The column of categories."),

@@ -13,7 +13,9 @@ from tidecast.models.deep.model import Model
 from tidecast.models.deep.registry import Registry
 from tidecast.models.positions import Positions
 from tidecast.state.bins import BinGrid
+from tidecast.state.covariates import CovariateTable, Kind
 from tidecast.state.errors import SettingsError
+from tidecast.state.heard import HeardCovariate
 from tidecast.state.settings import Settings
 from tidecast.streams.deep_history import LastBins, read_last_bins
 from tidecast.tools.context import SettingsFile, pass_settings_file
@@ -74,27 +76,46 @@ def _champion(registry: Registry) -> str:
 
 
 def _data(settings: Settings, model: Model, told: LastBins) -> Data:
-    """Return the values of the series that ``model`` forecasts, in its order.
+    """Return the values of the series that ``model`` forecasts, in its order, and its covariates.
+
+    Bins from before these were told of are left out.
 
     Raises
     ------
     SettingsError
-        When the settings do not have one of them, or the model has covariates.
+        When the settings do not have one of the series, or the bins tell nothing of a covariate.
     """
     ours = [series.name for series in settings.series]
     series = model.about.series
     if lacking := set(series) - set(ours):
         raise SettingsError(f"the champion forecasts {', '.join(sorted(lacking))}: no series here")
-    if units := (*model.about.future, *model.about.static):
-        raise SettingsError(
-            f"the champion was trained with {', '.join(unit.name for unit in units)}: covariates "
-            "are not retrained with; go on with a table, by `tidecast deep finetune`"
-        )
+    covariates = _covariates(model, told)
+    first = max([told.first, *(covariate.since for covariate in covariates)])
     return Data(
-        values=told.values[:, :, [ours.index(name) for name in series]],
+        values=told.values[first - told.first :, :, [ours.index(name) for name in series]],
         series=series,
         cells=told.cells,
         grid=BinGrid(settings.bins.width, settings.shop.time_zone),
-        first_bin=told.first,
+        first_bin=first,
         positions=Positions(settings.regions).of(told.cells),
+        covariates=CovariateTable(covariates),
     )
+
+
+def _covariates(model: Model, told: LastBins) -> list[HeardCovariate]:
+    """Return the covariates of ``model``, in its order.
+
+    Raises
+    ------
+    SettingsError
+        When one of them was never told of.
+    """
+    there = {(covariate.name, covariate.kind): covariate for covariate in told.covariates}
+    wanted: list[tuple[str, Kind]] = [(unit.name, "known") for unit in model.about.future]
+    wanted += [(unit.name, "static") for unit in model.about.static]
+    if lacking := [f"{name} ({kind})" for name, kind in wanted if (name, kind) not in there]:
+        raise SettingsError(
+            f"the champion was trained with {', '.join(lacking)}, of which the windows topic tells "
+            "nothing: name them in [[covariates]], with `deep` among the experts"
+        )
+    return [there[each] for each in wanted]

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from tidecast.state.settings import Settings
 from tidecast.streams.checkpoints import Owner
-from tidecast.streams.schemas.records import CheckpointManifest, ProgressRecord
+from tidecast.streams.schemas.checkpoints import CheckpointManifest
+from tidecast.streams.schemas.forecasts import ProgressRecord
 from tidecast.streams.signing import Signing
 from tidecast.streams.topics import topic_names
 from tidecast.tools.doctor.findings import Finding, fail, ok, warn

@@ -24,6 +24,7 @@ __all__ = ["SimulatedShop", "SourceCounts", "simulate"]
 
 FEWEST_DAYS = 4
 FEWEST_EVENTS = 2_000
+HAPPENINGS = "happenings.csv"
 
 
 @dataclass(frozen=True)
@@ -70,16 +71,19 @@ def simulate(folder: Path, seed: int = 1, days: int = 28, events: int = 300_000)
     Raises
     ------
     SettingsError
-        When there are too few days or events for everything that is to happen in them.
+        When there are too few days or events for everything that is to happen in them, or the
+        folder holds files that are no simulated shop's.
     """
     if days < FEWEST_DAYS or events < FEWEST_EVENTS:
         raise SettingsError(
             f"{days} days and {events} events are too few for a shop: "
             f"simulate at least {FEWEST_DAYS} days and {FEWEST_EVENTS} events"
         )
+    _check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     calendar = Calendar.of_days(days)
     planned = plan(calendar)
+    _write_tables(folder, planned.happenings)
     drawing, failing = np.random.default_rng(seed).spawn(2)
     rates = view_rates(calendar, planned, events / EVENTS_PER_VIEW, drawing)
     drawn = draw_events(calendar, planned, rates, drawing)
@@ -90,7 +94,6 @@ def simulate(folder: Path, seed: int = 1, days: int = 28, events: int = 300_000)
     expected = {"traffic": rates, "demand": expected_orders(rates, planned) * units}
     truth = truth_frame(calendar, drawn, accepted, expected)
     truth.write_parquet(folder / "truth.parquet")
-    _write_tables(folder, planned.happenings)
     return SimulatedShop(
         folder=folder,
         settings=folder / "tidecast.toml",
@@ -99,6 +102,12 @@ def simulate(folder: Path, seed: int = 1, days: int = 28, events: int = 300_000)
         counts=counts,
         happenings=planned.happenings,
     )
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder with files of others, whose place ours might take."""
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / HAPPENINGS).exists():
+        raise SettingsError(f"{folder} holds files of others: name a new folder, or an empty one")
 
 
 def _write_log(
@@ -129,5 +138,5 @@ def _write_tables(folder: Path, happenings: tuple[Happening, ...]) -> None:
         for h in happenings
     )
     header = "kind,region,category,start,end,factor\n"
-    (folder / "happenings.csv").write_text(header + rows, encoding="utf-8")
+    (folder / HAPPENINGS).write_text(header + rows, encoding="utf-8")
     (folder / "tidecast.toml").write_text(settings_text(), encoding="utf-8")

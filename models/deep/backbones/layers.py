@@ -7,7 +7,16 @@ from torch.nn import functional
 
 from tidecast.models.deep.config import HEADS, Shape
 
-__all__ = ["Attention", "CausalConv", "Embed", "Readout", "Residual", "dilations", "join_cells"]
+__all__ = [
+    "Attention",
+    "CausalConv",
+    "Embed",
+    "Readout",
+    "Residual",
+    "dilations",
+    "halved",
+    "join_cells",
+]
 
 
 class Residual(nn.Module):
@@ -52,16 +61,33 @@ class Readout(nn.Module):
 
 
 class CausalConv(nn.Module):
-    """A convolution over time that sees nothing later: (row, width, time) in and out."""
+    """A convolution over time that sees nothing later: (row, width, time) in and out.
+
+    It looks at every ``dilation``-th step back. Who needs the last state alone, after layers whose
+    dilations double, needs of each layer only every second step of the one before.
+    """
 
     def __init__(self, width: int, n_out: int, kernel: int, dilation: int) -> None:
         super().__init__()
-        self._padding = (kernel - 1) * dilation
+        self._kernel, self._padding = kernel, (kernel - 1) * dilation
         self.conv = nn.Conv1d(width, n_out, kernel, dilation=dilation)
 
     def forward(self, state: Tensor) -> Tensor:
         """Return the convolved ``state``."""
         return self.conv(functional.pad(state, (self._padding, 0)))  # (row, n_out, time)
+
+    def near(self, state: Tensor) -> Tensor:
+        """Return the convolved ``state`` of which only every step was given that it looks at."""
+        return self._near(functional.pad(state, (self._kernel - 1, 0)))  # (row, n_out, time)
+
+    def halved(self, state: Tensor) -> Tensor:
+        """Return `near`, of every second step, the last one among them."""
+        first = 1 - state.shape[-1] % 2
+        seen = functional.pad(state, (self._kernel - 1 - first, 0))
+        return self._near(seen, stride=2)  # (row, n_out, half the time)
+
+    def _near(self, seen: Tensor, stride: int = 1) -> Tensor:
+        return functional.conv1d(seen, self.conv.weight, self.conv.bias, stride)
 
 
 class Attention(nn.Module):
@@ -100,6 +126,11 @@ class Attention(nn.Module):
 
 def _split(state: Tensor) -> Tensor:
     return state.unflatten(-1, (HEADS, -1)).transpose(1, 2)  # (row, head, time, width / head)
+
+
+def halved(state: Tensor) -> Tensor:
+    """Return every second step of (row, width, time), the last one among them."""
+    return state[:, :, 1 - state.shape[-1] % 2 :: 2]
 
 
 def join_cells(state: Tensor) -> Tensor:

@@ -23,8 +23,12 @@ class Sequence(nn.Module):
         """Return (row, context, width) of the same; no step knows a later one."""
         raise NotImplementedError
 
+    def last(self, state: Tensor) -> Tensor:
+        """Return the last step of `sequence`: (row, width)."""
+        return self.sequence(state)[:, -1]
+
     def forward(self, tokens: Tensor, identity: Tensor, space: Space) -> Tensor:
         """Return the state of every cell."""
         rows = join_cells(self.embed(tokens, identity))  # (batch * cell, context, width)
-        last = self.sequence(rows)[:, -1].unflatten(0, identity.shape[:2])  # (batch, cell, width)
+        last = self.last(rows).unflatten(0, identity.shape[:2])  # (batch, cell, width)
         return self.readout(last, identity)

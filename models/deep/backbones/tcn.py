@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tidecast.models.deep.backbones.layers import CausalConv, dilations
+from tidecast.models.deep.backbones.layers import CausalConv, dilations, halved
 from tidecast.models.deep.backbones.sequence import Sequence
 from tidecast.models.deep.config import Shape
 
@@ -31,6 +31,13 @@ class Tcn(Sequence):
         found: Tensor = self.blocks(state.transpose(1, 2))  # (row, width, context)
         return found.transpose(1, 2)
 
+    def last(self, state: Tensor) -> Tensor:
+        """See `Sequence.last`; only the steps that it comes from are convolved."""
+        state = state.transpose(1, 2)  # (row, width, context)
+        for block in self.blocks:
+            state = block.halved(state)
+        return state[:, :, -1]
+
 
 class Block(nn.Module):
     """Two convolutions of one dilation beside the identity, (row, width, time) in and out."""
@@ -45,3 +52,8 @@ class Block(nn.Module):
         """Return ``state`` and what is made of it."""
         made = self.dropout(functional.gelu(self.first(state)))
         return state + functional.gelu(self.second(made))
+
+    def halved(self, state: Tensor) -> Tensor:
+        """Return every second step of what is made of those that the block looks at."""
+        made = self.dropout(functional.gelu(self.first.near(state)))
+        return halved(state) + functional.gelu(self.second.halved(made))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import abc
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,8 @@ from tidecast.models.deep.backbones.sequence import Sequence
 from tidecast.models.deep.config import HEADS, Shape
 
 __all__ = ["TransformerXl"]
+
+Segments = abc.Sequence[Tensor]
 
 
 class TransformerXl(Sequence):
@@ -31,23 +34,29 @@ class TransformerXl(Sequence):
 
     def sequence(self, state: Tensor) -> Tensor:
         """See `Sequence.sequence`."""
-        memories: list[Tensor | None] = [None] * len(self.layers)
-        found = []
-        for segment in state.split(self._length, dim=1):
-            memories, segment = self._step(memories, segment)
-            found.append(segment)
-        return torch.cat(found, dim=1)
+        segments: Segments = state.split(self._length, dim=1)
+        for layer in self.layers:
+            segments = self._after(layer, segments, n_last=len(segments))
+        return torch.cat(segments, dim=1)
 
-    def _step(
-        self, memories: list[Tensor | None], state: Tensor
-    ) -> tuple[list[Tensor | None], Tensor]:
-        """Return what to remember of a segment, and its states (row, segment, width)."""
-        kept: list[Tensor | None] = []
-        for layer, memory in zip(self.layers, memories, strict=True):
-            kept.append(state.detach())
-            seen = state if memory is None else torch.cat([memory, state], dim=1)
-            state = layer(state, seen, self._bias(state.shape[1], seen.shape[1]))
-        return kept, state
+    def last(self, state: Tensor) -> Tensor:
+        """See `Sequence.last`; a layer goes over as many segments as there are layers left."""
+        segments: Segments = state.split(self._length, dim=1)
+        for n_before, layer in enumerate(self.layers):
+            segments = self._after(layer, segments, n_last=len(self.layers) - n_before)
+        return segments[-1][:, -1]
+
+    def _after(self, layer: nn.Module, segments: Segments, n_last: int) -> Segments:
+        """Return the last segments after a layer, (row, segment, width) each."""
+        befores = (None, *segments[:-1])
+        pairs = list(zip(befores, segments, strict=True))[-n_last:]
+        return [self._seeing(layer, before, segment) for before, segment in pairs]
+
+    def _seeing(self, layer: nn.Module, before: Tensor | None, state: Tensor) -> Tensor:
+        """Return a segment that has looked back at itself and the one before."""
+        seen = state if before is None else torch.cat([before.detach(), state], dim=1)
+        found: Tensor = layer(state, seen, self._bias(state.shape[1], seen.shape[1]))
+        return found
 
     def _bias(self, n_to: int, n_from: int) -> Tensor:
         """Return the bias of each distance back, minus infinity ahead: (head, to, from)."""

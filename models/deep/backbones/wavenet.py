@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tidecast.models.deep.backbones.layers import CausalConv, dilations
+from tidecast.models.deep.backbones.layers import CausalConv, dilations, halved
 from tidecast.models.deep.backbones.sequence import Sequence
 from tidecast.models.deep.config import Shape
 
@@ -36,6 +36,15 @@ class WaveNet(Sequence):
         said = said + state
         return self.out(functional.gelu(said.transpose(1, 2)))  # (row, context, width)
 
+    def last(self, state: Tensor) -> Tensor:
+        """See `Sequence.last`; only the steps that it comes from are convolved."""
+        state = state.transpose(1, 2)  # (row, width, context)
+        said = state.new_zeros(state.shape[:2])
+        for gate in self.gates:
+            state, skipped = gate.halved(state)
+            said = said + skipped
+        return self.out(functional.gelu(said + state[:, :, -1]))  # (row, width)
+
 
 class Gate(nn.Module):
     """One layer: what goes on, and what is skipped to the end, (row, width, time) each."""
@@ -48,6 +57,18 @@ class Gate(nn.Module):
 
     def forward(self, state: Tensor) -> tuple[Tensor, Tensor]:
         """Return the next state, and what is skipped."""
-        signal, gate = self.conv(state).chunk(2, dim=1)  # (row, width, time)
-        made = torch.tanh(signal) * torch.sigmoid(gate)
+        made = _gated(self.conv(state))
         return state + self.on(made), self.skip(made)
+
+    def halved(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Return every second step of the next state, and what its last step skips, (row, width).
+
+        Of ``state`` there are those steps that the layer looks at.
+        """
+        made = _gated(self.conv.halved(state))
+        return halved(state) + self.on(made), self.skip(made[:, :, -1:])[:, :, 0]
+
+
+def _gated(convolved: Tensor) -> Tensor:
+    signal, gate = convolved.chunk(2, dim=1)  # (row, width, time)
+    return torch.tanh(signal) * torch.sigmoid(gate)

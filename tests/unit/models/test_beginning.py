@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tidecast.models.beginning import bursts_among
+from tidecast.models.beginning import Beginning, bursts_among
 from tidecast.models.coherent import CoherentForecaster
 from tidecast.models.forecast import Forecast
 from tidecast.models.forecaster import Forecaster
@@ -22,10 +22,13 @@ LEVEL = np.array([[60.0], [20.0], [5.0]])
 Values = NDArray[np.float64]
 
 
-def forecaster(width: int = DAY) -> CoherentForecaster:
+def profile(width: int = DAY) -> ForecastProfile:
     grid = BinGrid(width)
-    profile = ForecastProfile(("demand",), grid, 7, (0.1, 0.5, 0.9), grid.season_lengths())
-    return CoherentForecaster(Forecaster(profile))
+    return ForecastProfile(("demand",), grid, 7, (0.1, 0.5, 0.9), grid.season_lengths())
+
+
+def forecaster(width: int = DAY) -> CoherentForecaster:
+    return CoherentForecaster(Forecaster(profile(width)))
 
 
 def trade(burst_on: int | None = None, n_days: int = 7) -> Values:
@@ -131,6 +134,22 @@ def test_a_correction_that_takes_the_burst_back_leaves_nothing_to_learn_anew() -
     model.correct(Slab(FIRST_DAY, LEVEL, revision=1), CELLS)
     run(model, slabs, 4)
     assert model.cells.beginning.since == 0
+
+
+def test_a_correction_of_a_kept_bin_is_of_all_that_its_slab_tells() -> None:
+    beginning, sold_out = Beginning(profile()), np.array([[True], [False], [False]])
+    for place, values in enumerate(trade(1, 6)):
+        beginning.keep(Slab(FIRST_DAY + place, values, counts=np.ones((3, 1))))
+    corrected = Slab(FIRST_DAY, LEVEL, revision=1, censored=sold_out, counts=2.0 * LEVEL)
+    before = beginning.snapshot()
+    beginning.correct(corrected)
+    anew = beginning.keep(Slab(FIRST_DAY + 6, LEVEL, counts=np.ones((3, 1))))
+    assert anew is not None
+    first = anew.slabs[0]
+    assert np.array_equal(first.values, LEVEL)
+    assert first.censored is not None and np.array_equal(first.censored, sold_out)
+    assert first.counts is not None and np.array_equal(first.counts, 2.0 * LEVEL)
+    assert np.array_equal(before["values"][0], trade(1, 6)[0]), "a snapshot is of its moment"
 
 
 def test_cells_that_appear_meanwhile_are_no_obstacle() -> None:

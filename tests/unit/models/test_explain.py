@@ -116,7 +116,7 @@ def test_a_restored_forecaster_says_the_same_to_the_byte(
 def test_what_a_refit_has_changed_since_is_told_as_rest() -> None:
     model = Forecaster(replace(HOURS, experts=("trees",)))
     run(model, rhythm(400))
-    trees = model.experts[0]
+    trees = model.panel.experts[0]
     before = explain(model)
     trees.swap([b"", b""])  # type: ignore[attr-defined]
     after = explain(model)

@@ -16,6 +16,7 @@ from tidecast.models.forecast import Forecast
 from tidecast.models.forecaster import Forecaster
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import Scores
+from tidecast.models.short import are_short
 from tidecast.state.bins import HOUR, BinGrid
 from tidecast.state.cells import Cell
 from tidecast.state.settings.experts import DEFAULT_EXPERTS
@@ -102,6 +103,15 @@ def test_a_forecast_depends_on_no_slab_after_its_origin(
     other = [forecast for _, forecast in run(forecaster(), changed)]
     for mine, theirs in zip(one[: origin + 1], other[: origin + 1], strict=True):
         assert as_bytes(mine) == as_bytes(theirs)
+
+
+def test_experts_say_short_numbers() -> None:
+    model = forecaster()
+    for _ in run(model, rhythm(30, 3)):
+        pass
+    dues = model.said_of(FIRST_BIN + 30)
+    assert len(dues) == HORIZON
+    assert all(are_short(due.means[1:]) for due in dues)
 
 
 def test_the_newest_slab_changes_the_forecast() -> None:
@@ -250,7 +260,7 @@ class Broken:
 
 def test_an_expert_that_is_not_finite_is_left_out() -> None:
     model = forecaster()
-    model.experts = (Broken(), *model.experts[1:])
+    model.panel.experts = (Broken(), *model.panel.experts[1:])
     for _, forecast in run(model, rhythm(30, 3)):
         assert "seasonal_naive" not in forecast.weights
         assert np.allclose(sum(forecast.weights.values()), 1.0)
@@ -259,7 +269,7 @@ def test_an_expert_that_is_not_finite_is_left_out() -> None:
 
 def test_when_nobody_speaks_the_level_is_forecast() -> None:
     model = forecaster()
-    model.experts = (Broken(),) * len(model.experts)
+    model.panel.experts = (Broken(),) * len(model.panel.experts)
     *_, (_, forecast) = run(model, np.full((30, 3, 2), 7.0))
     assert forecast.weights == {}
     assert np.allclose(forecast.mean, 7.0)

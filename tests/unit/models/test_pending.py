@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from tidecast.models.arrays import AT_ONCE
 from tidecast.models.blend import KEPT_PER_BIN, N_SIZES, Blend
 from tidecast.models.calibrate import GROUPS, Calibrate
-from tidecast.models.pending import Due, Dues, Pending, together
+from tidecast.models.pending import Due, Dues, Kept, Pending, together
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import ScoreSheet
+from tidecast.models.short import shortened
 from tidecast.state.bins import HOUR, BinGrid
 
 LEVELS = (0.05, 0.5, 0.95)
@@ -89,6 +92,18 @@ def test_what_is_kept_is_restored_and_so_is_what_was_kept_whole() -> None:
         other.restore(arrays)
         for due, means in zip(other.about(10), said, strict=True):
             assert np.array_equal(due.means, means, equal_nan=True)
+
+
+def test_short_numbers_of_experts_take_three_bytes_each_and_come_back_as_they_were() -> None:
+    said, everybody = due(2), np.ones(1 + N_EXPERTS, dtype=bool)
+    short = replace(said, means=np.concatenate([said.means[:1], shortened(said.means[1:])]))
+    kept = Kept.of(everybody, short)
+    assert len(kept.means) == 1
+    assert sum(each.nbytes for each in kept.short) == 3 * N_EXPERTS * N_SERIES * N_CELLS
+    assert np.array_equal(kept.opened().means, short.means, equal_nan=True)
+    whole = Kept.of(everybody, said)
+    assert np.array_equal(whole.opened().means, said.means, equal_nan=True)
+    assert not sum(each.nbytes for each in whole.short)
 
 
 def test_what_was_said_at_early_origins_can_be_left_out() -> None:

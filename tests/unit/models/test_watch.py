@@ -93,11 +93,11 @@ def test_a_diverged_expert_is_left_out_and_replaced() -> None:
     spoke = []
     for bin_ in range(30):
         if bin_ == 20:
-            model.experts = (model.experts[0], Diverging(PROFILE))
+            model.panel.experts = (model.panel.experts[0], Diverging(PROFILE))
         values = random.poisson(5.0, (4, 1)).astype(np.float64)
         forecast = model.step(Slab(480_000 + bin_, values), cells, {})[1]
         spoke.append("time_of_week" in forecast.weights)
         assert (forecast.mean < 50.0).all()
     assert [bin_ for bin_, said_so in enumerate(spoke) if not said_so] == [20, 21, 22, 23]
-    assert type(model.experts[1]) is TimeOfWeek
+    assert type(model.panel.experts[1]) is TimeOfWeek
     assert model.resets == {"seasonal_naive": 0, "time_of_week": 1}

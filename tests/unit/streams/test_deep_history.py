@@ -5,15 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from tidecast.models.deep.context import ClosedBin
+from tidecast.state.bins import BinGrid
 from tidecast.state.cells import Cell
+from tidecast.state.known import Known
 from tidecast.streams.deep_history import Told
 
+GRID = BinGrid(60_000_000)
 CELLS = [Cell("north", "books"), Cell("south", "books"), Cell("west", "books")]
 
 
 def told(n_bins: int, *bins: tuple[int, int, list[float]]) -> Told:
     """Return what was told of (shard, bin, values of its first cells)."""
-    found = Told(n_bins, 1)
+    found = Told(n_bins, 1, GRID)
     for shard, bin_, values in bins:
         cells = CELLS[2:] if shard else CELLS[: len(values)]
         found.take(shard, ClosedBin(bin_, cells, np.array(values)[:, None]))
@@ -46,3 +49,13 @@ def test_cells_of_all_shards_stand_side_by_side() -> None:
 
 def test_a_topic_without_a_bin_tells_nothing() -> None:
     assert told(9).last_bins().values.shape == (0, 0, 1)
+
+
+def test_what_was_known_of_covariates_is_kept_but_not_what_corrections_say() -> None:
+    found = Told(9, 1, GRID)
+    for bin_, price in ((5, 1.0), (6, 2.0), (5, 7.0)):
+        known = Known("price", "known", np.array([[price], [price + 0.5]]), np.zeros(1, np.int64))
+        found.take(0, ClosedBin(bin_, CELLS[:1], np.zeros((1, 1)), [known]))
+    (price_told,) = found.last_bins().covariates
+    assert price_told.at(range(5, 8), GRID.end(5))[:2, 0].tolist() == [1.0, 1.5]
+    assert price_told.at(range(5, 8), GRID.end(6))[:, 0].tolist() == [1.0, 2.0, 2.5]

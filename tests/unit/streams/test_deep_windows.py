@@ -109,3 +109,13 @@ def test_a_window_whose_cells_have_no_column_is_passed_over(
         tell(listener, 0, json.dumps(record).encode())
     assert listener.known == []
     assert "passed over" in caplog.text
+
+
+def test_a_window_whose_values_are_not_of_its_cells_is_passed_over(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    listener, record = Listener(), json.loads(window_of(settings()))
+    with caplog.at_level(logging.WARNING):
+        tell(listener, 0, json.dumps(record | {"values": [[1.0]]}).encode())
+    assert listener.known == []
+    assert "passed over" in caplog.text

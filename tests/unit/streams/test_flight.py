@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 from fake_store import PLACE, FakeStore, item
@@ -19,6 +21,7 @@ from tidecast.state.errors import (
 )
 from tidecast.streams import flight as module
 from tidecast.streams.flight import Flight, Item
+from tidecast.streams.store.base import Columns
 
 
 def flight_of(items: list[Item]) -> Flight:
@@ -118,3 +121,65 @@ def test_a_refusal_that_is_not_the_rows_fault_is_raised_and_puts_nothing_aside()
     with pytest.raises(StoreError, match=re.escape("no table")):
         flight.land(FakeStore(rule), nothing)
     assert flight.put_aside == []
+
+
+WINDOW: dict[str, Any] = {
+    "bin": 5,
+    "bin_start": "2026-01-31T00:00:00Z",
+    "bin_end": "2026-01-31T01:00:00Z",
+    "revision": 0,
+    "events": 3,
+    "series": ["demand", "hours"],
+    "regions": ["r0", "r1"],
+    "categories": ["books", "books"],
+    "values": [[1.0, None], [2.0, 3.0]],
+    "censored": [[1], []],
+    "counts": [None, [1.0, 4.0]],
+}
+SCORE: dict[str, Any] = {
+    "valid_time": "2026-01-31T01:00:00Z",
+    "revision": 0,
+    "series": ["demand"],
+    "experts": ["tidecast", "naive"],
+    "n": [[[1, 2]], [[1, 2]]],
+    "abs_error": [[[1.0, 2.0]], [[1.0, 2.0]]],
+    "squared_error": [[[1.0, 2.0]], [[1.0, 2.0]]],
+    "actual": [[[1.0, 2.0]], [[1.0, 2.0]]],
+    "pinball": [[[1.0, 2.0]], [[None, None]]],
+    "intervals": [0.8],
+    "covered": [[[1, 1]]],
+}
+
+
+@pytest.mark.parametrize(
+    ("table", "whole", "part"),
+    [
+        ("actuals", WINDOW, {"categories": ["books"]}),
+        ("actuals", WINDOW, {"values": [[1.0, 2.0]]}),
+        ("actuals", WINDOW, {"values": [[1.0], [2.0, 3.0]]}),
+        ("actuals", WINDOW, {"censored": [[1]]}),
+        ("actuals", WINDOW, {"counts": [None, [1.0]]}),
+        ("scores", SCORE, {"experts": ["tidecast"]}),
+        ("scores", SCORE, {"series": ["demand", "hours"]}),
+        ("scores", SCORE, {"pinball": [[[1.0]], [[None, None]]]}),
+        ("scores", SCORE, {"covered": []}),
+    ],
+)
+def test_a_record_whose_arrays_do_not_fit_each_other_is_put_aside_alone(
+    table: str, whole: Mapping[str, Any], part: Mapping[str, Any]
+) -> None:
+    rows: list[int] = []
+    records = [whole, {**whole, **part}, whole]
+    items = [item(n, json.dumps(record).encode()) for n, record in enumerate(records)]
+    flight = Flight({table: items}, {PLACE: 3})
+    flight.land(CountingStore(), lambda _, n: rows.append(n))
+    assert sum(rows) == 8
+    assert [put.item.offset for put in flight.put_aside] == [1]
+
+
+class CountingStore(FakeStore):
+    """Takes columns of one length."""
+
+    def insert(self, table: str, columns: Columns) -> int:
+        (length,) = {len(column) for column in columns.values()}
+        return length

@@ -10,7 +10,7 @@ from tidecast.models.forecast import Forecast, Totals
 from tidecast.state.cells import ALL, Cell
 from tidecast.state.slabs import Slab
 from tidecast.streams.forecast import ForecastOutput
-from tidecast.streams.schemas.records import PredictionRecord
+from tidecast.streams.schemas.forecasts import PredictionRecord
 
 CELLS = [Cell("north", "books"), Cell("south", "books")]
 SETTINGS = shop()

@@ -64,6 +64,8 @@ def test_a_click_is_read() -> None:
         (click(region="a\nb"), "bad_name"),
         (click(region="\ud800"), "bad_name"),
         (click(category="(overflow)"), "bad_name"),
+        (click(category="(all)"), "bad_name"),
+        (click(region="(all)"), "bad_name"),
         (click(region=True), "wrong_type"),
         (click(region=1.5), "wrong_type"),
         (click(region={"name": "north"}), "wrong_type"),

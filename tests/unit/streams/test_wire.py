@@ -33,16 +33,14 @@ from tidecast.state.cuts import (
 from tidecast.state.errors import ContractError
 from tidecast.state.partition import Rejected
 from tidecast.state.slabs import LateBins, Slab
-from tidecast.streams.schemas.records import (
+from tidecast.streams.schemas.forecasts import PredictionRecord, ProgressRecord, ScoreRecord
+from tidecast.streams.schemas.rejects import (
     DeadLetterRecord,
     LateBinsRecord,
     LateRecord,
-    PredictionRecord,
-    ProgressRecord,
-    ScoreRecord,
-    WindowRecord,
     late_adapter,
 )
+from tidecast.streams.schemas.windows import WindowRecord
 from tidecast.streams.wire import (
     encode_input,
     encode_late_bins,

@@ -11,7 +11,7 @@ import pytest
 
 from tidecast.state.errors import ServiceError
 from tidecast.state.settings import Settings, parse_settings
-from tidecast.streams.schemas.records import CheckpointManifest
+from tidecast.streams.schemas.checkpoints import CheckpointManifest
 from tidecast.streams.topics import plan_topics
 from tidecast.tools.doctor.command import line
 from tidecast.tools.doctor.findings import Finding, fail, guarded, merged, ok, warn

@@ -59,6 +59,11 @@ def test_what_the_example_shows_as_defaults_are_the_defaults() -> None:
     assert given == bare
 
 
+def test_the_experts_that_the_example_shows_are_those_of_a_shop_that_names_none() -> None:
+    shown = tomllib.loads(uncommented())["forecast"]["experts"]
+    assert tuple(shown) == parse_settings(tomllib.loads(example())).forecast.experts
+
+
 def test_init_writes_the_example_where_told(tmp_path: Path) -> None:
     path = tmp_path / "shop.toml"
     assert run(["init", str(path)]) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from importlib.metadata import version
@@ -21,6 +22,12 @@ def failing(kind: str) -> None:
     """Fail as told."""
     if kind == "expected":
         raise ServiceError("the broker is away: start it")
+    if kind == "missing":
+        Path("/nowhere/at/all").write_text("")
+    if kind == "full":
+        raise OSError(errno.ENOSPC, "No space left on device")
+    if kind == "refused":
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
     if kind == "interrupt":
         raise KeyboardInterrupt
     raise RuntimeError("a mistake of ours")
@@ -135,3 +142,20 @@ def test_an_unknown_command_is_a_usage_error(capsys: pytest.CaptureFixture[str])
 def test_every_command_is_in_the_documentation() -> None:
     text = (Path(__file__).parents[3] / "docs" / "cli.md").read_text(encoding="utf-8")
     assert [name for name in COMMANDS if f"`tidecast {name}" not in text and name != "fail"] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"), [("missing", "/nowhere/at/all cannot be"), ("full", "No space left")]
+)
+def test_a_file_that_cannot_be_written_is_one_sentence(
+    kind: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["fail", "--kind", kind]) == 1
+    said = capsys.readouterr().err
+    assert says in said
+    assert len(said.splitlines()) == 1
+
+
+def test_a_refusal_that_nobody_translated_is_a_mistake_of_ours() -> None:
+    with pytest.raises(ConnectionRefusedError):
+        run(["fail", "--kind", "refused"])

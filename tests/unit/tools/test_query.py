@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tidecast.streams.store import QueryResult
+from tidecast.streams.store import QueryResult, open_embedded
+from tidecast.tools.main import run
 from tidecast.tools.query import show_csv, show_json, show_table
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
@@ -68,6 +69,7 @@ def test_a_table_shows_values_as_they_are_and_never_wraps_in_a_pipe(
 
 
 def test_the_embedded_store_answers_on_the_command_line(tmp_path: Path) -> None:
+    open_embedded(tmp_path).close()
     command = [sys.executable, "-c", "from tidecast.tools.main import main; main()"]
     words = ["query", "--store", str(tmp_path), "--format", "csv"]
     done = subprocess.run(
@@ -78,3 +80,11 @@ def test_the_embedded_store_answers_on_the_command_line(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "one,two\n1,x\n", "")
+
+
+def test_asking_a_folder_that_holds_no_store_makes_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["query", "--store", str(tmp_path), "SELECT 1"]) == 4
+    assert "holds no store" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

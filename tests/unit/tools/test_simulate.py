@@ -200,3 +200,16 @@ def test_too_few_days_or_events_are_refused(tmp_path: Path) -> None:
 def test_the_smallest_shop_can_be_written(tmp_path: Path) -> None:
     shop = simulate(tmp_path, seed=0, days=4, events=2_000)
     assert 1_000 < shop.lines < 4_000
+
+
+def test_files_of_others_are_not_written_over(tmp_path: Path) -> None:
+    mine = tmp_path / "orders.ndjson"
+    mine.write_text("mine")
+    with pytest.raises(SettingsError, match="holds files of others"):
+        simulate(tmp_path, seed=0, days=4, events=2_000)
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_simulated_shop_may_be_simulated_again(tmp_path: Path) -> None:
+    first = simulate(tmp_path, seed=0, days=4, events=2_000)
+    assert simulate(tmp_path, seed=0, days=4, events=2_000).counts == first.counts

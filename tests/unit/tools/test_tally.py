@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from io import StringIO
+
 import numpy as np
+from rich.console import Console
 
 from tidecast.models.fold import Closed
 from tidecast.models.scores import Scores
 from tidecast.state.cells import Cell
 from tidecast.state.slabs import Slab
-from tidecast.tools.tally import Tally
+from tidecast.tools.tally import Tally, accuracy_table
 
 SHAPE = (2, 1, 2)  # (expert, series, lead)
 
@@ -51,3 +54,15 @@ def test_a_bin_slept_through_counts_with_the_scores_of_its_correction() -> None:
     tally = Tally(["demand"], reach=3)
     tally.note(closed(5, 2.0, 1))
     assert tally.wape("tidecast", 0) == 0.2
+
+
+def test_what_is_not_defined_is_a_dash() -> None:
+    tally = Tally(["demand", "traffic"], reach=3)
+    console = Console(width=120, file=StringIO(), record=True)
+    console.print(accuracy_table(tally))
+    tally = Tally(["demand"], reach=3)
+    tally.note(closed(0, 1.0))
+    console.print(accuracy_table(tally))
+    words = [line.split() for line in console.export_text().splitlines()]
+    assert ["traffic", "–", "–", "–"] in words
+    assert ["demand", "10.0%", "10.0%", "1.00", "100.0%"] in words

@@ -121,6 +121,14 @@ def test_the_last_step_of_a_sequence_knows_the_first(name: str) -> None:
     assert not torch.equal(network.sequence(state)[:, -1], network.sequence(other)[:, -1])
 
 
+@pytest.mark.parametrize("name", ["tcn", "transformer_xl", "wavenet"])
+@pytest.mark.parametrize("context", [1, 2, 3, 10, 12, 15, 16, 24, 31])
+def test_the_last_step_alone_is_that_of_the_sequence(name: str, context: int) -> None:
+    network = make_backbone(name, small_config(context_length=context).shape).eval()
+    state = torch.randn(4, context, 16, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(network.last(state), network.sequence(state)[:, -1])
+
+
 def test_a_backbone_that_is_not_known_is_refused_by_name() -> None:
     with pytest.raises(SettingsError, match="'rnn' is unknown; use one of stid"):
         make_backbone("rnn", small_config().shape)

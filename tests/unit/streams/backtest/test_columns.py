@@ -94,6 +94,12 @@ def test_what_was_taken_is_said() -> None:
         ({"time": TIME, "sales": TEXT}, {}, r"the value.*no column.*sales \(String\)"),
         ({"sent": TIME, "got": TIME, "value": NUMBER}, {}, "--time NAME, one of sent, got"),
         ({"time": TIME, "value": NUMBER}, {"region": "shop"}, "no column 'shop'.*time, value"),
+        ({"time": TIME, "sales": TEXT}, {}, "a missing number is an empty field"),
+        ({"time": TIME, "value": NUMBER}, {"covariates": ["x", "x"]}, "no column 'x'"),
+        ({"time": TIME, "x": NUMBER}, {"values": ["x"], "covariates": ["x"]}, "'x' is given two"),
+        ({"time": TIME, "x": NUMBER}, {"covariates": ["x", "x"]}, "'x' is given two parts"),
+        ({"time": TIME, "x": NUMBER}, {"censored": "x"}, "'x' holds Float64, not truths"),
+        ({"time": TIME, "x": TEXT}, {"censored": "x"}, "'x' holds String, not truths"),
     ],
 )
 def test_what_cannot_be_told_is_asked_for(

@@ -15,7 +15,8 @@ from tidecast.state.bins import HOUR, BinGrid
 from tidecast.state.cells import Cell
 from tidecast.state.errors import LogError
 from tidecast.streams.backtest.columns import find_columns
-from tidecast.streams.backtest.table import Table, open_table, read_table
+from tidecast.streams.backtest.files import open_table
+from tidecast.streams.backtest.table import Table, read_table
 
 START = datetime(2024, 3, 1, 10)  # noqa: DTZ001
 FIRST_BIN = 474_802
@@ -170,17 +171,39 @@ def test_the_first_decimal_of_a_csv_may_come_late(tmp_path: Path) -> None:
     assert found.fingerprint() == table(rows).fingerprint()
 
 
-def test_a_file_that_is_no_table_is_named(tmp_path: Path) -> None:
-    with pytest.raises(LogError, match=r"no table .*gone\.parquet"):
-        open_table(tmp_path / "gone.parquet")
-    broken = tmp_path / "broken.parquet"
-    broken.write_bytes(b"PAR1 and nothing else")
-    with pytest.raises(LogError, match="neither Parquet nor CSV"):
-        open_table(broken)
-
-
 def test_a_table_without_values_is_refused() -> None:
     with pytest.raises(LogError, match="no row with a time and a number in value"):
         table([(0, "a", None)])
     with pytest.raises(LogError, match="no row with a time"):
         table([])
+
+
+def test_rows_that_stand_for_no_value_of_their_own_are_counted() -> None:
+    rows = frame([(0, "a", 1.0), (0.5, "a", 2.0), (1, "a", 3.0), (2, "a", 4.0)])
+    late = pl.when(pl.col("value") < 4).then("time")
+    found = rows.with_columns(late.alias("time")).lazy()
+    told = read_table(found, find_columns(found.collect_schema()), BinGrid(HOUR))
+    assert (told.n_timeless, told.n_merged) == (1, 1)
+    assert values(told) == [[3.0], [3.0]]
+
+
+def test_times_that_clocks_skip_are_left_out_and_counted() -> None:
+    night = pl.datetime_range(datetime(2025, 3, 30), datetime(2025, 3, 30, 4), "1h", eager=True)  # noqa: DTZ001
+    found = pl.DataFrame({"time": night, "value": [1.0, 2.0, 3.0, 4.0, 5.0]}).lazy()
+    zone = BinGrid(HOUR, "Europe/Madrid")
+    told = read_table(found, find_columns(found.collect_schema()), zone)
+    assert told.n_timeless == 1
+    assert values(told) == [[1.0], [2.0], [4.0], [5.0]]
+
+
+def test_rows_without_a_region_are_a_cell_of_their_own_beside_the_sums() -> None:
+    rows = frame([(0, "a", 1.0), (0, "", 2.0), (0, "b", 3.0)])
+    empty = rows.with_columns(pl.when(pl.col("region") != "b").then("region").alias("region"))
+    told = read_table(empty.lazy(), find_columns(empty.schema), BinGrid(HOUR))
+    assert told.cells == (Cell("(none)", "(all)"), Cell("a", "(all)"))
+    assert values(told) == [[5.0, 1.0]]
+
+
+def test_a_region_that_is_called_as_sums_are_is_refused() -> None:
+    with pytest.raises(LogError, match=r"column 'region' holds \(all\), which is what sums"):
+        table([(0, "a", 1.0), (1, "(all)", 2.0)])

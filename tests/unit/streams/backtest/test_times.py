@@ -28,7 +28,7 @@ def test_a_frequency_may_be_written_as_people_do(text: str, width: int | str) ->
     assert parse_frequency(text) == width
 
 
-@pytest.mark.parametrize("text", ["", "M", "1W", "7h", "0h", "2d", "hourly", "-1h"])
+@pytest.mark.parametrize("text", ["", "M", "1M", "15 M", "1W", "7h", "0h", "2d", "hourly", "-1h"])
 def test_a_frequency_that_does_not_divide_a_day_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="it must divide a day"):
         parse_frequency(text)

@@ -55,6 +55,8 @@ def test_a_log_of_an_unknown_source_names_the_known_ones(file: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(LogError, match=r"no log file .*clicks\.ndjson"):
         parse_log_specs([str(tmp_path / "clicks.ndjson")], settings("clicks"))
+    with pytest.raises(LogError, match=r"no log file .*cliks\.ndjson"):
+        parse_log_specs([str(tmp_path / "cliks.ndjson")], settings("clicks", "views"))
 
 
 def test_a_source_has_one_log(file: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidecast.state.errors import ContractError
-from tidecast.streams.schemas.records import PredictionRecord
+from tidecast.streams.schemas.forecasts import PredictionRecord
 from tidecast.streams.store.decode import decode_predictions
 from tidecast.streams.store.rows import prediction_columns
 

@@ -14,7 +14,8 @@ from tidecast.models.scores import Scores
 from tidecast.state.bins import BinGrid
 from tidecast.state.cells import Cell
 from tidecast.state.slabs import Slab
-from tidecast.streams.schemas.records import PredictionRecord, ScoreRecord, WindowRecord
+from tidecast.streams.schemas.forecasts import PredictionRecord, ScoreRecord
+from tidecast.streams.schemas.windows import WindowRecord
 from tidecast.streams.store.base import Column
 from tidecast.streams.store.blocks import forecast_block, scores_block, slab_block
 from tidecast.streams.store.rows import actual_columns, prediction_columns, score_columns

@@ -261,6 +261,12 @@ def test_an_impossible_option_is_named(array: Path, tmp_path: Path) -> None:
         train(array, tmp_path / "model", "--depth", 0)
 
 
+@pytest.mark.parametrize("zone", ["Europe/Madird", "", "/etc", "Europe"])
+def test_a_time_zone_that_is_none_is_told(array: Path, tmp_path: Path, zone: str) -> None:
+    with pytest.raises(click.BadParameter, match="is no time zone: name one of IANA's"):
+        train(array, tmp_path / "model", "--timezone", zone)
+
+
 def test_data_of_other_bins_are_refused(array: Path, tmp_path: Path) -> None:
     train(array, tmp_path / "model")
     with pytest.raises(SettingsError, match="bins of"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -15,9 +14,8 @@ torch = pytest.importorskip("torch")
 
 from deep_folders import CELLS, FIRST, SERIES, VALUES, saved  # noqa: E402
 
-from tidecast.models.deep.folder import load_model, save_model  # noqa: E402
+from tidecast.models.deep.folder import load_model  # noqa: E402
 from tidecast.models.deep.history import Scales  # noqa: E402
-from tidecast.models.deep.known import Unit  # noqa: E402
 from tidecast.models.deep.registry import Registry  # noqa: E402
 from tidecast.state.cells import Cell  # noqa: E402
 from tidecast.state.errors import SettingsError  # noqa: E402
@@ -129,16 +127,6 @@ def test_a_series_that_the_shop_no_longer_has_is_named(shop: Shop) -> None:
     saved(shop.models, "first")
     shop.settings.write_text(SETTINGS.replace('"value"\nstream', '"turnover"\nstream'))
     with pytest.raises(SettingsError, match="value: no series here"):
-        shop.retrain()
-
-
-def test_a_champion_with_covariates_is_named_with_the_way_out(shop: Shop) -> None:
-    model, _ = load_model(saved(shop.models, "first"))
-    promotion = Unit(name="promotion", mean=0.0, largest=1.0)
-    about = model.about.model_copy(update={"future": (promotion,)})
-    save_model(shop.models / "second", replace(model, about=about), {})
-    shop.registry.promote("second")
-    with pytest.raises(SettingsError, match="promotion: covariates are not retrained with"):
         shop.retrain()
 
 

@@ -1,0 +1,99 @@
+"""The file of a long table: Parquet, or CSV as people write it."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+
+import polars as pl
+
+from tidecast.state.errors import LogError
+
+__all__ = ["open_table", "why"]
+
+HEAD = 1 << 16
+"""Bytes that tell what a file is."""
+
+SEPARATORS = (",", ";", "\t", "|")
+"""Between the fields of a CSV; the likeliest first."""
+
+REMEDIES = {
+    "utf-8": "save it as UTF-8",
+    "could not parse": "write all of a column alike",
+    "conversion from": "in a column of numbers a missing one is an empty field",
+    "more fields": "a row has more fields than the header: mend it, or quote its texts",
+}
+"""What to do where polars says so."""
+
+
+def open_table(path: Path) -> pl.LazyFrame:
+    """Return a table of Parquet or CSV (plain or gzip), not read yet.
+
+    Raises
+    ------
+    LogError
+        When there is no such file, or it is neither, or is a CSV without rows.
+    """
+    if not path.is_file():
+        raise LogError(f"no table {path}: check the path")
+    try:
+        frame = _scan(path)
+        frame.collect_schema()
+    except (OSError, EOFError, zlib.error, pl.exceptions.PolarsError) as error:
+        raise LogError(f"table {path} is neither Parquet nor CSV: {why(error)}") from error
+    return frame
+
+
+def why(error: Exception) -> str:
+    """Return the first line of what polars says, and a remedy; the rest is of its own options."""
+    said = str(error).partition("\n")[0]
+    remedies = [remedy for sign, remedy in REMEDIES.items() if sign in said]
+    return ": ".join([said, *remedies[:1]])
+
+
+def _scan(path: Path) -> pl.LazyFrame:
+    head = _head(path)
+    if head.startswith(b"PAR1"):
+        return pl.scan_parquet(path)
+    if b"\0" in head:  # a workbook, an archive, or UTF-16
+        raise LogError(f"table {path} is neither Parquet nor CSV: save it as CSV in UTF-8")
+    if head.lstrip().startswith((b"{", b"[")):
+        raise LogError(
+            f"table {path} holds JSON: give Parquet or CSV (an event log is read by settings)"
+        )
+    header, _, rows = head.decode(errors="replace").partition("\n")
+    if header and not rows.strip():
+        raise LogError(f"table {path} has no rows")
+    separator = max(SEPARATORS, key=header.count)
+    frame = _scan_csv(path, separator)
+    if separator == ",":
+        return frame
+    continental = _scan_csv(path, separator, decimal_comma=True)
+    return max(frame, continental, key=_numbers)
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    if head.startswith(b"\x1f\x8b"):
+        with gzip.open(path) as unpacked:
+            return unpacked.read(HEAD)
+    return head
+
+
+def _scan_csv(path: Path, separator: str, decimal_comma: bool = False) -> pl.LazyFrame:
+    """Return a CSV of which all rows tell what a column holds: the first decimal may come late."""
+    return pl.scan_csv(
+        path,
+        separator=separator,
+        decimal_comma=decimal_comma,
+        null_values=[""],  # quoted ones, too
+        try_parse_dates=True,
+        infer_schema_length=None,
+    )
+
+
+def _numbers(frame: pl.LazyFrame) -> int:
+    """Return how many columns hold numbers."""
+    return sum(dtype.is_numeric() for dtype in frame.collect_schema().dtypes())

@@ -1,0 +1,49 @@
+"""What a backtest says of its table."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tidecast.tools.backtest.plan import Asked, plan_table
+
+DAY = [f"2025-03-30 {hour:02}:00,north,{hour}" for hour in range(24)]
+
+
+def notes(folder: Path, *rows: str, timezone: str = "UTC") -> str:
+    path = folder / "t.csv"
+    path.write_text("\n".join(["time,region,value", *DAY, *rows]))
+    return "\n".join(plan_table(path, Asked(freq="1h", timezone=timezone)).notes)
+
+
+def test_a_plain_table_is_told_by_its_columns_cells_and_span(tmp_path: Path) -> None:
+    assert notes(tmp_path).splitlines() == [
+        "columns: time = time; value = value; region = region; no category",
+        "1 cells; a row that is not there is a missing value (--absent says otherwise)",
+        "from 2025-03-30 00:00 to 2025-03-31 00:00 (UTC)",
+        "24 bins, of which the last 21 are scored",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([",north,1"], "1 rows are left out: they have no time"),
+        (["2025-03-30 05:30,north,1", "2025-03-30 05:40,north,1"], "2 rows are of a bin and cell"),
+        (["2025-03-30 05:30,south,", "2025-03-30 04:30,south,1"], "1 values are missing: empty"),
+        (["2025-03-30 05:30,south,inf", "2025-03-30 04:30,south,1"], "1 values are missing: empty"),
+        (["2025-03-30 05:30,,1"], "without a region or category count as (none)"),
+        (["2025-03-30 05:30,south,-1"], "1 values are below 0"),
+        (["2025-03-31 01:30,north,1"], "1 of 26 bins have no row at all"),
+    ],
+)
+def test_rows_that_are_no_plain_value_are_told(tmp_path: Path, rows: list[str], says: str) -> None:
+    assert re.search(re.escape(says), notes(tmp_path, *rows))
+
+
+def test_an_hour_that_the_clocks_skip_is_told(tmp_path: Path) -> None:
+    said = notes(tmp_path, timezone="Europe/Madrid")
+    assert "1 rows are left out: they have no time, or one that the clocks of Europe/Madrid" in said
+    assert "23 bins" in said

@@ -1,0 +1,47 @@
+"""How far a piece of work is, where nobody sees a bar."""
+
+from __future__ import annotations
+
+import pytest
+
+from tidecast.tools.progress import Lines, count_progress
+
+
+class Clock:
+    """A clock that is set by hand, in seconds."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_log_gets_a_line_every_half_minute_with_the_time_left(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clock = Clock()
+    lines = Lines("backtest", 4_000, "bins", clock)
+    for done in range(0, 2_001, 100):
+        lines.show(done, done)
+        clock.now += 4.0
+    assert capsys.readouterr().err.splitlines() == [
+        "backtest: 20%, 800 bins, 25/s, 0:02:08 left",
+        "backtest: 40%, 1,600 bins, 25/s, 0:01:36 left",
+    ]
+
+
+def test_a_line_tells_no_time_left_where_the_total_is_not_known(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clock = Clock()
+    lines = Lines("record", None, "events", clock)
+    clock.now += 60.0
+    lines.show(90, 90)
+    assert capsys.readouterr().err == "record: 90 events, 2/s\n"
+
+
+def test_short_work_writes_nothing_into_a_log(capsys: pytest.CaptureFixture[str]) -> None:
+    with count_progress("verify", 3) as advance:
+        advance(1)
+        advance(2)
+    assert capsys.readouterr().err == ""

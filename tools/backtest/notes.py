@@ -1,0 +1,67 @@
+"""What a backtest says of its table before it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tidecast.state.bins import BinGrid
+from tidecast.streams.backtest.sources import Slabs
+from tidecast.streams.backtest.table import NONE, Table
+
+__all__ = ["note_of_time", "notes_of_table"]
+
+
+def note_of_time(slabs: Slabs, grid: BinGrid) -> str:
+    """Say when the past begins and ends: the quickest way to see times that were read wrongly."""
+    first, end = grid.local(slabs.first_bin), grid.local(slabs.last_bin + 1)
+    return f"from {first:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} ({grid.zone})"
+
+
+def notes_of_table(table: Table, places: Mapping[str, Any]) -> list[str]:
+    """Say what became of the rows of a table, a line each; ``places`` are those of regions."""
+    return [*_of_rows(table), *_of_cells(table, places)]
+
+
+def _of_rows(table: Table) -> list[str]:
+    """Say which rows of the table do not stand for a value of their own."""
+    notes = []
+    if table.n_timeless:
+        notes.append(
+            f"{table.n_timeless:,} rows are left out: they have no time, or one that the clocks of "
+            f"{table.grid.zone} skip"
+        )
+    if table.n_merged:
+        notes.append(
+            f"{table.n_merged:,} rows are of a bin and cell that another row is of: they make one "
+            "value (--aggregate says how)"
+        )
+    if n_missing := int(np.isnan(table.values).sum()):
+        notes.append(f"{n_missing:,} values are missing: empty, NaN or infinite")
+    if any(NONE in cell for cell in table.cells):
+        notes.append(f"rows without a region or category count as {NONE}")
+    return notes
+
+
+def _of_cells(table: Table, places: Mapping[str, Any]) -> list[str]:
+    """Say what the table holds."""
+    n_empty = table.n_bins - len(set(table.bins.tolist()))
+    is_zero = table.absent == 0
+    notes = [
+        f"{len(table.cells):,} cells; a row that is not there "
+        + ("stands for 0" if is_zero else "is a missing value")
+        + " (--absent says otherwise)"
+    ]
+    if n_empty:
+        notes.append(f"{n_empty:,} of {table.n_bins:,} bins have no row at all")
+    n_below = int((table.values < 0).sum())
+    if n_below:
+        notes.append(
+            f"{n_below:,} values are below 0, which forecasts never are: do they mark gaps?"
+        )
+    if places:
+        lying = sum(region in places for region in {cell.region for cell in table.cells})
+        notes.append(f"{lying:,} regions have a position")
+    return notes
