@@ -41,8 +41,9 @@ class Windows:
         self.n_bins = len(values)
         self.cells = cells.to(device)
         known = torch.isfinite(values)
+        self._values = torch.where(known, values, 0.0)
         self._actual = _views(values, self._horizon)  # (window, cell, series, lead)
-        self._seen = _views(torch.where(known, values, 0.0), context, before)
+        self._seen = _views(self._values, context, before)
         self._seen_known = _views(known, context, before)  # (window, cell, series, context)
         length = context + self._horizon
         self._calendar = _views(torch.as_tensor(history.calendar, device=device), length, before)
@@ -62,7 +63,7 @@ class Windows:
         SettingsError
             When the context of one of them is not all there.
         """
-        start = torch.as_tensor(origins, device=self._seen.device) - self._least  # (batch,)
+        start = torch.as_tensor(origins, device=self._values.device) - self._least  # (batch,)
         if len(start) and not 0 <= int(start.min()) <= int(start.max()) < len(self._seen):
             raise SettingsError(
                 f"origins {min(origins)} to {max(origins)} have no context of {self._least} "
@@ -86,7 +87,7 @@ class Windows:
 
     def actual(self, origins: Sequence[int] | Origins) -> Tensor:
         """Return what came after ``origins``, NaN = missing: (batch, series, cell, lead)."""
-        start = torch.as_tensor(origins, device=self._seen.device)
+        start = torch.as_tensor(origins, device=self._values.device)
         return self._actual[start].permute(0, 2, 1, 3)
 
 
