@@ -123,7 +123,7 @@ class Admitter:
             except ContractError as error:
                 logger.warning("a deep forecast is passed over: %s", error)
                 continue
-            self._answers[said.origin_bin] = said
+            self._answers.setdefault(said.origin_bin, said)
         for origin_bin in sorted(self._answers)[:-KEPT]:
             del self._answers[origin_bin]
         self._is_heard = True

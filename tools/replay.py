@@ -18,6 +18,7 @@ from tidecast.tools.run import Result, run_replay
 
 __all__ = ["replay"]
 
+STOPPED = "stopped: the store holds a part; the same command begins anew, to the same rows"
 DEALING = ("partitions", "key", "partition_field")
 GIVEN_BY_NOBODY = click.core.ParameterSource.DEFAULT
 
@@ -75,6 +76,9 @@ def replay(
             _write_report(kept, settings, report, result)
         if into_checkpoint:
             _begin_live(settings, replayed)
+    except KeyboardInterrupt:
+        click.echo(STOPPED, err=True)
+        raise
     finally:
         kept.close()
     if not server:

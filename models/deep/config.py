@@ -16,7 +16,7 @@ DEFAULT_LEVELS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 HEADS = 4
 """Heads of attention; the width is a multiple of it."""
 
-NormaliseBy = Literal["window", "cell"]
+NormaliseBy = Literal["window", "season", "cell"]
 Likelihood = Literal["normal", "negative_binomial", "zero_inflated"]
 Level = Annotated[float, Field(gt=0, lt=1)]
 Length = Annotated[int, Field(ge=1, le=4096)]
@@ -30,8 +30,9 @@ class NetworkConfig(Frozen):
     a day (1 where bins are days). ``n_future`` covariates are known ahead, ``n_static`` never
     change. ``latent`` values are what all cells of a drawn future share, and as many each has of
     its own; with 0 none can be drawn. ``normalise`` by the level and scale of the window, which
-    follows a shift of level at once, or by those of the cell over a long time. ``likelihood`` is
-    what the mean is learnt by.
+    follows a shift of level at once, by those of each hour of the week in a window of weeks
+    (``season``), or by those of the cell over a long time. ``likelihood`` is what the mean is
+    learnt by.
     """
 
     n_cells: int = Field(ge=0, le=10_000_000)
@@ -60,6 +61,19 @@ class NetworkConfig(Frozen):
             raise ValueError(f"quantile_levels = {levels}: give at least one, rising")
         return self
 
+    @model_validator(mode="after")
+    def _season_is_seen(self) -> Self:
+        if self.context_length < self.least_context:
+            raise ValueError(
+                f"context_length = {self.context_length}: a season takes {self.least_context} bins"
+            )
+        return self
+
+    @property
+    def least_context(self) -> int:
+        """Bins that are there before an origin: two weeks of a season, else all of the context."""
+        return 14 * self.slots_per_day if self.normalise == "season" else self.context_length
+
     @property
     def n_channels(self) -> int:
         """Channels of a token: values, whether they are known, covariates known ahead."""
@@ -69,7 +83,8 @@ class NetworkConfig(Frozen):
     def identity_width(self) -> int:
         """Channels that say which cell it is and when, besides the window."""
         n_embeddings = 3 + (self.n_static > 0) + (self.n_future > 0)
-        return n_embeddings * self.embedding_width + self.n_series
+        n_seasons = self.horizon if self.normalise == "season" else 0
+        return n_embeddings * self.embedding_width + (1 + n_seasons) * self.n_series
 
     @property
     def shape(self) -> Shape:

@@ -21,9 +21,9 @@ class Features(nn.Module):
     """Makes tokens (batch, context, cell, channel) and identities (batch, cell, identity).
 
     An identity says which cell it is, at which hour and weekday the bins ahead begin, what is
-    known of them, and how the window's level stands to the usual one (spatial and temporal
-    identity: Shao et al. 2022). In training a few cells pass for unseen ones, so that the
-    embedding of these is a forecast of what any cell is like.
+    known of them, how the window's level stands to the usual one (spatial and temporal identity:
+    Shao et al. 2022), and how far a season goes from that level. In training a few cells pass for
+    unseen ones, so that the embedding of these is a forecast of what any cell is like.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -31,6 +31,7 @@ class Features(nn.Module):
         width = config.embedding_width
         self._context = config.context_length
         self._unseen = config.unseen
+        self._has_season = config.normalise == "season"
         self.cell = nn.Embedding(config.n_cells + 1, width)
         self.hour = nn.Embedding(config.slots_per_day, width)
         self.day = nn.Embedding(DAYS, width)
@@ -59,6 +60,9 @@ class Features(nn.Module):
             self.day(first[:, 1])[:, None].expand(-1, n_cells, -1),
             units.standing,  # (batch, cell, series)
         ]
+        if self._has_season:
+            season = (units.ahead - units.level[:, None]) / units.scale[:, None]
+            parts.append(season.clamp(-CLIP, CLIP).transpose(1, 2).flatten(2))
         if self.static is not None:
             parts.append(self.static(inputs.cells.static).expand(n_batch, -1, -1))
         if self.ahead is not None:

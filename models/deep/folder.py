@@ -7,7 +7,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,9 @@ def save_model(folder: Path, model: Model, metrics: Mapping[str, Any]) -> None:
     """
     if folder.exists():
         raise CheckpointError(f"{folder} is there already: give another folder, or remove it")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    with _writing(folder.parent):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         files = _files(model, metrics)
         files[COMPLETE] = _json({name: _checksum(data) for name, data in files.items()})
@@ -115,7 +117,8 @@ def save_training(path: Path, state: TrainingState) -> None:
     CheckpointError
         When it cannot be written; a file that was there stays.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with _writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
     values = {"state": json.dumps({"format": FORMAT, **state.values})}
     data = safetensors.torch.save(_contiguous(state.tensors), metadata=values)
     fresh = path.with_name(f".{path.name}.new")
@@ -214,12 +217,21 @@ def _write(path: Path, data: bytes) -> None:
         When the disk is full, or may not be written to.
     """
     try:
-        with path.open("wb") as file:
+        with _writing(path), path.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-    except OSError as error:
+    except CheckpointError:
         path.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Say of what goes wrong meanwhile that ``path`` cannot be written."""
+    try:
+        yield
+    except OSError as error:
         raise CheckpointError(f"{path} cannot be written: {error.strerror}") from error
 
 

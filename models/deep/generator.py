@@ -60,7 +60,7 @@ class Generator(Network):
     def said(self, state: Tensor, units: Units) -> Conditioned:
         """See `Network.said`."""
         plain = super().said(state, units)
-        return Conditioned(plain.quantiles, plain.distribution, state, units)
+        return Conditioned(plain.quantiles, plain.levels, plain.distribution, state, units)
 
     def loss(self, found: Any, actual: Tensor, cells: Cells) -> Tensor:
         """Return the loss of the forecast, and what futures cost in nats."""
@@ -103,9 +103,7 @@ class Generator(Network):
 
     def _looked(self, found: Conditioned, actual: Tensor, known: Tensor) -> Tensor:
         """Return states that have seen what comes: (batch, cell, width)."""
-        level, scale = (
-            each.transpose(1, 2)[..., None] for each in (found.units.level, found.units.scale)
-        )
+        level, scale = found.units.of_leads()
         departure = ((actual - level) / scale).clamp(-CLIP, CLIP)
         seen = torch.stack([torch.where(known, departure, 0.0), known.float()], dim=-1)
         ahead = seen.transpose(1, 2).flatten(2)  # (batch, cell, series * lead * 2)
@@ -120,8 +118,7 @@ class Generator(Network):
         """Return the distribution of bins, (batch, series, cell, lead)."""
         raw = self.out(self.told(state + self.own(own)))  # (batch, cell, series * lead * raw)
         raw = raw.unflatten(-1, self._axes).transpose(1, 2)  # (batch, series, cell, lead, raw)
-        level, scale = (each.transpose(1, 2)[..., None] for each in (units.level, units.scale))
-        return self._likelihood.of(raw, level, scale)
+        return self._likelihood.of(raw, *units.of_leads())
 
 
 def network_of(config: NetworkConfig) -> Network:

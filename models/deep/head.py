@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from tidecast.models.deep.config import NetworkConfig
 from tidecast.models.deep.likelihoods import LIKELIHOODS, NegativeBinomial, Normal, ZeroInflated
 from tidecast.models.deep.normalise import Units
-from tidecast.models.deep.quantiles import middle_of, ordered
+from tidecast.models.deep.quantiles import mean_of, middle_of, ordered
 
 __all__ = ["Forecast", "Head"]
 
@@ -31,12 +31,13 @@ class Forecast:
     """What a network says, in the series' own unit; quantiles rise along their axis."""
 
     quantiles: Tensor  # (batch, series, cell, lead, level)
+    levels: tuple[float, ...]  # of the quantiles
     distribution: Normal | NegativeBinomial | ZeroInflated  # of (batch, series, cell, lead)
 
     @property
     def mean(self) -> Tensor:
-        """The mean, (batch, series, cell, lead)."""
-        return self.distribution.mean
+        """The mean, (batch, series, cell, lead): see `mean_of`."""
+        return mean_of(self.quantiles, self.levels, self.distribution.mean)
 
 
 class Head(nn.Module):
@@ -45,6 +46,7 @@ class Head(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self._likelihood = LIKELIHOODS[config.likelihood]
+        self._levels = config.quantile_levels
         self._n_levels = len(config.quantile_levels)
         self._middle = middle_of(config.quantile_levels)
         n_raw = self._n_levels + self._likelihood.n_raw
@@ -66,8 +68,7 @@ class Head(nn.Module):
             raw = self.out(state.float())  # (batch, cell, series * lead * raw)
         raw = in_planes(raw.unflatten(-1, self._axes).transpose(1, 2))
         of_quantiles, of_mean = raw.split((self._n_levels, self._likelihood.n_raw), dim=-1)
-        level = units.level.transpose(1, 2)[..., None]  # (batch, series, cell, 1)
-        scale = units.scale.transpose(1, 2)[..., None]
+        level, scale = units.of_leads()
         steps = ordered(of_quantiles, self._middle)
         quantiles = level[..., None] + scale[..., None] * steps
-        return Forecast(quantiles, self._likelihood.of(of_mean, level, scale))
+        return Forecast(quantiles, self._levels, self._likelihood.of(of_mean, level, scale))

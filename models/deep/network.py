@@ -46,10 +46,15 @@ class Network(Learner):
 
     def states(self, inputs: Inputs) -> tuple[Tensor, Units]:
         """Return the state of every cell, (batch, cell, width), and the units of its window."""
-        units = units_of(inputs, self.config.normalise)
+        units = self.units(inputs)
         tokens, identity = self.features(inputs, units)
         state: Tensor = self.backbone(tokens, identity, inputs.cells.space)
         return state, units
+
+    def units(self, inputs: Inputs) -> Units:
+        """Return the units of windows."""
+        by, day = self.config.normalise, self.config.slots_per_day
+        return units_of(inputs, by, day, are_counts=self.config.likelihood != "normal")
 
     def said(self, state: Tensor, units: Units) -> Forecast:
         """Return the forecast that a state (batch, cell, width) makes."""
@@ -68,7 +73,7 @@ class Network(Learner):
         large cells, and cells, of which most are small.
         """
         known = torch.isfinite(actual)
-        target = torch.where(known, actual, found.mean.detach())
+        target = torch.where(known, actual, found.distribution.mean.detach())
         scale = cells.scale.T[:, :, None]  # (series, cell, 1)
         unit = (scale * scale.mean(dim=1, keepdim=True)).sqrt()
         errors = pinball(found.quantiles, target, self.levels) / unit

@@ -1,7 +1,8 @@
 """Levels and scales: what a network sees are departures from a level, in units of a scale.
 
 Of the window itself, as in reversible instance normalisation (Kim et al. 2022), but masked, and
-with a scale that leans on the cell's where the window is short; or of the cell.
+with a scale that leans on the cell's where the window is short; or of the cell. A window of weeks
+tells a level for every hour of the week.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from tidecast.models.deep.config import NormaliseBy
 from tidecast.models.deep.inputs import Inputs
+from tidecast.models.deep.season import ratio_of, season_of
 
 __all__ = ["Units", "units_of"]
 
@@ -25,25 +27,36 @@ FURTHEST = 5.0
 
 @dataclass(frozen=True)
 class Units:
-    """A level and a scale for each window, cell and series.
+    """Levels and a scale for each window, cell and series.
 
-    ``standing`` is how far the level of the window is from the usual one of the cell, in scales:
-    what is lost by taking levels from windows, but bounded, so that no shift of level reaches what
-    was never seen.
+    ``past`` and ``ahead`` are the levels of the bins of the window and of those to come: that of
+    the window, ``level``, or one for each of them. ``standing`` is how far the level of the window
+    is from the usual one of the cell, in scales: what is lost by taking levels from windows, but
+    bounded, so that no shift of level reaches what was never seen.
     """
 
     level: Tensor  # (batch, cell, series)
+    past: Tensor  # (batch, context or 1, cell, series)
+    ahead: Tensor  # (batch, lead or 1, cell, series)
     scale: Tensor  # (batch, cell, series), > 0
     standing: Tensor  # (batch, cell, series)
 
     def normalised(self, values: Tensor) -> Tensor:
-        """Return (batch, time, cell, series) in these units."""
-        return (values - self.level[:, None]) / self.scale[:, None]
+        """Return (batch, context, cell, series) in these units."""
+        return (values - self.past) / self.scale[:, None]
+
+    def of_leads(self) -> tuple[Tensor, Tensor]:
+        """Return level and scale of the bins to come, (batch, series, cell, lead or 1) each."""
+        return self.ahead.permute(0, 3, 2, 1), self.scale.transpose(1, 2)[..., None]
 
 
-def units_of(inputs: Inputs, by: NormaliseBy) -> Units:
-    """Return the units in which a network sees ``inputs``; what is not known tells nothing."""
+def units_of(inputs: Inputs, by: NormaliseBy, day: int = 1, *, are_counts: bool = False) -> Units:
+    """Return the units in which a network sees ``inputs``; what is not known tells nothing.
+
+    A ``day`` is so many bins. A season of counts is as large ahead as the last day was beside it.
+    """
     usual, usual_scale = inputs.cells.level, inputs.cells.scale  # (cell, series)
+    context = inputs.known.shape[1]
     weight = inputs.known.float()  # (batch, context, cell, series)
     count = weight.sum(1)  # (batch, cell, series)
     departure = torch.where(inputs.known, inputs.values - usual, 0.0)
@@ -51,7 +64,22 @@ def units_of(inputs: Inputs, by: NormaliseBy) -> Units:
     standing = (mean / usual_scale).clamp(-FURTHEST, FURTHEST)
     if by == "cell":
         level = usual.expand_as(mean)
-        return Units(level, usual_scale.expand_as(mean), standing)
-    squares = (weight * (departure - mean[:, None]) ** 2).sum(1)  # (batch, cell, series)
-    variance = (squares + PRIOR * usual_scale**2) / (count + PRIOR)
-    return Units(usual + mean, variance.sqrt(), standing)
+        return Units(level, level[:, None], level[:, None], usual_scale.expand_as(mean), standing)
+    if by == "window":
+        squares = (weight * (departure - mean[:, None]) ** 2).sum(1)  # (batch, cell, series)
+        level, scale = usual + mean, _scale(squares, count, usual_scale)
+        return Units(level, level[:, None], level[:, None], scale, standing)
+    season = season_of(departure, inputs.known, day, inputs.calendar.shape[1] - context)
+    squares = (weight * (departure - season[:, :context]) ** 2).sum(1)
+    scale, levels = _scale(squares, count, usual_scale), usual + season
+    past, ahead = levels[:, :context], levels[:, context:]
+    if are_counts:
+        last = torch.where(inputs.known, inputs.values, 0.0)[:, -day:]
+        expected = (weight * past)[:, -day:]
+        ahead = ahead * ratio_of(last, expected, usual + mean, scale)[:, None]
+    return Units(usual + mean, past, ahead, scale, standing)
+
+
+def _scale(squares: Tensor, count: Tensor, usual: Tensor) -> Tensor:
+    """Return the root of the mean of ``squares``, which leans on the ``usual`` one of the cell."""
+    return ((squares + PRIOR * usual**2) / (count + PRIOR)).sqrt()

@@ -19,7 +19,6 @@ from tidecast.models.deep.head import Forecast
 from tidecast.models.deep.inputs import Cells, Inputs
 from tidecast.models.deep.learner import Learner
 from tidecast.models.deep.network import Network
-from tidecast.models.deep.normalise import units_of
 from tidecast.state.errors import SettingsError
 
 __all__ = ["TASKS", "Causal", "Masked"]
@@ -122,7 +121,7 @@ class Causal(_Task):
         """
         early = torch.zeros_like(inputs.known)
         early[:, : self._half] = inputs.known[:, : self._half]
-        units = units_of(replace(inputs, known=early), self.network.config.normalise)
+        units = self.network.units(replace(inputs, known=early))
         tokens, identity = self.network.features(inputs, units)
         backbone = _sequential(self.network)
         rows = backbone.sequence(join_cells(backbone.embed(tokens, identity)))

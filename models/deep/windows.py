@@ -34,24 +34,25 @@ class Windows:
         device: torch.device | None = None,
     ) -> None:
         device = device or torch.device("cpu")
-        self._context, self._horizon = config.context_length, config.horizon
+        self._least, self._horizon = config.least_context, config.horizon
+        self._context = context = config.context_length
+        before = context - self._least
         values = torch.as_tensor(history.values, device=device)  # (bin, cell, series)
         self.n_bins = len(values)
         self.cells = cells.to(device)
-        self._known = torch.isfinite(values)
-        self._values = torch.where(self._known, values, 0.0)
+        known = torch.isfinite(values)
         self._actual = _views(values, self._horizon)  # (window, cell, series, lead)
-        self._seen = _views(self._values, self._context)  # (window, cell, series, context)
-        self._seen_known = _views(self._known, self._context)
-        length = self._context + self._horizon
-        self._calendar = _views(torch.as_tensor(history.calendar, device=device), length)
-        self._future = _views(torch.as_tensor(history.future, device=device), length)
+        self._seen = _views(torch.where(known, values, 0.0), context, before)
+        self._seen_known = _views(known, context, before)  # (window, cell, series, context)
+        length = context + self._horizon
+        self._calendar = _views(torch.as_tensor(history.calendar, device=device), length, before)
+        self._future = _views(torch.as_tensor(history.future, device=device), length, before)
         self._ahead = history.ahead
 
     def origins(self, first: int = 0, end: int | None = None) -> Origins:
         """Return the origins from ``first`` to ``end`` whose context and targets are all there."""
         last = self.n_bins - self._horizon
-        return np.arange(max(first, self._context), min(last, last if end is None else end - 1) + 1)
+        return np.arange(max(first, self._least), min(last, last if end is None else end - 1) + 1)
 
     def inputs(self, origins: Sequence[int] | Origins) -> Inputs:
         """Return what is known at each of ``origins``.
@@ -61,10 +62,10 @@ class Windows:
         SettingsError
             When the context of one of them is not all there.
         """
-        start = torch.as_tensor(origins, device=self._values.device) - self._context  # (batch,)
+        start = torch.as_tensor(origins, device=self._seen.device) - self._least  # (batch,)
         if len(start) and not 0 <= int(start.min()) <= int(start.max()) < len(self._seen):
             raise SettingsError(
-                f"origins {min(origins)} to {max(origins)} have no context of {self._context} "
+                f"origins {min(origins)} to {max(origins)} have no context of {self._least} "
                 f"bins: {self.n_bins:,} bins are there"
             )
         return Inputs(
@@ -79,18 +80,23 @@ class Windows:
         """Return the covariates of windows, as known at their origins."""
         found = self._future[start].permute(0, 3, 1, 2)  # (batch, context + lead, cell, covariate)
         if self._ahead is not None:
-            ahead = [self._ahead(first + self._context) for first in start.tolist()]
+            ahead = [self._ahead(first + self._least) for first in start.tolist()]
             found[:, self._context :] = torch.as_tensor(np.array(ahead), device=found.device)
         return found
 
     def actual(self, origins: Sequence[int] | Origins) -> Tensor:
         """Return what came after ``origins``, NaN = missing: (batch, series, cell, lead)."""
-        start = torch.as_tensor(origins, device=self._values.device)
+        start = torch.as_tensor(origins, device=self._seen.device)
         return self._actual[start].permute(0, 2, 1, 3)
 
 
-def _views(array: Tensor, length: int) -> Tensor:
-    """Return all stretches of the first axis as views: (window, ..., length)."""
+def _views(array: Tensor, length: int, before: int = 0) -> Tensor:
+    """Return all stretches of the first axis as views: (window, ..., length).
+
+    The first begins so many bins ``before`` the array, which are zeros.
+    """
+    if before:
+        array = torch.cat([array.new_zeros(before, *array.shape[1:]), array])
     if len(array) < length:
         return array[:0].unsqueeze(-1).expand(*array[:0].shape, length)
     return array.unfold(0, length, 1)

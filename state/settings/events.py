@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -68,7 +69,14 @@ def _check_zone(value: str) -> str:
 
 ZoneName = Annotated[str, AfterValidator(_check_zone)]
 
-HolidayCode = Annotated[str, Field(pattern=r"^[A-Z]{2,3}(-[A-Z0-9]{1,6})?$")]
+
+def _check_holidays(value: str) -> str:
+    if not re.fullmatch(r"[A-Z]{2,3}(-[A-Z0-9]{1,6})?", value):
+        raise ValueError('write a country as ISO 3166 does, or a part of one: "GB", "DE-BY"')
+    return value
+
+
+HolidayCode = Annotated[str, AfterValidator(_check_holidays)]
 """A country whose holidays are kept, or a part of one: "GB", "DE-BY"."""
 
 

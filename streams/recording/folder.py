@@ -19,7 +19,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tidecast.state.errors import LogError
-from tidecast.streams.recording.track import Track
+from tidecast.streams.recording.track import Track, sync
 
 __all__ = ["Manifest", "Recording"]
 
@@ -79,7 +79,7 @@ class Recording:
         """
         if not cls.is_in(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            if any(folder.iterdir()):
+            if any(path != _unfinished(folder / MANIFEST) for path in folder.iterdir()):
                 raise LogError(f"{folder} holds something else: name a new folder")
             _write(folder / MANIFEST, manifest.model_dump_json(indent=1).encode() + b"\n")
         recording = cls(folder)
@@ -172,7 +172,14 @@ class Recording:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all."""
-    unfinished = path.with_name(f"{path.name}.unfinished")
+    """Write a file that is there whole or not at all, and outlasts a loss of power."""
+    unfinished = _unfinished(path)
     unfinished.write_bytes(content)
+    sync(unfinished)
     unfinished.rename(path)
+    sync(path.parent)
+
+
+def _unfinished(path: Path) -> Path:
+    """Return where a file is written before it is there."""
+    return path.with_name(f"{path.name}.unfinished")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tidecast.state.errors import LogError
 
-__all__ = ["Piece", "Records", "Track"]
+__all__ = ["Piece", "Records", "Track", "sync"]
 
 SCHEMA = {"offset": pl.Int64, "time_ms": pl.Int64, "value": pl.Binary}
 SUFFIX = ".parquet"
@@ -89,9 +89,9 @@ class Track:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             pl.DataFrame(columns, schema=SCHEMA).write_parquet(unfinished, compression="zstd")
-            _sync(unfinished)
+            sync(unfinished)
             unfinished.rename(path)
-            _sync(self.folder)
+            sync(self.folder)
         except (OSError, pl.exceptions.PolarsError) as error:
             raise LogError(f"piece {path} of a recording cannot be written: {error}") from error
 
@@ -109,6 +109,15 @@ class Track:
             yield records
 
 
+def sync(path: Path) -> None:
+    """See to it that a file, or what a folder lists, outlasts a loss of power."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def _piece(path: Path) -> Piece:
     first, dash, end = path.stem.partition("-")
     if not (first.isdecimal() and dash and end.isdecimal()):
@@ -123,11 +132,3 @@ def _read(path: Path) -> Records:
         raise LogError(f"piece {path} of a recording is damaged: {error}") from error
     offsets, times = (frame[name].to_numpy() for name in ("offset", "time_ms"))
     return Records(offsets, times, frame["value"].to_list())
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

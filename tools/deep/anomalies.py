@@ -50,7 +50,7 @@ def anomalies(
     data = read_data(file, Asked(**options))
     check_kind(model, data)
     config = model.network.config
-    first = max(config.context_length, round((1.0 - test) * len(data.values)))
+    first = max(config.least_context, round((1.0 - test) * len(data.values)))
     origins = range(first, len(data.values) - config.horizon + 1, config.horizon)
     windows = windows_for(model, data, first)
     with count_progress("looking", len(origins), "windows") as advance:

@@ -99,7 +99,7 @@ def finetune(
 def usual_steps(data: Data, model: Model, shares: Shares, batch_size: int) -> int:
     """Return after how many batches each window was learnt from `TIMES`, or `MOST_STEPS`."""
     config = model.network.config
-    n_windows = len(data.values) - config.context_length - config.horizon + 1
+    n_windows = len(data.values) - config.least_context - config.horizon + 1
     learnt = n_windows * (1.0 - shares.validated - shares.tested)
     return max(1, min(MOST_STEPS, round(TIMES * learnt / batch_size)))
 

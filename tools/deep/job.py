@@ -87,7 +87,7 @@ class Job:
     @cached_property
     def _parts(self) -> tuple[NDArray[np.int64], ...]:
         config = self.config
-        origins = np.arange(config.context_length, len(self.data.values) - config.horizon + 1)
+        origins = np.arange(config.least_context, len(self.data.values) - config.horizon + 1)
         return split_origins(origins, self.shares.validated, self.shares.tested, gap=config.horizon)
 
     @cached_property
@@ -223,7 +223,7 @@ def last_windows(
     """
     check_kind(model, data)
     config = model.network.config
-    origins = np.arange(config.context_length, len(data.values) - config.horizon + 1)
+    origins = np.arange(config.least_context, len(data.values) - config.horizon + 1)
     learnt, _, last = split_origins(origins, 0.0, tested, gap=config.horizon)
     return windows_for(model, data, int(last[0]) if len(last) else len(learnt), device), last
 

@@ -9,13 +9,15 @@ import click
 from pydantic import ValidationError
 
 from tidecast.models.deep.backbones import BACKBONES
-from tidecast.models.deep.config import NetworkConfig
+from tidecast.models.deep.config import NetworkConfig, NormaliseBy
 from tidecast.models.deep.course import PLAIN, Course
 from tidecast.models.deep.history import slots_per_day
 from tidecast.models.deep.likelihoods import LIKELIHOODS
 from tidecast.models.deep.model import Model
 from tidecast.models.deep.schedule import TrainingPlan
+from tidecast.models.deep.season import DAYS
 from tidecast.state.errors import SettingsError
+from tidecast.state.settings.base import DAY
 from tidecast.tools.deep.data import Asked, Data, read_data
 from tidecast.tools.deep.job import Job, Shares, grid_of
 from tidecast.tools.deep.launch import joined
@@ -120,6 +122,7 @@ def make_job(data: Data, shares: Shares, course: Course = PLAIN, **options: Any)
             n_static=len(data.names("static")),
             slots_per_day=slots_per_day(data.grid),
             grid=grid_of(data),
+            normalise=_normalised(data, options["context_length"]),
             **{name: value for name, value in options.items() if name not in PLANNED},
         )
         plan = TrainingPlan(**{n: value for n, value in options.items() if n in PLANNED})
@@ -127,3 +130,10 @@ def make_job(data: Data, shares: Shares, course: Course = PLAIN, **options: Any)
         first = error.errors()[0]
         raise SettingsError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     return Job(data, config, plan, shares, course)
+
+
+def _normalised(data: Data, context: int) -> NormaliseBy:
+    """Return ``season`` where a context shows the hours of a week twice or more often."""
+    slots, width = slots_per_day(data.grid), data.grid.width
+    has_hours = width != "day" and slots > 1 and slots * width == DAY
+    return "season" if has_hours and context >= 2 * DAYS * slots else "window"

@@ -394,6 +394,12 @@ def test_the_topics_of_covariates_change_the_fingerprint() -> None:
     assert told[0].covariate_topics == ("prices",)
 
 
+@pytest.mark.parametrize("code", ["Germany", "de", "", "DE-", "DE-BY\n"])
+def test_a_country_that_is_no_code_is_told_how_codes_are_written(code: str) -> None:
+    with pytest.raises(SettingsError, match='as ISO 3166 does, or a part of one: "GB", "DE-BY"'):
+        parse_settings(tables_with("shop.holidays", code))
+
+
 def test_regions_may_keep_holidays_of_their_own() -> None:
     settings = parse_settings(tables_with("regions.holidays", {"north": "DE-BY"}))
     assert settings.regions.holidays == {"north": "DE-BY"}

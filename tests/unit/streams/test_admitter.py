@@ -90,6 +90,19 @@ def test_an_answer_that_is_there_already_is_not_waited_for() -> None:
     run(test)
 
 
+def test_of_two_answers_to_a_bin_the_first_counts() -> None:
+    async def test() -> None:
+        log = Log()
+        log.answer(answer(7, 4, mean=0.25))
+        log.answer(answer(7, 4, mean=0.5))
+        await asyncio.sleep(0.05)
+        said = await log.decided(7)
+        assert said is not None
+        assert (said.mean[1] == 0.25).all()
+
+    run(test)
+
+
 def test_without_an_answer_the_bin_goes_on_at_the_deadline_and_the_next_ones_at_once() -> None:
     async def test() -> None:
         log = Log(patience_seconds=0.3)

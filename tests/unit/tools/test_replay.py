@@ -51,6 +51,22 @@ def test_a_recording_is_replayed_into_a_store(
     assert found == 54  # nobody has passed the end of the last minute
 
 
+def test_a_replay_that_is_stopped_says_what_is_left_of_it(
+    settings_path: Path,
+    recording: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tidecast.tools.replay.run_replay", stopped)
+    arguments = ["--settings", str(settings_path), "replay", str(recording)]
+    assert run([*arguments, "--store", str(tmp_path / "store")]) == 130
+    assert "the same command begins anew" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("more", "says"),
     [

@@ -93,6 +93,13 @@ def test_a_model_that_could_not_be_written_leaves_nothing(
     assert list((tmp_path / "models").iterdir()) == []
 
 
+def test_a_place_that_can_hold_no_folder_is_named(model: Model, tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("mine")
+    with pytest.raises(CheckpointError, match="notes cannot be written: "):
+        save_model(tmp_path / "notes" / "first", model, METRICS)
+    assert (tmp_path / "notes").read_text() == "mine"
+
+
 def test_half_written_models_are_not_listed(saved: Path) -> None:
     root = saved.parent
     (root / ".second-abc").mkdir()

@@ -14,7 +14,7 @@ from tidecast.models.deep.likelihoods import (  # noqa: E402
     NegativeBinomial,
     ZeroInflated,
 )
-from tidecast.models.deep.quantiles import middle_of, ordered, pinball  # noqa: E402
+from tidecast.models.deep.quantiles import mean_of, middle_of, ordered, pinball  # noqa: E402
 
 ORIGINS = [20, 30]
 
@@ -58,6 +58,31 @@ def test_pinball_and_its_slope_are_those_of_its_definition() -> None:
     quantiles.requires_grad_()
     pinball(quantiles, actual, levels).sum().backward()
     torch.testing.assert_close(quantiles.grad, slopes)
+
+
+LEVELS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+
+
+def test_the_mean_of_even_quantiles_is_theirs_whatever_is_likely() -> None:
+    normal = torch.distributions.Normal(20.0, 4.0).icdf(torch.tensor(LEVELS))
+    for likely in (10.0, 40.0):
+        found = mean_of(normal[None], LEVELS, torch.tensor([likely]))
+        assert found.item() == pytest.approx(20.0, abs=1e-3)
+
+
+def test_the_mean_of_rare_demand_is_that_of_the_likelihood() -> None:
+    rare = torch.tensor([0.0] * 10 + [1.0])
+    assert mean_of(rare, LEVELS, torch.tensor(0.3)).item() == pytest.approx(0.3)
+    assert mean_of(torch.zeros(11), LEVELS, torch.tensor(0.01)).item() == pytest.approx(0.01)
+    assert mean_of(torch.tensor([4.0]), (0.5,), torch.tensor(5.0)).item() == 5.0
+
+
+@pytest.mark.parametrize("usual", [2.0, 9.0, 60.0])
+def test_the_mean_of_counts_is_right_where_the_likelihoods_is(usual: float) -> None:
+    counts = np.random.default_rng(1).poisson(usual, 200_000)
+    quantiles = torch.tensor(np.quantile(counts + np.linspace(-0.5, 0.5, len(counts)), LEVELS))
+    found = mean_of(quantiles, LEVELS, torch.tensor(usual))
+    assert found.item() == pytest.approx(usual, rel=0.02)
 
 
 @pytest.mark.parametrize("mean, dispersion", [(3.0, 0.5), (40.0, 0.05), (0.2, 2.0)])

@@ -18,6 +18,12 @@ def test_a_new_folder_is_begun_and_one_of_the_same_run_gone_on_with(tmp_path: Pa
     assert Recording.begin(tmp_path / "a" / "kept", MANIFEST).manifest == MANIFEST
 
 
+def test_what_a_beginning_that_was_cut_short_has_left_is_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / "recording.json.unfinished").write_text('{"settings"')
+    assert Recording.begin(tmp_path, MANIFEST).manifest == MANIFEST
+    assert [path.name for path in tmp_path.iterdir()] == ["recording.json"]
+
+
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "letters.txt").write_text("mine")
     with pytest.raises(LogError, match="holds something else: name a new folder"):
