@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from tidecast.state.settings.base import DAY
 
-__all__ = ["BinGrid", "from_micros", "iso", "to_micros"]
+__all__ = ["BinGrid", "from_micros", "iso", "to_micros", "width_words"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_DAY = 49_710  # 2106-02-07, where ClickHouse's DateTime ends
 HOUR = 3_600_000_000
+UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 Micros = NDArray[np.int64]
 
@@ -40,6 +41,22 @@ def iso(micros: int) -> str:
     '1970-01-01T00:00:00Z'
     """
     return from_micros(micros).replace(tzinfo=None).isoformat() + "Z"
+
+
+def width_words(width: int | Literal["day"]) -> str:
+    """Return the width of a bin, microseconds or local days, as people say it.
+
+    Examples
+    --------
+    >>> width_words(HOUR // 4)
+    '15 minutes'
+    >>> width_words("day")
+    '1 day'
+    """
+    seconds = 86_400 if width == "day" else width // 1_000_000
+    size, unit = next(found for found in UNITS if seconds % found[0] == 0)
+    count = seconds // size
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 
 
 class BinGrid:

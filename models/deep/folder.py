@@ -28,6 +28,7 @@ from tidecast.state.errors import CheckpointError, SettingsError
 
 __all__ = [
     "COMPLETE",
+    "check_free",
     "list_models",
     "load_model",
     "load_training",
@@ -55,11 +56,7 @@ def save_model(folder: Path, model: Model, metrics: Mapping[str, Any]) -> None:
     CheckpointError
         When ``folder`` is there already, or cannot be written.
     """
-    if folder.exists():
-        raise CheckpointError(f"{folder} is there already: give another folder, or remove it")
-    with _writing(folder.parent):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    partial = _begun(folder)
     try:
         files = _files(model, metrics)
         files[COMPLETE] = _json({name: _checksum(data) for name, data in files.items()})
@@ -70,6 +67,11 @@ def save_model(folder: Path, model: Model, metrics: Mapping[str, Any]) -> None:
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+def check_free(folder: Path) -> None:
+    """Refuse a folder of which `save_model` would say that it cannot be written."""
+    _begun(folder).rmdir()
 
 
 def load_model(folder: Path, device: torch.device | None = None) -> tuple[Model, dict[str, Any]]:
@@ -143,6 +145,15 @@ def load_training(path: Path) -> TrainingState:
     if values.pop("format", None) != FORMAT:
         raise CheckpointError(f"training {path} is of another format: train anew")
     return TrainingState(values, tensors)
+
+
+def _begun(folder: Path) -> Path:
+    """Return a new folder beside ``folder``, which is not there yet."""
+    if folder.exists():
+        raise CheckpointError(f"{folder} is there already: give another folder, or remove it")
+    with _writing(folder.parent):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
 
 
 def _files(model: Model, metrics: Mapping[str, Any]) -> dict[str, bytes]:

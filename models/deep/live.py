@@ -17,7 +17,7 @@ from tidecast.models.deep.known import seen_in
 from tidecast.models.deep.model import Answer, Model, make_cells
 from tidecast.models.deep.space import Space, space_of
 from tidecast.models.deep.windows import Windows
-from tidecast.state.bins import BinGrid, to_micros
+from tidecast.state.bins import BinGrid, to_micros, width_words
 from tidecast.state.cells import Cell
 from tidecast.state.covariates import Kind
 from tidecast.state.deep_forecast import DeepForecast
@@ -154,7 +154,11 @@ def _refuse_other(
     about, config = model.about, model.network.config
     told = {
         "series": (set(about.series) <= set(series), about.series, tuple(series)),
-        "bins": (about.bin_width == grid.width, about.bin_width, grid.width),
+        "bins": (
+            about.bin_width == grid.width,
+            width_words(about.bin_width),
+            width_words(grid.width),
+        ),
         "slots a day": (
             config.slots_per_day == slots_per_day(grid),
             config.slots_per_day,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ class About(Frozen):
     """Of what a model was made: data, span and versions; ``bin_width`` is microseconds or "day"."""
 
     series: tuple[str, ...]
-    bin_width: int | str
+    bin_width: int | Literal["day"]
     time_zone: str
     first: str
     """Start of the first bin of the data, ISO 8601."""

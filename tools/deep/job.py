@@ -27,7 +27,7 @@ from tidecast.models.deep.schedule import TrainingPlan
 from tidecast.models.deep.space import space_of
 from tidecast.models.deep.training import Trainer
 from tidecast.models.deep.windows import Windows, split_origins
-from tidecast.state.bins import iso
+from tidecast.state.bins import iso, width_words
 from tidecast.state.errors import SettingsError
 from tidecast.tools.deep.data import Data
 
@@ -185,8 +185,9 @@ def check_kind(model: Model, data: Data) -> None:
     about = model.about
     if data.grid.width != about.bin_width or len(data.series) != len(about.series):
         raise SettingsError(
-            f"the model forecasts {', '.join(about.series)} in bins of {about.bin_width}: the data "
-            f"are other series, or bins of {data.grid.width}"
+            f"the model forecasts {', '.join(about.series)} in bins of "
+            f"{width_words(about.bin_width)}: the data are other series, or bins of "
+            f"{width_words(data.grid.width)}"
         )
     told = tuple(unit.name for unit in about.future), tuple(unit.name for unit in about.static)
     if told != (data.names("known"), data.names("static")):

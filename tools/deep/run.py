@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from tidecast.models.deep.folder import load_training, save_model, save_training
+from tidecast.models.deep.folder import check_free, load_training, save_model, save_training
 from tidecast.models.deep.model import Model
 from tidecast.models.deep.processes import ALONE, Processes
 from tidecast.models.deep.training import Progress, Trainer, TrainingState
@@ -33,10 +33,11 @@ def run_job(job: Job, out: Path | None, resume: Path | None, processes: Processe
     Raises
     ------
     CheckpointError
-        When ``out`` is there already, or ``resume`` is of other data or options.
+        When ``out`` is there already or cannot be written, or ``resume`` is of other data or
+        options.
     """
-    if out is not None and out.exists():
-        raise CheckpointError(f"{out} is there already: give another folder, or remove it")
+    if out is not None:
+        check_free(out)
     trainer = job.trainer(processes)
     keeper = _Keeper(resume, job.fingerprint(), processes) if resume else None
     if keeper:

@@ -6,11 +6,10 @@ import math
 from datetime import datetime
 from typing import Literal
 
+from tidecast.state.bins import width_words
 from tidecast.state.settings import Settings
 
 __all__ = ["bin_words", "moment_words", "percent", "shortened", "value_unit"]
-
-UNITS = ((86_400, "day", "days"), (3_600, "hour", "hours"), (60, "minute", "minutes"))
 
 
 def bin_words(width: int | Literal["day"]) -> tuple[str, str]:
@@ -18,15 +17,9 @@ def bin_words(width: int | Literal["day"]) -> tuple[str, str]:
 
     ``width`` is in microseconds, or local days.
     """
-    if width == "day":
-        return "1 day", "days"
-    seconds = width // 1_000_000
-    for size, one, many in UNITS:
-        if seconds % size == 0:
-            count = seconds // size
-            words = f"{count} {one if count == 1 else many}"
-            return words, many if count == 1 else f"bins of {words}"
-    return f"{seconds} seconds", f"bins of {seconds} seconds"
+    words = width_words(width)
+    words = width_words(width)
+    return words, f"{words[2:]}s" if words.startswith("1 ") else f"bins of {words}"
 
 
 def value_unit(settings: Settings, name: str) -> str:

@@ -248,6 +248,20 @@ def test_a_folder_that_is_there_is_refused_before_training(array: Path, tmp_path
         train(array, tmp_path / "model")
 
 
+def test_a_place_that_can_hold_no_model_is_named_before_training(
+    array: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "notes").write_text("mine")
+    monkeypatch.setattr(Trainer, "run", None)
+    with pytest.raises(CheckpointError, match="notes cannot be written: "):
+        train(array, tmp_path / "notes" / "model")
+
+
+def test_training_leaves_nothing_beside_its_model(array: Path, tmp_path: Path) -> None:
+    train(array, tmp_path / "models" / "one")
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["one"]
+
+
 def test_the_published_task_ends_with_its_three_figures(tmp_path: Path) -> None:
     path = tmp_path / "flow.npz"
     np.savez(path, flow=counts())
@@ -269,7 +283,7 @@ def test_a_time_zone_that_is_none_is_told(array: Path, tmp_path: Path, zone: str
 
 def test_data_of_other_bins_are_refused(array: Path, tmp_path: Path) -> None:
     train(array, tmp_path / "model")
-    with pytest.raises(SettingsError, match="bins of"):
+    with pytest.raises(SettingsError, match=r"bins of 1 hour: .* bins of"):
         invoke("evaluate", tmp_path / "model", array, "--freq", "30min")
 
 
