@@ -68,7 +68,7 @@ def test_a_burst_is_news_until_it_is_a_shift() -> None:
 
 def test_a_reset_is_news_and_told(caplog: pytest.LogCaptureFixture) -> None:
     shop = Shop()
-    shop.forecaster.cells.experts[0].resets += 2
+    shop.forecaster.cells.panel.experts[0].resets += 2
     assert shop.news(1.0) == [[Action("reset", "time_of_week", 2)]]
     assert "expert time_of_week threw away insane state, 2 times" in caplog.text
 

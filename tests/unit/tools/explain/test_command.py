@@ -15,9 +15,9 @@ from tidecast.models.fold import ForecastFold
 from tidecast.models.parts import PARTS
 from tidecast.state.bins import HOUR, iso
 from tidecast.state.errors import CheckpointError
-from tidecast.state.settings import Settings, load_settings
+from tidecast.state.settings import load_settings
 from tidecast.streams import newest
-from tidecast.streams.checkpoints import Checkpoint
+from tidecast.streams.checkpoints import Checkpoint, CheckpointLog, Owner
 from tidecast.streams.logs import parse_log_specs
 from tidecast.streams.replay import Replay
 from tidecast.tools.main import run
@@ -83,11 +83,11 @@ def test_a_checkpoint_tells_what_the_log_does(
     of_log = found(capsys.readouterr().out)
     checkpoint = Checkpoint(7, fold(shop).snapshot())
 
-    async def read(_: Settings) -> Checkpoint:
-        return checkpoint
+    async def read(_: CheckpointLog, owners: list[Owner]) -> dict[Owner, Checkpoint]:
+        return dict.fromkeys(owners, checkpoint)
 
     monkeypatch.setattr(newest, "partition_counts", lambda *_: {})
-    monkeypatch.setattr(newest, "_read", read)
+    monkeypatch.setattr(CheckpointLog, "read", read)
     assert explain(shop, *NORTH, "--json") == 0
     of_checkpoint = found(capsys.readouterr().out)
     assert of_checkpoint == of_log
@@ -111,11 +111,11 @@ def test_sums_of_cells_are_told_too(shop: Path, capsys: pytest.CaptureFixture[st
 def test_without_a_checkpoint_it_says_how_to_come_by_one(
     shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def read(_: Settings) -> None:
-        return None
+    async def read(_: CheckpointLog, owners: list[Owner]) -> dict[Owner, Checkpoint]:
+        return {}
 
     monkeypatch.setattr(newest, "partition_counts", lambda *_: {})
-    monkeypatch.setattr(newest, "_read", read)
+    monkeypatch.setattr(CheckpointLog, "read", read)
     with pytest.raises(CheckpointError, match="tidecast worker forecast"):
         newest.newest_fold(load_settings(shop / "tidecast.toml", {}))
 
