@@ -124,7 +124,8 @@ class Lines:
             return
         self._written = now
         seconds = now - self._began
-        parts = [f"{events:,} {self._what}", f"{events / seconds:,.0f}/s"]
+        rate = [f"{events / seconds:,.0f}/s"] if events >= seconds else []
+        parts = [f"{events:,} {self._what}", *rate]
         if self._total and done:
             left = timedelta(seconds=round(seconds * max(self._total - done, 0) / done))
             parts = [f"{done / self._total:.0%}", *parts, f"{left} left"]

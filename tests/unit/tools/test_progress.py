@@ -40,6 +40,16 @@ def test_a_line_tells_no_time_left_where_the_total_is_not_known(
     assert capsys.readouterr().err == "record: 90 events, 2/s\n"
 
 
+def test_a_rate_is_told_where_it_is_one_a_second_or_more(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clock = Clock()
+    lines = Lines("bursts", 12, "mishaps", clock)
+    clock.now += 60.0
+    lines.show(3, 3)
+    assert capsys.readouterr().err == "bursts: 25%, 3 mishaps, 0:03:00 left\n"
+
+
 def test_short_work_writes_nothing_into_a_log(capsys: pytest.CaptureFixture[str]) -> None:
     with count_progress("verify", 3) as advance:
         advance(1)
