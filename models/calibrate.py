@@ -97,13 +97,14 @@ class Calibrate:
         """Add actuals, and what was said of them at some leads, all (lead, series, cell).
 
         NaN = unknown; ``actual`` may be broadcast. ``said`` are the shapes issued then, (lead,
-        series, group, level). Where nothing was forecast and nothing happened there is nothing to
-        learn: hundreds of cells may never trade. A series of which all actuals so far were whole
-        numbers is one of counts.
+        series, group, level). Where nothing was forecast there is nothing to learn: hundreds of
+        cells may never trade, and the few of them that do would speak for all that are forecast to
+        trade hardly ever. A series of which all actuals so far were whole numbers is one of counts.
         """
         actual = np.broadcast_to(actual, mean.shape)
-        known = np.isfinite(actual) & ((mean > NOTHING) | (np.abs(actual - mean) > NOTHING))
-        self._whole &= ~(known & (actual != np.rint(actual))).any(axis=(0, 2))
+        finite = np.isfinite(actual)
+        self._whole &= ~(finite & (actual != np.rint(actual))).any(axis=(0, 2))
+        known = finite & (mean > NOTHING)
         lead, series, _ = np.nonzero(known)
         found, mean, scale = actual[known].astype(np.float32), mean[known], scale[known]
         group = group_of(mean, scale)

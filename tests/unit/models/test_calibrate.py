@@ -91,6 +91,19 @@ def test_cells_that_never_trade_teach_no_shape_and_are_forecast_as_nothing() -> 
     assert not quantiles_of(almost, almost, idle.shapes()).any()
 
 
+def test_first_sales_of_cells_of_which_nothing_was_forecast_speak_for_no_others() -> None:
+    calibrate = Calibrate(1, 1, LEVELS)
+    rng = np.random.default_rng(0)
+    mean = np.concatenate([np.zeros((1, 500)), np.full((1, 2), 1e-3)], axis=1).astype(np.float32)
+    scale = np.full_like(mean, 0.03)
+    for _ in range(100):
+        actual = rng.poisson(np.where(mean > 0, mean, 0.01)).astype(np.float32)
+        learn(calibrate, actual, mean, scale, calibrate.shapes()[:, 0], lead=1)
+    sold = np.full((1, 500), 1e-3, np.float32)[:, :, None]  # they have a mean by now
+    quantiles = quantiles_of(sold, np.full_like(sold, 0.03), calibrate.shapes())
+    assert quantiles[..., 1].max() < 0.01  # one in a thousand: its median is nothing
+
+
 def share_covered(spread_of_bin: np.ndarray, lead: int = 1) -> np.ndarray:
     """Return by bin how many actuals were inside the outer interval, of cells of that spread."""
     rng, calibrate, mean, scale = np.random.default_rng(4), Calibrate(1, 4, LEVELS), 100.0, 1.0
