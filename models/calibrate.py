@@ -97,22 +97,26 @@ class Calibrate:
         """Add actuals, and what was said of them at some leads, all (lead, series, cell).
 
         NaN = unknown; ``actual`` may be broadcast. ``said`` are the shapes issued then, (lead,
-        series, group, level). Where nothing was forecast there is nothing to learn: hundreds of
-        cells may never trade, and the few of them that do would speak for all that are forecast to
-        trade hardly ever. A series of which all actuals so far were whole numbers is one of counts.
+        series, group, level). Where nothing was forecast and nothing happened there is nothing to
+        learn: hundreds of cells may never trade. The few of them that do are missed by the upper
+        levels as others are, but tell nothing of cells that are forecast to trade hardly ever. A
+        series of which all actuals so far were whole numbers is one of counts.
         """
         actual = np.broadcast_to(actual, mean.shape)
-        finite = np.isfinite(actual)
-        self._whole &= ~(finite & (actual != np.rint(actual))).any(axis=(0, 2))
-        known = finite & (mean > NOTHING)
+        known = np.isfinite(actual) & ((mean > NOTHING) | (np.abs(actual - mean) > NOTHING))
+        self._whole &= ~(known & (actual != np.rint(actual))).any(axis=(0, 2))
         lead, series, _ = np.nonzero(known)
         found, mean, scale = actual[known].astype(np.float32), mean[known], scale[known]
         group = group_of(mean, scale)
         quantile = mean[:, None] + scale[:, None] * said[lead, series, group]  # (row, level)
         lack = lacking(found, quantile, self._levels, self._whole[series])
-        tally = Tally((len(self._whole), len(leads), len(GROUPS) + 1), (series, lead, group))
-        self._learn_shapes(tally, (found - mean) / scale, leads)
-        self._learn_shifts(tally, lack, leads)
+        told = mean > NOTHING
+        lack[np.ix_(~told, self._levels < 0.5)] = 0.0  # they are above what they ought to be above
+        self._learn_shared(Tally((len(self._whole), len(leads)), (series, lead)), lack, leads)
+        places = series[told], lead[told], group[told]
+        tally = Tally((len(self._whole), len(leads), len(GROUPS) + 1), places)
+        self._learn_shapes(tally, ((found - mean) / scale)[told], leads)
+        self._learn_shifts(tally, lack[told], leads)
 
     def _learn_shapes(
         self, tally: Tally, standard: NDArray[np.float32], leads: NDArray[np.int64]
@@ -133,7 +137,13 @@ class Calibrate:
         moved = self._kept * shift + size * total / np.fmax(tally.seen, 1)
         moved = np.clip(moved, *LARGEST_SHIFTS)
         self._shift[:, leads - 1] = np.where(tally.seen > 0, moved, shift)
-        lacked = self._outer * total.sum(axis=2) / np.fmax(tally.seen.sum(axis=2), 1)
+
+    def _learn_shared(
+        self, tally: Tally, lack: NDArray[np.float64], leads: NDArray[np.int64]
+    ) -> None:
+        """Move outer quantiles of all leads and groups by what they lacked together."""
+        total = np.stack([tally.sums(each) for each in lack.T], axis=-1)  # (series, lead, level)
+        lacked = self._outer * total / np.fmax(tally.seen, 1)
         shared = self._shared[:, leads - 1] + self._shared_step[leads - 1, None] * lacked
         self._shared[:, leads - 1] = np.clip(shared, *LARGEST_SHIFTS)
 
