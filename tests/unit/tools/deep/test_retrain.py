@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 
 from deep_folders import CELLS, FIRST, SERIES, VALUES, saved  # noqa: E402
+from retraining import retrain_in  # noqa: E402
 
 from tidecast.models.deep.folder import load_model  # noqa: E402
 from tidecast.models.deep.history import Scales  # noqa: E402
@@ -22,28 +22,6 @@ from tidecast.state.errors import SettingsError  # noqa: E402
 from tidecast.state.settings import Settings  # noqa: E402
 from tidecast.streams.deep_history import LastBins  # noqa: E402
 from tidecast.tools.deep import finetune, retrain  # noqa: E402
-from tidecast.tools.main import cli  # noqa: E402
-
-SETTINGS = """
-[bins]
-width = "1m"
-[[sources]]
-name = "orders"
-topic = "orders"
-stream = "order"
-[[series]]
-name = "demand"
-stream = "order"
-aggregate = "sum"
-of = "units"
-[[series]]
-name = "value"
-stream = "order"
-aggregate = "sum"
-of = "amount"
-[forecast]
-horizon = 3
-"""
 
 
 class Shop:
@@ -52,8 +30,8 @@ class Shop:
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.models = root / "models"
         self.registry = Registry(self.models)
-        self.settings = root / "tidecast.toml"
-        self.settings.write_text(SETTINGS)
+        self.series = ["demand", "value"]
+        self._root = root
         demand_first = VALUES[:60, :, ::-1]
         self.told = LastBins(FIRST, (*CELLS[:5], Cell("new", "x")), demand_first)
         monkeypatch.setattr(retrain, "read_last_bins", self._read)
@@ -65,11 +43,7 @@ class Shop:
         return self.told
 
     def retrain(self) -> str:
-        words = ["--settings", str(self.settings), "deep", "retrain"]
-        done = CliRunner().invoke(cli, words, standalone_mode=False)
-        if done.exception:
-            raise done.exception
-        return done.output
+        return retrain_in(self._root, *self.series)
 
 
 @pytest.fixture
@@ -125,7 +99,7 @@ def test_without_a_model_or_enough_bins_it_says_so(shop: Shop) -> None:
 
 def test_a_series_that_the_shop_no_longer_has_is_named(shop: Shop) -> None:
     saved(shop.models, "first")
-    shop.settings.write_text(SETTINGS.replace('"value"\nstream', '"turnover"\nstream'))
+    shop.series = ["demand", "turnover"]
     with pytest.raises(SettingsError, match="value: no series here"):
         shop.retrain()
 

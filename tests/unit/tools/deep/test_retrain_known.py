@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from numpy.typing import NDArray
 
 torch = pytest.importorskip("torch")
 
 from deep_folders import CELLS, FIRST, GRID, SERIES, VALUES, saved, settings_of  # noqa: E402
+from retraining import retrain_in  # noqa: E402
 
 from tidecast.models.deep.context import ClosedBin, Context  # noqa: E402
 from tidecast.models.deep.folder import load_model, save_model  # noqa: E402
@@ -31,7 +31,6 @@ from tidecast.streams.deep_history import LastBins, Told  # noqa: E402
 from tidecast.tools.deep import finetune, retrain  # noqa: E402
 from tidecast.tools.deep.job import Job  # noqa: E402
 from tidecast.tools.deep.run import run_job  # noqa: E402
-from tidecast.tools.main import cli  # noqa: E402
 
 WEATHER, SIZE = (
     Unit(name="weather", mean=1.0, largest=4.0),
@@ -91,38 +90,11 @@ class Shop:
 
     def retrain(self) -> Model:
         """Return what is trained; its folder is taken away."""
-        path = self.registry.root.parent / "tidecast.toml"
-        path.write_text(SETTINGS)
-        words = ["--settings", str(path), "deep", "retrain"]
-        done = CliRunner().invoke(cli, words, standalone_mode=False)
-        if done.exception:
-            raise done.exception
+        retrain_in(self.registry.root.parent, *SERIES)
         (name,) = self.registry.challengers()
         model, _ = load_model(self.registry.folder(name))
         shutil.rmtree(self.registry.folder(name))
         return model
-
-
-SETTINGS = """
-[bins]
-width = "1m"
-[[sources]]
-name = "orders"
-topic = "orders"
-stream = "order"
-[[series]]
-name = "value"
-stream = "order"
-aggregate = "sum"
-of = "amount"
-[[series]]
-name = "demand"
-stream = "order"
-aggregate = "sum"
-of = "units"
-[forecast]
-horizon = 3
-"""
 
 
 @pytest.fixture
