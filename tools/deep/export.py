@@ -17,6 +17,7 @@ from tidecast.tools.console import open_console
 from tidecast.tools.deep.data import Asked, read_data
 from tidecast.tools.deep.job import BATCH, last_windows
 from tidecast.tools.deep.options import FILE, SHARE, data_options
+from tidecast.tools.output_file import OutputFile
 
 __all__ = ["export"]
 
@@ -30,7 +31,7 @@ FIGURES = ("mae", "rmse", "mape", "rmse_mean", "pinball")
 @click.argument("folder", metavar="MODEL", type=click.Path(path_type=Path, file_okay=False))
 @click.argument("file", metavar="TABLE|NPZ", type=FILE)
 @data_options
-@click.option("--out", type=FILE, required=True, help="File to write, such as model.onnx.")
+@click.option("--out", type=OutputFile(), required=True, help="File to write, such as model.onnx.")
 @click.option("--int8", is_flag=True, help="Weights of 8 bits, dynamically quantised.")
 @click.option("--test", type=SHARE, default=0.2, show_default=True, help="Share to judge by.")
 def export(folder: Path, file: Path, out: Path, int8: bool, test: float, **options: Any) -> None:

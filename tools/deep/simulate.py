@@ -18,6 +18,7 @@ from tidecast.state.errors import SettingsError
 from tidecast.tools.deep.data import Asked, Data, bin_of, read_data
 from tidecast.tools.deep.job import check_kind, windows_for
 from tidecast.tools.deep.options import FILE, data_options
+from tidecast.tools.output_file import OutputFile
 
 __all__ = ["simulate"]
 
@@ -26,7 +27,7 @@ __all__ = ["simulate"]
 @click.argument("folder", metavar="MODEL", type=click.Path(path_type=Path, file_okay=False))
 @click.argument("file", metavar="TABLE|NPZ", type=FILE)
 @data_options
-@click.option("--out", type=FILE, required=True, help="Parquet to write futures to.")
+@click.option("--out", type=OutputFile(), required=True, help="Parquet to write futures to.")
 @click.option("--samples", type=click.IntRange(1), default=100, show_default=True)
 @click.option("--at", metavar="TIME", help="Local time at which they begin, else after the data.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)

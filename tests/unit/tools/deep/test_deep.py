@@ -287,6 +287,17 @@ def test_data_of_other_bins_are_refused(array: Path, tmp_path: Path) -> None:
         invoke("evaluate", tmp_path / "model", array, "--freq", "30min")
 
 
+def test_a_place_that_takes_no_state_or_no_figures_is_refused_before_training(
+    array: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Trainer, "step", lambda _: pytest.fail("trained"))
+    (tmp_path / "file").touch()
+    with pytest.raises(CheckpointError, match="file cannot be written"):
+        train(array, tmp_path / "model", "--resume", tmp_path / "file" / "kept")
+    with pytest.raises(CheckpointError, match="kept cannot be written"):
+        train(array, tmp_path / "model", "--resume", "/proc/kept")
+
+
 def test_an_array_that_does_not_tell_its_start_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "flow.npz"
     np.savez(path, flow=counts())
