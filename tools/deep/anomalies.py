@@ -19,7 +19,7 @@ from tidecast.models.deep.windows import Windows
 from tidecast.state.bins import iso
 from tidecast.tools.console import open_console
 from tidecast.tools.deep.data import Asked, Data, read_data
-from tidecast.tools.deep.job import check_kind, windows_for
+from tidecast.tools.deep.job import check_series, windows_for
 from tidecast.tools.deep.options import FILE, SHARE, data_options
 from tidecast.tools.progress import count_progress
 
@@ -48,7 +48,7 @@ def anomalies(
     """
     model, _ = load_model(folder, pick_device())
     data = read_data(file, Asked(**options))
-    check_kind(model, data)
+    check_series(model, data)
     config = model.network.config
     first = max(config.least_context, round((1.0 - test) * len(data.values)))
     origins = range(first, len(data.values) - config.horizon + 1, config.horizon)

@@ -37,6 +37,7 @@ __all__ = [
     "Shares",
     "Units",
     "check_kind",
+    "check_series",
     "grid_of",
     "judge",
     "last_windows",
@@ -200,6 +201,24 @@ def check_kind(model: Model, data: Data) -> None:
         )
 
 
+def check_series(model: Model, data: Data) -> None:
+    """Refuse data of another kind, see `check_kind`, or of series of other names.
+
+    Raises
+    ------
+    SettingsError
+        When they are.
+    """
+    check_kind(model, data)
+    its, ours = model.about.series, data.series
+    if ours != its:
+        raise SettingsError(
+            f"the model forecasts {', '.join(its)}, the data hold {', '.join(ours)}: say "
+            f"{' '.join(f'--value {name}' for name in its)}, in this order, of data that are so "
+            "called, or make a model of these by `tidecast deep finetune`"
+        )
+
+
 def judge(models: Sequence[Model], data: Data, tested: float) -> Accuracy:
     """Return how good ``models`` together are at the last share of the windows of ``data``.
 
@@ -220,9 +239,9 @@ def last_windows(
     Raises
     ------
     SettingsError
-        When the data are of other series or bins than ``model``.
+        When the data are of other series, bins or covariates than ``model``.
     """
-    check_kind(model, data)
+    check_series(model, data)
     config = model.network.config
     origins = np.arange(config.least_context, len(data.values) - config.horizon + 1)
     learnt, _, last = split_origins(origins, 0.0, tested, gap=config.horizon)

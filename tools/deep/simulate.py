@@ -16,7 +16,7 @@ from tidecast.models.deep.folder import load_model
 from tidecast.models.deep.scenarios import scenarios
 from tidecast.state.errors import SettingsError
 from tidecast.tools.deep.data import Asked, Data, bin_of, read_data
-from tidecast.tools.deep.job import check_kind, windows_for
+from tidecast.tools.deep.job import check_series, windows_for
 from tidecast.tools.deep.options import FILE, data_options
 from tidecast.tools.output_file import OutputFile
 
@@ -41,7 +41,7 @@ def simulate(
     """
     model, _ = load_model(folder, pick_device())
     data = read_data(file, Asked(**options))
-    check_kind(model, data)
+    check_series(model, data)
     origin = _origin(data, at)
     drawn = scenarios(model, windows_for(model, data, origin), origin, samples, seed)
     _long(drawn, data, origin).write_parquet(out)

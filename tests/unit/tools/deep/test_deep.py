@@ -287,6 +287,21 @@ def test_data_of_other_bins_are_refused(array: Path, tmp_path: Path) -> None:
         invoke("evaluate", tmp_path / "model", array, "--freq", "30min")
 
 
+@pytest.mark.parametrize("judged", ["evaluate", "anomalies", "simulate"])
+def test_series_of_other_names_are_refused_with_the_way_out(
+    array: Path, tmp_path: Path, judged: str
+) -> None:
+    train(array, tmp_path / "model", "--latent", 2)
+    np.savez(array, speed=counts(), flow=counts(), start=np.array("2024-01-01 00:00"))
+    more = ("--out", tmp_path / "futures.parquet") if judged == "simulate" else ()
+    words = (judged, tmp_path / "model", array, "--freq", "1h", *more)
+    with pytest.raises(
+        SettingsError, match="forecasts flow, the data hold speed: say --value flow"
+    ):
+        invoke(*words, "--value", "speed")
+    invoke(*words, "--value", "flow")
+
+
 def test_a_place_that_takes_no_state_or_no_figures_is_refused_before_training(
     array: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
