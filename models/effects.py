@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import NamedState, grown
+from tidecast.models.arrays import Stateful, grown
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.settings.base import DAY
 
@@ -33,7 +33,7 @@ LEAST_SHARED = 0.05
 YEAR = 365 * DAY
 
 
-class Effects(NamedState):
+class Effects(Stateful):
     """Linear effects on the usual of terms that are known ahead, shared by all cells of a series.
 
     Demand is taken for expected x (1 + terms x effects) + noise, where the noise of a cell varies

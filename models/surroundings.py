@@ -9,14 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.models.actions import Actions
-from tidecast.models.arrays import (
-    Arrays,
-    Part,
-    finite,
-    grown,
-    restore_parts,
-    snapshot_of,
-)
+from tidecast.models.arrays import Part, Stateful, finite, grown
 from tidecast.models.covariates import Calendar, Covariates
 from tidecast.models.feed import Feed
 from tidecast.models.guard import Guard
@@ -35,8 +28,10 @@ from tidecast.state.slabs import Slab
 __all__ = ["Surroundings"]
 
 
-class Surroundings:
+class Surroundings(Stateful):
     """Running level, scale and usual week of every cell, and its neighbours."""
+
+    STATE = ("usual_now",)
 
     def __init__(self, profile: ForecastProfile, known: CovariateTable | None = None) -> None:
         self._calendar = Calendar(profile.grid)
@@ -204,16 +199,7 @@ class Surroundings:
         suspected = guard.bursts(corrected) | (corrected == 0.0)
         return np.where((unheard & suspected) | (corrected < 0.0), np.nan, corrected)
 
-    def snapshot(self) -> Arrays:
-        """Return the state as arrays."""
-        return {**snapshot_of(self._parts()), "usual_now": self._usual_now}
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become the surroundings that ``snapshot`` was taken of."""
-        restore_parts(self._parts(), arrays)
-        self._usual_now = arrays["usual_now"].copy()
-
-    def _parts(self) -> dict[str, Part]:
+    def _members(self) -> dict[str, Part]:
         return {
             "guard": self._guard,
             "feed": self._feed,
