@@ -85,9 +85,8 @@ class Surroundings(Stateful):
     ) -> tuple[Slab, Covariates]:
         """Take in a closed bin; return it fit to learn from, and what is known after it.
 
-        What was known ahead to move the bin is taken out of it: see `Outlook`, unless it is told
-        what ``moves`` the values. Of the values that
-        are learnt from, NaN are missing or suspended.
+        What was known ahead to move the bin is taken out of it, see `Outlook`, unless it is told
+        what ``moves`` the values. Of the values that are learnt from, NaN are missing or suspended.
         """
         self._place(cells, positions)
         if moves is None:
