@@ -19,8 +19,8 @@ from tidecast.models.deep.windows import Windows
 from tidecast.state.bins import iso
 from tidecast.tools.console import open_console
 from tidecast.tools.deep.data import Asked, Data, read_data
-from tidecast.tools.deep.job import check_series, windows_for
 from tidecast.tools.deep.options import FILE, SHARE, data_options
+from tidecast.tools.deep.trained import check_series, windows_for
 from tidecast.tools.progress import count_progress
 
 __all__ = ["anomalies"]

@@ -15,8 +15,9 @@ from tidecast.models.deep.folder import load_model
 from tidecast.state.errors import CheckpointError, SettingsError
 from tidecast.tools.console import open_console
 from tidecast.tools.deep.data import Asked, read_data
-from tidecast.tools.deep.job import BATCH, last_windows
+from tidecast.tools.deep.job import BATCH
 from tidecast.tools.deep.options import FILE, SHARE, data_options
+from tidecast.tools.deep.trained import last_windows
 from tidecast.tools.output_file import OutputFile
 
 __all__ = ["export"]

@@ -16,8 +16,8 @@ from tidecast.models.deep.folder import load_model
 from tidecast.models.deep.scenarios import scenarios
 from tidecast.state.errors import SettingsError
 from tidecast.tools.deep.data import Asked, Data, bin_of, read_data
-from tidecast.tools.deep.job import check_series, windows_for
 from tidecast.tools.deep.options import FILE, data_options
+from tidecast.tools.deep.trained import check_series, windows_for
 from tidecast.tools.output_file import OutputFile
 
 __all__ = ["simulate"]
