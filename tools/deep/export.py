@@ -9,7 +9,7 @@ import click
 import torch
 from rich.table import Table
 
-from tidecast.models.deep.accuracy import Accuracy, accuracy_by, accuracy_of
+from tidecast.models.deep.accuracy import FIGURES, Accuracy, accuracy_by, accuracy_of
 from tidecast.models.deep.export import Exported, write_onnx
 from tidecast.models.deep.folder import load_model
 from tidecast.state.errors import CheckpointError, SettingsError
@@ -24,8 +24,6 @@ __all__ = ["export"]
 
 CLOSE = 1e-3
 """Share of a figure by which that of an exported network may be another."""
-
-FIGURES = ("mae", "rmse", "mape", "rmse_mean", "pinball")
 
 
 @click.command("export")

@@ -29,7 +29,7 @@ from tidecast.state.bins import iso
 from tidecast.state.errors import SettingsError
 from tidecast.tools.deep.data import Data
 
-__all__ = ["BATCH", "Job", "Shares", "Units", "grid_of", "windows_of"]
+__all__ = ["BATCH", "Job", "Shares", "Units", "grid_of", "parted", "windows_of"]
 
 LARGEST_GRID = 32
 
@@ -71,9 +71,7 @@ class Job:
 
     @cached_property
     def _parts(self) -> tuple[NDArray[np.int64], ...]:
-        config = self.config
-        origins = np.arange(config.least_context, len(self.data.values) - config.horizon + 1)
-        return split_origins(origins, self.shares.validated, self.shares.tested, gap=config.horizon)
+        return parted(self.data, self.config, self.shares)
 
     @cached_property
     def scales(self) -> Scales:
@@ -157,6 +155,12 @@ class Job:
             future=self.units.future,
             static=self.units.static,
         )
+
+
+def parted(data: Data, config: NetworkConfig, shares: Shares) -> tuple[NDArray[np.int64], ...]:
+    """Return the origins to train, validate and test with; see `split_origins`."""
+    origins = np.arange(config.least_context, len(data.values) - config.horizon + 1)
+    return split_origins(origins, shares.validated, shares.tested, gap=config.horizon)
 
 
 def windows_of(

@@ -13,11 +13,11 @@ from tidecast.models.deep.device import pick_device
 from tidecast.models.deep.ensemble import Ensemble
 from tidecast.models.deep.history import Scales
 from tidecast.models.deep.model import Model
-from tidecast.models.deep.windows import Windows, split_origins
+from tidecast.models.deep.windows import Windows
 from tidecast.state.bins import width_words
 from tidecast.state.errors import SettingsError
 from tidecast.tools.deep.data import Data
-from tidecast.tools.deep.job import BATCH, Units, windows_of
+from tidecast.tools.deep.job import BATCH, Shares, Units, parted, windows_of
 
 __all__ = ["check_kind", "check_series", "judge", "last_windows", "windows_for"]
 
@@ -92,9 +92,7 @@ def last_windows(
         When the data are of other series, bins or covariates than ``model``.
     """
     check_series(model, data)
-    config = model.network.config
-    origins = np.arange(config.least_context, len(data.values) - config.horizon + 1)
-    learnt, _, last = split_origins(origins, 0.0, tested, gap=config.horizon)
+    learnt, _, last = parted(data, model.network.config, Shares(0.0, tested))
     return windows_for(model, data, int(last[0]) if len(last) else len(learnt), device), last
 
 
