@@ -38,9 +38,9 @@ class Surroundings(Stateful):
         self._horizon = profile.horizon
         self._is_of_sums = profile.is_of_sums
         self._guard = Guard(profile.n_series, memory=_memory(profile))
-        season = _longest_season(profile)
-        self._feed = Feed(profile.n_series, season)
-        self._silence = Silence(0, profile.n_series, season, patience=_shortest_season(profile))
+        longest, shortest = profile.longest_season, profile.shortest_season
+        self._feed = Feed(profile.n_series, longest)
+        self._silence = Silence(0, profile.n_series, longest, patience=shortest)
         self._usual = UsualWeek(self._calendar, profile.n_series, _memory(profile), profile.has_kin)
         known = known or CovariateTable()
         self._outlook = Outlook(profile, self._calendar, known.of_kind("known"))
@@ -224,14 +224,4 @@ def _least(
 
 def _memory(profile: ForecastProfile) -> int:
     """Return the bins that level and scale remember: the longest season, within reason."""
-    return min(max(_longest_season(profile), 50), 2000)
-
-
-def _longest_season(profile: ForecastProfile) -> int:
-    """Return the longest season in bins, 0 = none."""
-    return profile.season_lengths[-1] if profile.season_lengths else 0
-
-
-def _shortest_season(profile: ForecastProfile) -> int:
-    """Return the shortest season in bins, 0 = none."""
-    return profile.season_lengths[0] if profile.season_lengths else 0
+    return min(max(profile.longest_season, 50), 2000)

@@ -34,7 +34,7 @@ class Told(Stateful):
 
     def __init__(self, profile: ForecastProfile, known: CovariateTable) -> None:
         self._grid = profile.grid
-        self._season = profile.season_lengths[0] if profile.season_lengths else 24
+        self._season = profile.shortest_season or 24
         self._past, self._static = known.of_kind("past"), known.of_kind("static")
         self._columns = self._past.columns(())
         self._columns_of: object = None  # covariates and how many cells

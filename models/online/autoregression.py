@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tidecast.models.arrays import Arrays, Part, Stateful
 from tidecast.models.covariates import Covariates
 from tidecast.models.online.space_time import Cells, Near, SpaceTime, Terms
-from tidecast.models.online.standard import CLIP, LONGEST_SEASON, departures, means_of
+from tidecast.models.online.standard import CLIP, departures, means_of
 from tidecast.models.online.unrolled import unrolled
 from tidecast.models.parts import Parts, added, scaled, usual_parts, within
 from tidecast.models.profile import ForecastProfile
@@ -55,9 +55,7 @@ class Autoregression(Stateful):
     def __init__(self, profile: ForecastProfile) -> None:
         self.resets = 0
         self._horizon = profile.horizon
-        shortest = profile.season_lengths[0] if profile.season_lengths else 0
-        season = shortest if shortest <= LONGEST_SEASON else 0
-        self._space = SpaceTime(profile.n_series, season)
+        self._space = SpaceTime(profile.n_series, profile.short_season)
         self._coefficients = self._make_coefficients(profile.n_series, len(self._space.names))
         self._last_bin = -1
         self._spread = Spread(profile.n_series)

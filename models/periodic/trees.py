@@ -58,8 +58,7 @@ class TreesExpert(Stateful):
         self.resets = 0
         self.schedule = RefitSchedule(profile.season_lengths)
         self._profile = profile
-        longest = profile.season_lengths[-1] if profile.season_lengths else 0
-        span = max(SPAN_SEASONS * longest, SHORTEST_SPAN)
+        span = max(SPAN_SEASONS * profile.longest_season, SHORTEST_SPAN)
         self._departures = Window(departures_kept(profile), profile.n_series)
         self._examples = Examples(profile.n_series, profile.horizon, span, MAX_ROWS)
         self._trees: list[Artifact | None] = [None] * profile.n_series
