@@ -14,7 +14,7 @@ from tidecast.streams.clients import aiokafka_options
 from tidecast.streams.extent import Extent
 from tidecast.streams.topics import partition_counts
 
-__all__ = ["Fetched", "extents_of", "follow", "read_tails", "reading"]
+__all__ = ["POLL_MS", "Fetched", "extents_of", "follow", "read_tails", "reading"]
 
 POLL_MS = 500
 BATCH_RECORDS = 100

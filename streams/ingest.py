@@ -39,7 +39,7 @@ from tidecast.streams.topics import topic_names
 from tidecast.streams.upstream import Upstream
 from tidecast.streams.wire import encode_input, encode_rejected
 
-__all__ = ["IngestRole"]
+__all__ = ["TOPIC_ID", "IngestRole"]
 
 logger = logging.getLogger(__name__)
 AWAKE_SECONDS = 5.0  # what passes between two looks beyond this, the worker slept or was busy

@@ -13,7 +13,7 @@ from tidecast.models.parts import of_features
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.window import Window
 
-__all__ = ["PooledFeatures"]
+__all__ = ["FeatureLook", "PooledFeatures"]
 
 Values = NDArray[np.float32]
 Cells = NDArray[np.float32]  # (lead, cell, series)

@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 from rich.table import Table
 
 from tidecast.models.deep.device import pick_device
@@ -27,8 +26,6 @@ __all__ = ["anomalies"]
 
 SEED = 1
 HEADS = ("time", "region", "category", "series", "actual", "expected", "nats")
-
-Floats = NDArray[np.float32]
 
 
 @click.command("anomalies")
