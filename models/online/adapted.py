@@ -36,15 +36,15 @@ class AdaptedWeek:
 
     A week that is remembered for weeks is wrong for weeks after a shift of level (a lockdown, a
     campaign); its shape still holds. The ratio is that of what came to what was usual, both
-    forgotten over the shortest season and shrunk towards 1 by as much as the cell is noisy, so that
-    bins without a value, which say nothing, lead it back to 1 in the end. A departure is a value
-    less what the ratio before it made of the usual, clipped. Noise is told from how departures
-    differ from one to the next: a shift departs for long, and is none.
+    forgotten over a season and shrunk towards 1 by as much as the cell is noisy, so that bins
+    without a value, which say nothing, lead it back to 1 in the end. A departure is a value less
+    what the ratio before it made of the usual, clipped. Noise is told from how departures differ
+    from one to the next: a shift departs for long, and is none.
 
     Parameters
     ----------
     season
-        Length of the shortest season, in bins.
+        Length, in bins, of the season over which the ratio follows.
     memory
         Bins over which the variance of departures forgets.
 
