@@ -16,6 +16,7 @@ from tidecast.models.deep.model import Model
 from tidecast.models.deep.scenarios import oddities
 from tidecast.models.deep.windows import Windows
 from tidecast.state.bins import iso
+from tidecast.state.errors import SettingsError
 from tidecast.tools.console import open_console
 from tidecast.tools.deep.data import Asked, Data, read_data
 from tidecast.tools.deep.options import FILE, SHARE, data_options
@@ -49,6 +50,8 @@ def anomalies(
     config = model.network.config
     first = max(config.least_context, round((1.0 - test) * len(data.values)))
     origins = range(first, len(data.values) - config.horizon + 1, config.horizon)
+    if not origins:
+        raise SettingsError("no window to look at: give more bins, or a larger share --test")
     windows = windows_for(model, data, first)
     with count_progress("looking", len(origins), "windows") as advance:
         found: list[dict[str, Any]] = []

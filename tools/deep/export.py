@@ -12,7 +12,7 @@ from rich.table import Table
 from tidecast.models.deep.accuracy import FIGURES, Accuracy, accuracy_by, accuracy_of
 from tidecast.models.deep.export import Exported, write_onnx
 from tidecast.models.deep.folder import load_model
-from tidecast.state.errors import CheckpointError, SettingsError
+from tidecast.state.errors import CheckpointError
 from tidecast.tools.console import open_console
 from tidecast.tools.deep.data import Asked, read_data
 from tidecast.tools.deep.job import BATCH
@@ -43,8 +43,6 @@ def export(folder: Path, file: Path, out: Path, int8: bool, test: float, **optio
     model, _ = load_model(folder)
     data, cpu = read_data(file, Asked(**options)), torch.device("cpu")
     windows, last = last_windows(model, data, test, cpu)
-    if not len(last):
-        raise SettingsError("no window to judge by: give more bins, or a larger share --test")
     before = accuracy_of(model.network, windows, last, BATCH)
     write_onnx(out, model.network, windows.inputs(last[:2]), int8=int8)
     after = accuracy_by(Exported(out), model.network.config, windows, last, BATCH)

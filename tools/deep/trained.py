@@ -89,11 +89,13 @@ def last_windows(
     Raises
     ------
     SettingsError
-        When the data are of other series, bins or covariates than ``model``.
+        When the data are of other series, bins or covariates than ``model``, or too few.
     """
     check_series(model, data)
-    learnt, _, last = parted(data, model.network.config, Shares(0.0, tested))
-    return windows_for(model, data, int(last[0]) if len(last) else len(learnt), device), last
+    *_, last = parted(data, model.network.config, Shares(0.0, tested))
+    if not len(last):
+        raise SettingsError("no window to judge by: give more bins, or a larger share --test")
+    return windows_for(model, data, int(last[0]), device), last
 
 
 def windows_for(

@@ -287,6 +287,15 @@ def test_data_of_other_bins_are_refused(array: Path, tmp_path: Path) -> None:
         invoke("evaluate", tmp_path / "model", array, "--freq", "30min")
 
 
+@pytest.mark.parametrize("judged", ["evaluate", "anomalies"])
+def test_without_a_window_to_judge_by_nothing_is_said_to_be_perfect(
+    array: Path, tmp_path: Path, judged: str
+) -> None:
+    train(array, tmp_path / "model", "--latent", 2)
+    with pytest.raises(SettingsError, match=r"no window to .*: give more bins, or a larger share"):
+        invoke(judged, tmp_path / "model", array, "--freq", "1h", "--test", 0)
+
+
 @pytest.mark.parametrize("judged", ["evaluate", "anomalies", "simulate"])
 def test_series_of_other_names_are_refused_with_the_way_out(
     array: Path, tmp_path: Path, judged: str
