@@ -332,6 +332,17 @@ def test_an_array_that_does_not_tell_its_start_is_refused(tmp_path: Path) -> Non
         read_data(path, Asked(freq="1h", start="2024-01-01"))
 
 
+@pytest.mark.parametrize("name", ["start", "flat", "gone"])
+def test_an_array_that_is_none_of_bins_and_cells_is_refused(tmp_path: Path, name: str) -> None:
+    path, start = tmp_path / "flow.npz", np.array("2024-01-01")
+    np.savez(path, flow=counts(), flat=counts()[:, 0], start=start)
+    with pytest.raises(LogError, match=r"say --value, one of flow$"):
+        read_data(path, Asked(freq="1h", value=(name,)))
+    np.savez(path, flat=counts()[:, 0], start=start)
+    with pytest.raises(LogError, match=r"no array of .* is one of numbers"):
+        read_data(path, Asked(freq="1h"))
+
+
 def test_an_array_that_holds_objects_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "flow.npz"
     np.savez(path, flow=np.array([[{}, {}]], dtype=object))
