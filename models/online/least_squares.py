@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays
+from tidecast.models.arrays import Stateful
 from tidecast.models.covariates import Calendar
 
 __all__ = ["HourlyLeastSquares"]
@@ -29,7 +29,7 @@ RIDGE = 20.0
 FEWEST_ROWS = 50.0
 
 
-class HourlyLeastSquares:
+class HourlyLeastSquares(Stateful):
     """Weighted linear models per series, lead and hour of day, of working days and of weekends.
 
     Discounted sums of squares are kept per hour; a model of an hour is solved from its own and,
@@ -37,6 +37,8 @@ class HourlyLeastSquares:
     is nearly its own. Where bins are days there is one model. Exact: no learning rate, no order of
     updates within a bin.
     """
+
+    STATE = ("squares", "products", "rows")
 
     def __init__(self, n_series: int, horizon: int, n_features: int, calendar: Calendar) -> None:
         self._calendar = calendar
@@ -90,19 +92,6 @@ class HourlyLeastSquares:
             return 0
         day, hour = divmod(self._calendar.slot(bin_), 24)
         return hour + 24 * (day >= 5)
-
-    def snapshot(self) -> Arrays:
-        """Return the state as arrays."""
-        return {
-            "squares": self._squares.copy(),
-            "products": self._products.copy(),
-            "rows": self._rows.copy(),
-        }
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become what ``snapshot`` was taken of."""
-        self._squares, self._products = arrays["squares"].copy(), arrays["products"].copy()
-        self._rows = arrays["rows"].copy()
 
 
 def _kinship(is_daily: bool) -> NDArray[np.float64]:
