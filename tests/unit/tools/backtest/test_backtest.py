@@ -181,6 +181,7 @@ def test_what_was_stopped_goes_on_to_the_same_figures(
         runner.Resume, "load", lambda *given: taken.append(load(*given)) or taken[0]
     )
     assert backtest(sales, *options) == 0
+    assert "goes on after 101 of 144 bins" in capsys.readouterr().err
     assert taken == [101]
     assert scores(resumed) == scores(whole)
     drawn = [re.sub("<dt>command.*?</dd>", "", page.read_text("utf-8")) for page in pages]
