@@ -253,6 +253,13 @@ def test_of_one_expert_none_can_be_left_out(
     assert "--leave-one-out needs two experts or more" in capsys.readouterr().err
 
 
+def test_an_expert_that_is_not_there_is_not_left_out(
+    sales: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert backtest(sales, "--leave-out", "oracle") == 2
+    assert "without 'oracle': there is no such expert" in capsys.readouterr().err
+
+
 def test_event_logs_are_forecast_by_their_settings(tmp_path: Path) -> None:
     settings, log, file = (tmp_path / name for name in ("t.toml", "clicks.ndjson", "s.json"))
     settings.write_text(SETTINGS)
