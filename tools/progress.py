@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -17,6 +18,7 @@ from tidecast.streams.replay import Reading
 __all__ = ["Lines", "count_progress", "log_progress"]
 
 SECONDS_A_LINE = 30.0
+LINES_OF_PACE = 10
 
 
 class CountColumn(ProgressColumn):
@@ -112,7 +114,8 @@ def _shown(
 class Lines:
     """Progress for a log: a line every half minute, so that short work writes none.
 
-    What was done ``before``, by an earlier run, is no part of the rate.
+    Rate and time left are by the pace of the last five minutes: a backtest slows down when peers
+    join it. What was done ``before``, by an earlier run, is no part of it.
     """
 
     def __init__(
@@ -123,20 +126,20 @@ class Lines:
         before: int = 0,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._title, self._total, self._what, self._before = title, total, what, before
+        self._title, self._total, self._what = title, total, what
         self._clock = clock
-        self._began = self._written = clock()
+        self._written = deque([(clock(), before, before)], maxlen=LINES_OF_PACE)
 
     def show(self, done: int, events: int) -> None:
         """Write that ``done`` of the total, and so many ``events``, are done, if it is time."""
         now = self._clock()
-        if now - self._written < SECONDS_A_LINE:
+        if now - self._written[-1][0] < SECONDS_A_LINE:
             return
-        self._written = now
-        seconds = now - self._began
-        rate = (events - self._before) / seconds
+        then, done_then, events_then = self._written[0]
+        self._written.append((now, done, events))
+        seconds, rate = now - then, (events - events_then) / (now - then)
         parts = [f"{events:,} {self._what}", *([f"{rate:,.0f}/s"] if rate >= 1.0 else [])]
-        if self._total and (fresh := done - self._before):
+        if self._total and (fresh := done - done_then):
             left = timedelta(seconds=round(seconds * max(self._total - done, 0) / fresh))
             parts = [f"{done / self._total:.0%}", *parts, f"{left} left"]
         print(f"{self._title}: {', '.join(parts)}", file=sys.stderr, flush=True)

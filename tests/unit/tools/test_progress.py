@@ -58,6 +58,19 @@ def test_what_an_earlier_run_did_shortens_no_time_left(capsys: pytest.CaptureFix
     assert capsys.readouterr().err == "backtest: 92%, 9,200 bins, 4/s, 0:03:20 left\n"
 
 
+def test_the_time_left_is_by_the_pace_of_the_last_minutes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clock = Clock()
+    lines = Lines("backtest", 10_000, "bins", clock=clock)
+    for done in (*range(250, 5_001, 250), *range(5_010, 5_501, 10)):  # peers join half way
+        clock.now += 10.0
+        lines.show(done, done)
+    assert (
+        capsys.readouterr().err.splitlines()[-1] == "backtest: 55%, 5,490 bins, 1/s, 1:15:10 left"
+    )
+
+
 def test_short_work_writes_nothing_into_a_log(capsys: pytest.CaptureFixture[str]) -> None:
     with count_progress("verify", 3) as advance:
         advance(1)
