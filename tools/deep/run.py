@@ -73,8 +73,7 @@ def run_job(job: Job, out: Path | None, resume: Path | None, processes: Processe
 
 def _run(trainer: Trainer, keeper: _Keeper | None, processes: Processes) -> None:
     """Train until it is done, or one of the processes is told to stop."""
-    with stoppable() as stop, _progress(trainer.plan.steps, processes) as advance:
-        advance(trainer.step_number)
+    with stoppable() as stop, _progress(trainer, processes) as advance:
         report = _reporter(trainer, advance, processes)
         while not (trainer.done or processes.any(stop.is_set(), trainer.device)):
             trainer.run(report, steps=1)
@@ -82,9 +81,12 @@ def _run(trainer: Trainer, keeper: _Keeper | None, processes: Processes) -> None
                 keeper.save_sometimes(trainer)
 
 
-def _progress(n_steps: int, processes: Processes) -> AbstractContextManager[Callable[[int], None]]:
+def _progress(
+    trainer: Trainer, processes: Processes
+) -> AbstractContextManager[Callable[[int], None]]:
     if processes.is_first:
-        return count_progress("training", n_steps, "steps")
+        before = trainer.step_number
+        return count_progress("training", trainer.plan.steps, "steps", before=before)
     return nullcontext(lambda _: None)
 
 

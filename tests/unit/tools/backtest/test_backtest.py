@@ -181,6 +181,7 @@ def test_what_was_stopped_goes_on_to_the_same_figures(
         runner.Resume, "load", lambda *given: taken.append(load(*given)) or taken[0]
     )
     assert backtest(sales, *options) == 0
+    assert "goes on after 101 of 144 bins" in capsys.readouterr().err
     assert taken == [101]
     assert scores(resumed) == scores(whole)
     drawn = [re.sub("<dt>command.*?</dd>", "", page.read_text("utf-8")) for page in pages]
@@ -250,6 +251,13 @@ def test_of_one_expert_none_can_be_left_out(
     others = [text for name in DEFAULT_EXPERTS[1:] for text in ("--without", name)]
     assert backtest(sales, *others, "--leave-one-out") == 2
     assert "--leave-one-out needs two experts or more" in capsys.readouterr().err
+
+
+def test_an_expert_that_is_not_there_is_not_left_out(
+    sales: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert backtest(sales, "--leave-out", "oracle") == 2
+    assert "without 'oracle': there is no such expert" in capsys.readouterr().err
 
 
 def test_event_logs_are_forecast_by_their_settings(tmp_path: Path) -> None:
