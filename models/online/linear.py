@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, nested, runs, scoped
+from tidecast.models.arrays import Arrays, Part, restore_parts, runs, scoped, snapshot_of
 from tidecast.models.covariates import Covariates
+from tidecast.models.online.adapted import AdaptedWeek
 from tidecast.models.online.features import CLIP, FEATURES, FeatureTable
 from tidecast.models.online.regression import UNIT, LinearModels
 from tidecast.models.parts import (
@@ -28,9 +29,14 @@ __all__ = ["LinearExpert"]
 LONGEST_SEASON = 336
 """Bins; of a longer season no departures are kept."""
 
+PRIOR = np.array([float(name == "recently") for name in (*FEATURES, "intercept")])
+"""Before anything is learnt the usual week is said as it has adapted of late, and no more."""
+
 
 class LinearExpert:
     """River linear models of what departs from the usual week, learnt over all cells at once.
+
+    They begin as the usual week adapted to the level of late: a feature says what that adds.
 
     There is one model per series and lead, and each forecasts its lead directly. When bin t
     closes, the model of lead h learns the pair (features at origin t - h, departure at t). Values
@@ -46,15 +52,19 @@ class LinearExpert:
         self._horizon = profile.horizon
         shortest = profile.season_lengths[0] if profile.season_lengths else 0
         self._season = shortest if shortest <= LONGEST_SEASON else 0
-        self._models = LinearModels(profile.n_series, self._horizon, len(FEATURES))
+        self._models = LinearModels(profile.n_series, self._horizon, PRIOR)
         lags = self._horizon + max(RECENT, self._season + self._horizon)
         self._departures = Window(lags, profile.n_series)
+        self._week = AdaptedWeek.of_longest_season(profile)
+        self._lasting = Window(self._horizon + 1, profile.n_series)
         self._spread = Spread(profile.n_series)
 
     def learn(self, window: Window, slab: Slab, covariates: Covariates) -> None:
         """Take one mini-batch step of every series' and lead's model."""
         departure = slab.values - covariates.usual_now
         self._departures.append(slab.bin, departure)
+        self._week.learn(slab.values, covariates)
+        self._lasting.append(slab.bin, self._week.lasting)
         target = np.clip(departure / covariates.scale, -CLIP, CLIP).T  # (series, cell)
         table = self._table(covariates, origins=range(1, self._horizon + 1))
         for leads in runs(self._horizon, len(departure)):
@@ -79,7 +89,8 @@ class LinearExpert:
 
     def _table(self, covariates: Covariates, origins: range) -> FeatureTable:
         leads = range(1, self._horizon + 1)
-        return FeatureTable(self._departures, covariates, self._season, origins, leads)
+        pairs = origins, leads
+        return FeatureTable(self._departures, covariates, self._season, *pairs, self._lasting)
 
     def _predict(self, features: NDArray[np.float64], leads: slice) -> NDArray[np.float64]:
         """Return what the models of ``leads`` say, clipped: (lead, series, cell)."""
@@ -106,14 +117,20 @@ class LinearExpert:
         """Return the state as arrays: weights (series, lead, feature), the intercept last."""
         return {
             "weights": self._models.weights.copy(),
-            **nested({"departures": self._departures.snapshot()}),
             "resets": np.array(self.resets, np.int64),
+            **snapshot_of(self._parts()),
             **self._spread.snapshot(),
         }
 
     def restore(self, arrays: Arrays) -> None:
-        """Become the expert that ``snapshot`` was taken of."""
-        self._models.weights = arrays["weights"].copy()
-        self._departures.restore(scoped(arrays, "departures"))
+        """Become the expert that ``snapshot`` was taken of, also before its week was adapted."""
+        weights = arrays["weights"]
+        if weights.shape[-1] < len(PRIOR):
+            weights = np.insert(weights, FEATURES.index("recently"), 0.0, axis=-1)
+        self._models.weights = weights.copy()
         self.resets = int(arrays["resets"])
+        restore_parts({n: p for n, p in self._parts().items() if scoped(arrays, n)}, arrays)
         self._spread.restore(arrays)
+
+    def _parts(self) -> dict[str, Part]:
+        return {"departures": self._departures, "week": self._week, "lasting": self._lasting}
