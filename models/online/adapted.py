@@ -30,6 +30,9 @@ DRIFT = 12.0
 YOUNG = 4.0
 """Departures that a cell's running scale counts for, until it has departures of its own."""
 
+ROUNDING = 1e-6
+"""Departures of a smaller share of what is expected are none: the usual is in single precision."""
+
 NAMES = ("gap", "usual", "recent_gap", "recent_usual", "drift", "variance", "seen", "last", "noise")
 
 
@@ -65,7 +68,7 @@ class AdaptedWeek:
     @classmethod
     def of_longest_season(cls, profile: ForecastProfile) -> AdaptedWeek:
         """Return one whose ratio follows over the longest season: see `lasting`."""
-        season = max(profile.season_lengths, default=1)
+        season = profile.longest_season or 1
         return cls(profile.n_series, season, min(max(season, 50), 2000))
 
     @property
@@ -118,7 +121,7 @@ class AdaptedWeek:
         known, usual = self._state, covariates.usual_now.astype(np.float64)
         expected = usual * self.ratio
         reach = CLIP * self.deviation
-        departure = np.clip(values - expected, -reach, reach)
+        departure = _without_rounding(np.clip(values - expected, -reach, reach), expected)
         is_known = np.isfinite(departure)
         self._forget("gap", np.nan_to_num(values - usual), self._kept)
         self._forget("usual", np.where(is_known, np.abs(usual), 0.0), self._kept)
@@ -149,6 +152,10 @@ class AdaptedWeek:
         before = {"last": np.zeros_like(arrays["variance"]), "noise": arrays["variance"]}
         self._state = {name: (before | arrays)[name].copy() for name in NAMES}
         self._level, self._scale = arrays["level"].copy(), arrays["scale"].copy()
+
+
+def _without_rounding(departure: Cells, expected: Cells) -> Cells:
+    return np.where(np.abs(departure) < ROUNDING * np.abs(expected), 0.0, departure)
 
 
 def weight_level(level: Cells) -> Cells:

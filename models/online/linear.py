@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, Part, restore_parts, runs, scoped, snapshot_of
+from tidecast.models.arrays import Arrays, Part, nested, runs, scoped
 from tidecast.models.covariates import Covariates
 from tidecast.models.online.adapted import AdaptedWeek
-from tidecast.models.online.features import CLIP, FEATURES, FeatureTable
+from tidecast.models.online.features import FEATURES, FeatureTable
 from tidecast.models.online.regression import UNIT, LinearModels
+from tidecast.models.online.standard import CLIP
 from tidecast.models.parts import (
     Parts,
     added,
@@ -25,9 +26,6 @@ from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 
 __all__ = ["LinearExpert"]
-
-LONGEST_SEASON = 336
-"""Bins; of a longer season no departures are kept."""
 
 PRIOR = np.array([float(name == "recently") for name in (*FEATURES, "intercept")])
 """Before anything is learnt the usual week is said as it has adapted of late, and no more."""
@@ -50,8 +48,7 @@ class LinearExpert:
     def __init__(self, profile: ForecastProfile) -> None:
         self.resets = 0
         self._horizon = profile.horizon
-        shortest = profile.season_lengths[0] if profile.season_lengths else 0
-        self._season = shortest if shortest <= LONGEST_SEASON else 0
+        self._season = profile.short_season
         self._models = LinearModels(profile.n_series, self._horizon, PRIOR)
         lags = self._horizon + max(RECENT, self._season + self._horizon)
         self._departures = Window(lags, profile.n_series)
@@ -118,7 +115,7 @@ class LinearExpert:
         return {
             "weights": self._models.weights.copy(),
             "resets": np.array(self.resets, np.int64),
-            **snapshot_of(self._parts()),
+            **nested({name: part.snapshot() for name, part in self._parts().items()}),
             **self._spread.snapshot(),
         }
 
@@ -129,7 +126,9 @@ class LinearExpert:
             weights = np.insert(weights, FEATURES.index("recently"), 0.0, axis=-1)
         self._models.weights = weights.copy()
         self.resets = int(arrays["resets"])
-        restore_parts({n: p for n, p in self._parts().items() if scoped(arrays, n)}, arrays)
+        for name, part in self._parts().items():
+            if kept := scoped(arrays, name):
+                part.restore(kept)
         self._spread.restore(arrays)
 
     def _parts(self) -> dict[str, Part]:
