@@ -18,6 +18,7 @@ from tidecast.models.arrays import Arrays, nested, scoped
 from tidecast.models.calibrate import Calibrate
 from tidecast.models.fold import ForecastFold
 from tidecast.models.migrate_experts import migrated_experts
+from tidecast.models.online.linear import START
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.changes import Change, moved
 from tidecast.state.errors import CheckpointError
@@ -31,7 +32,7 @@ class Layout(NamedTuple):
     """The axes of series (None: there is none), and what a series starts with."""
 
     axis: int | tuple[int, ...] | None
-    fill: float = 0.0
+    fill: float | NDArray[np.float64] = 0.0
 
 
 WHOLE = Layout(None)
@@ -81,7 +82,7 @@ LAYOUTS: Mapping[str, Layout] = {
     "expert-holt_winters/trend": Layout(1),
     "expert-holt_winters/seasons": Layout(2),
     "expert-holt_winters/age": Layout(1),
-    "expert-linear/weights": Layout(0),
+    "expert-linear/weights": Layout(0, START),
     "expert-pooled/features/told/*": WHOLE,
     "expert-pooled/features/kept/*/values": Layout(2, np.nan),
     "expert-pooled/models/*": Layout(0),

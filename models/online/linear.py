@@ -25,10 +25,10 @@ from tidecast.models.spread import Spread
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 
-__all__ = ["LinearExpert"]
+__all__ = ["START", "LinearExpert"]
 
-PRIOR = np.array([float(name == "recently") for name in (*FEATURES, "intercept")])
-"""Before anything is learnt the usual week is said as it has adapted of late, and no more."""
+START = np.array([float(name == "recently") for name in (*FEATURES, "intercept")]) / UNIT
+"""Weights of a model that has learnt nothing: it says the usual week as adapted of late."""
 
 
 class LinearExpert:
@@ -49,7 +49,7 @@ class LinearExpert:
         self.resets = 0
         self._horizon = profile.horizon
         self._season = profile.short_season
-        self._models = LinearModels(profile.n_series, self._horizon, PRIOR)
+        self._models = LinearModels(profile.n_series, self._horizon, START)
         lags = self._horizon + max(RECENT, self._season + self._horizon)
         self._departures = Window(lags, profile.n_series)
         self._week = AdaptedWeek.of_longest_season(profile)
@@ -122,7 +122,7 @@ class LinearExpert:
     def restore(self, arrays: Arrays) -> None:
         """Become the expert that ``snapshot`` was taken of, also before its week was adapted."""
         weights = arrays["weights"]
-        if weights.shape[-1] < len(PRIOR):
+        if weights.shape[-1] < len(START):
             weights = np.insert(weights, FEATURES.index("recently"), 0.0, axis=-1)
         self._models.weights = weights.copy()
         self.resets = int(arrays["resets"])

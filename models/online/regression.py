@@ -35,8 +35,8 @@ class LinearModels:
 
     Parameters
     ----------
-    prior
-        What a model says of each feature, the intercept last, before it has learnt.
+    start
+        Weights that a model starts with, (1 + feature,), the intercept last.
 
     Attributes
     ----------
@@ -44,9 +44,9 @@ class LinearModels:
         Of every model, (series, lead, 1 + feature), the intercept last.
     """
 
-    def __init__(self, n_series: int, horizon: int, prior: NDArray[np.float64]) -> None:
-        self._prior = prior / UNIT
-        self.weights = np.tile(self._prior, (n_series, horizon, 1))
+    def __init__(self, n_series: int, horizon: int, start: NDArray[np.float64]) -> None:
+        self._start = start
+        self.weights = np.tile(self._start, (n_series, horizon, 1))
         self._loss = Squared()
         self._optimizer = SGD(LEARNING_RATE)
 
@@ -72,5 +72,5 @@ class LinearModels:
         weights = self.weights[:, leads]  # a view
         self._optimizer.step(weights, gradient.swapaxes(0, 1))
         insane = ~(np.abs(weights).max(axis=-1) < INSANE_WEIGHT)
-        weights[insane] = self._prior
+        weights[insane] = self._start
         return int(insane.sum())

@@ -87,9 +87,9 @@ def test_a_model_that_has_diverged_starts_again_and_no_other() -> None:
 
 
 def test_a_model_starts_and_starts_again_with_what_is_said_before_anything_is_learnt() -> None:
-    prior = np.zeros(len(FEATURES) + 1)
-    prior[2] = 0.5
-    found, features = LinearModels(1, 1, prior), RANDOM.normal(size=(len(FEATURES), 1, 1, 4))
+    start = np.zeros(len(FEATURES) + 1)
+    start[2] = 0.5 / UNIT
+    found, features = LinearModels(1, 1, start), RANDOM.normal(size=(len(FEATURES), 1, 1, 4))
     assert np.allclose(found.predict(features, slice(None)), 0.5 * features[2])
     found.weights[0, 0, 3] = 1e3
     assert found.learn(features, np.zeros((1, 4)), slice(None)) == 1
