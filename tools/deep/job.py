@@ -48,6 +48,9 @@ LARGEST_GRID = 32
 KINDS = ("future", "static")
 """Of covariates, as options name them."""
 
+AT_ONCE = 64
+"""Bins whose covariates are looked up together."""
+
 BATCH = 32
 MOST_VALIDATED = 1000
 """Windows that judge a training while it runs: of more, evenly spread ones."""
@@ -105,7 +108,7 @@ class Job:
         """In what covariates are seen: as by the model to go on with, else over what is learnt."""
         if self.course.source is not None:
             return Units.of_model(self.course.source)
-        future = self.data.future(0)[: self._learnt_end]
+        future = self.data.future(range(self._learnt_end))
         return Units(
             units_among(self.data.names("known"), future),
             units_among(self.data.names("static"), self.data.static),
@@ -254,13 +257,25 @@ def windows_of(
     history = History(
         data.values,
         data.calendar(horizon),
-        seen_in(units.future, data.future(horizon)),
+        _future_of(data, units.future, len(data.values) + horizon),
         seen_in(units.static, data.static),
         (lambda origin: seen_in(units.future, known(origin))) if known else None,
     )
     space = space_of(data.cells, data.positions, config.grid)
     cells = make_cells(numbers, scales, history.static, space)
     return Windows(history, cells, config, device or pick_device())
+
+
+def _future_of(data: Data, units: Sequence[Unit], n_bins: int) -> NDArray[np.float32]:
+    """Return covariates known ahead of the first bins as a network sees them.
+
+    They are (bin, cell, covariate). Only a few bins at a time are there in double precision.
+    """
+    seen = np.empty((n_bins, len(data.cells), len(units)), np.float32)
+    for first in range(0, n_bins, AT_ONCE):
+        some = range(first, min(first + AT_ONCE, n_bins))
+        seen[some.start : some.stop] = seen_in(units, data.future(some))
+    return seen
 
 
 def grid_of(data: Data) -> tuple[int, int]:
