@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, NamedState, grown, nested, scoped
+from tidecast.models.arrays import Arrays, Part, Stateful, grown
 from tidecast.models.covariates import Calendar
 from tidecast.models.kin import Kin, KinWeek
 from tidecast.models.shut import are_shut
@@ -14,7 +14,7 @@ from tidecast.models.slots import SlotMeans
 __all__ = ["UsualWeek"]
 
 
-class UsualWeek(NamedState):
+class UsualWeek(Stateful):
     """What is usual of every cell in every slot of the local week, which is at least an hour.
 
     A young slot leans on the same hour of the other days, and that on the cell's level in the shape
@@ -95,7 +95,7 @@ class UsualWeek(NamedState):
     def as_on(self, weekday: int, bin_: int, level: NDArray[np.float64]) -> NDArray[np.float32]:
         """Return what would be usual of ``bin_``, were it on that day of the week (Monday = 0)."""
         hour = self._calendar.slot(bin_) % self._per_day
-        return self._mean(np.array([weekday * self._per_day + hour]), level)[0]
+        return np.asarray(self._mean(np.array([weekday * self._per_day + hour]), level)[0])
 
     def _mean(self, slots: NDArray[np.int64], level: NDArray[np.float64]) -> NDArray[np.float32]:
         """Return the means of ``slots``, which lean on their hours and these on their kin's."""
@@ -103,14 +103,12 @@ class UsualWeek(NamedState):
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
-        return {
-            **super().snapshot(),
-            **self._means.snapshot(),
-            **nested({"kin": self._kin.snapshot()}),
-        }
+        return {**super().snapshot(), **self._means.snapshot()}
 
     def restore(self, arrays: Arrays) -> None:
         """Become the week that ``snapshot`` was taken of."""
         super().restore(arrays)
         self._means.restore(arrays)
-        self._kin.restore(scoped(arrays, "kin"))
+
+    def _members(self) -> dict[str, Part]:
+        return {"kin": self._kin}

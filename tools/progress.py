@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -17,19 +18,20 @@ from tidecast.streams.replay import Reading
 __all__ = ["Lines", "count_progress", "log_progress"]
 
 SECONDS_A_LINE = 30.0
+LINES_OF_PACE = 10
 
 
 class CountColumn(ProgressColumn):
     """What is done so far, and how much of it a second of the whole run."""
 
-    def __init__(self, what: str = "events") -> None:
+    def __init__(self, what: str = "events", before: int = 0) -> None:
         super().__init__()
-        self._what = what
+        self._what, self._before = what, before
 
     def render(self, task: Task) -> Text:
         """Write both figures."""
         events = task.fields["events"]
-        rate = events / task.elapsed if task.elapsed else 0.0
+        rate = (events - self._before) / task.elapsed if task.elapsed else 0.0
         return Text(f"{events:,} {self._what}  {rate:,.0f}/s")
 
 
@@ -67,20 +69,22 @@ def count_progress(
     total: int | None,
     what: str = "events",
     doing: Callable[[], str] = str,
+    before: int = 0,
 ) -> Iterator[Callable[[int], None]]:
     """Show how many of a ``total`` of ``what`` are done; the function given is told of each piece.
 
-    A ``total`` of None is not known. ``doing`` tells what is waited for, ever again.
+    A ``total`` of None is not known. ``doing`` tells what is waited for, ever again. So many as
+    ``before`` were done by an earlier run: they took no time of this one.
     """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        CountColumn(what),
+        CountColumn(what, before),
         TimeRemainingColumn(),
         DoingColumn(doing),
     )
-    with _shown(title, total, what, columns) as show:
-        done = 0
+    with _shown(title, total, what, columns, before) as show:
+        done = before
 
         def advance(count: int) -> None:
             nonlocal done
@@ -92,7 +96,7 @@ def count_progress(
 
 @contextmanager
 def _shown(
-    title: str, total: int | None, what: str, columns: Sequence[ProgressColumn]
+    title: str, total: int | None, what: str, columns: Sequence[ProgressColumn], before: int = 0
 ) -> Iterator[Callable[[int, int], None]]:
     """Show what the function given is told: how much of ``total``, and how many of ``what``.
 
@@ -100,33 +104,42 @@ def _shown(
     """
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield Lines(title, total, what).show
+        yield Lines(title, total, what, before).show
         return
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task(title, total=total, events=0)
+        task = progress.add_task(title, total=total, completed=before, events=before)
         yield lambda done, events: progress.update(task, completed=done, events=events)
 
 
 class Lines:
-    """Progress for a log: a line every half minute, so that short work writes none."""
+    """Progress for a log: a line every half minute, so that short work writes none.
+
+    Rate and time left are by the pace of the last five minutes: a backtest slows down when peers
+    join it. What was done ``before``, by an earlier run, is no part of it.
+    """
 
     def __init__(
-        self, title: str, total: int | None, what: str, clock: Callable[[], float] = monotonic
+        self,
+        title: str,
+        total: int | None,
+        what: str,
+        before: int = 0,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._title, self._total, self._what = title, total, what
         self._clock = clock
-        self._began = self._written = clock()
+        self._written = deque([(clock(), before, before)], maxlen=LINES_OF_PACE)
 
     def show(self, done: int, events: int) -> None:
         """Write that ``done`` of the total, and so many ``events``, are done, if it is time."""
         now = self._clock()
-        if now - self._written < SECONDS_A_LINE:
+        if now - self._written[-1][0] < SECONDS_A_LINE:
             return
-        self._written = now
-        seconds = now - self._began
-        rate = [f"{events / seconds:,.0f}/s"] if events >= seconds else []
-        parts = [f"{events:,} {self._what}", *rate]
-        if self._total and done:
-            left = timedelta(seconds=round(seconds * max(self._total - done, 0) / done))
+        then, done_then, events_then = self._written[0]
+        self._written.append((now, done, events))
+        seconds, rate = now - then, (events - events_then) / (now - then)
+        parts = [f"{events:,} {self._what}", *([f"{rate:,.0f}/s"] if rate >= 1.0 else [])]
+        if self._total and (fresh := done - done_then):
+            left = timedelta(seconds=round(seconds * max(self._total - done, 0) / fresh))
             parts = [f"{done / self._total:.0%}", *parts, f"{left} left"]
         print(f"{self._title}: {', '.join(parts)}", file=sys.stderr, flush=True)

@@ -29,8 +29,8 @@ class Backtest:
     """Predict, score, then learn: bin by bin, exactly as live.
 
     A bin is scored when it is final: at once, or when no correction can come any more. Peers that
-    run ``beside`` are told the same, in the same order. With ``leave_one_out`` the blends without
-    one of the experts are scored, too. The expert `deep` hears of every bin what ``deep`` says.
+    run ``beside`` are told the same, in the same order. The blends without one of the
+    experts ``left_out`` are scored, too. The expert `deep` hears of every bin what ``deep`` says.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Backtest:
         profile: ForecastProfile,
         span: Span,
         beside: Beside | None = None,
-        leave_one_out: bool = False,
+        left_out: Sequence[str] = (),
         known: CovariateTable | None = None,
         deep: Answers | None = None,
     ) -> None:
@@ -46,7 +46,7 @@ class Backtest:
         cells = OverheardForecaster(profile, known=known)
         totals = OverheardForecaster(profile.of_totals())
         self.forecaster = CoherentForecaster(cells, totals)
-        self.left_out = LeftOut(profile, span, cells, totals) if leave_one_out else None
+        self.left_out = LeftOut(profile, span, left_out, cells, totals) if left_out else None
         self.evaluator = Evaluator(profile, span)
         self.of_sums = SumScores(profile, span)
         self.fans = Fans(profile, span.fans_origin)

@@ -98,7 +98,7 @@ class SaidByBlends(Said):
 
 
 class LeftOut:
-    """Forecasters of all experts but one, scored beside the blend as "without NAME".
+    """Forecasters of all experts but one of ``left_out``, scored beside the blend: "without NAME".
 
     Weights and calibration are learnt anew, of cells and of sums; experts are not asked again, for
     they do not hear of the blend: what those of ``cells`` and ``totals`` said is used.
@@ -108,14 +108,15 @@ class LeftOut:
         self,
         profile: ForecastProfile,
         span: Span,
+        left_out: Sequence[str],
         cells: OverheardForecaster,
         totals: OverheardForecaster,
     ) -> None:
-        self.names = tuple(f"without {name}" for name in profile.experts)
+        self.names = tuple(f"without {name}" for name in left_out)
         self.evaluator = Evaluator(replace(profile, experts=self.names), span)
         self._forecasters = {
             name: CoherentForecaster(_without(name, cells), _without(name, totals))
-            for name in profile.experts
+            for name in left_out
         }
         self._heard: dict[int, tuple[tuple[Due, ...], ...]] = {}
 

@@ -34,7 +34,7 @@ from tidecast.streams.logs import LogSpec
 from tidecast.tools.backtest.notes import note_of_time, notes_of_table
 from tidecast.tools.backtest.peers import PeersPlan
 
-__all__ = ["Asked", "Plan", "plan_logs", "plan_table"]
+__all__ = ["LEVELS", "Asked", "Plan", "plan_logs", "plan_table"]
 
 LEVELS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Quantile levels: close enough for CRPS, and those of the intervals of 80 and 90 %."""
@@ -57,6 +57,7 @@ class Asked:
     with_: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     leave_one_out: bool = False
+    leave_out: tuple[str, ...] = ()
     score_last: int | None = None
     score_where: str | None = None
     freq: str | None = None
@@ -92,8 +93,8 @@ class Asked:
 class Plan:
     """Slabs to step through, by which profile, and what of it is scored; ``notes`` are told.
 
-    ``peers`` is None where none are asked for. ``known`` are covariates. ``models`` is a hash of
-    the deep models that take part.
+    ``peers`` is None where none are asked for. The blend is scored without each of ``left_out``,
+    too. ``known`` are covariates. ``models`` is a hash of the deep models that take part.
     """
 
     slabs: Slabs
@@ -101,7 +102,7 @@ class Plan:
     span: Span
     notes: tuple[str, ...]
     peers: PeersPlan | None = None
-    leave_one_out: bool = False
+    left_out: tuple[str, ...] = ()
     known: CovariateTable = field(default_factory=CovariateTable)
     models: str = ""
 
@@ -113,7 +114,7 @@ class Plan:
             *(profile.series, profile.grid.width, str(profile.grid.zone), profile.horizon),
             *(profile.quantile_levels, profile.season_lengths, profile.experts, profile.reach),
             *(profile.holidays, profile.region_holidays, self.known.fingerprint()),
-            *(self.span, self.peers, self.leave_one_out, self.models),
+            *(self.span, self.peers, self.left_out, self.models),
         )
         return xxhash.xxh3_128_hexdigest(repr(meaning).encode())
 
@@ -204,8 +205,6 @@ def _plan(slabs: Slabs, profile: ForecastProfile, asked: Asked, notes: Sequence[
         season_lengths=forecast.season_lengths,
         experts=forecast.experts,
     )
-    if asked.leave_one_out and len(profile.experts) < 2:
-        raise SettingsError("--leave-one-out needs two experts or more: leave fewer out")
     span = _span(slabs, asked, profile.horizon)
     n_scored = slabs.last_bin + 1 - span.first_bin
     n_bins = slabs.last_bin + 1 - slabs.first_bin
@@ -214,7 +213,7 @@ def _plan(slabs: Slabs, profile: ForecastProfile, asked: Asked, notes: Sequence[
         scored += f" where {asked.score_where}"
     peers = _peers(slabs, asked)
     notes = (*notes, note_of_time(slabs, profile.grid), scored)
-    return Plan(slabs, profile, span, notes, peers, asked.leave_one_out)
+    return Plan(slabs, profile, span, notes, peers, _left_out(profile.experts, asked))
 
 
 def _span(slabs: Slabs, asked: Asked, horizon: int) -> Span:
@@ -246,6 +245,15 @@ def _experts(usual: Sequence[str], added: Sequence[str], left_out: Sequence[str]
                 f"without {name!r}: there is no such expert; asked are {', '.join(asked)}"
             )
     return [name for name in asked if name not in left_out]
+
+
+def _left_out(experts: Sequence[str], asked: Asked) -> tuple[str, ...]:
+    """Return the experts without which the blend is scored, too, in the order of all."""
+    named = experts if asked.leave_one_out else asked.leave_out
+    if named and len(experts) < 2:
+        raise SettingsError("--leave-one-out needs two experts or more: leave fewer out")
+    others = _experts(experts, (), named)
+    return tuple(name for name in experts if name not in others)
 
 
 def _checked(model: type[Any], **values: Any) -> Any:

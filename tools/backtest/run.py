@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import click
+
 from tidecast.models.evaluate.backtest import Backtest
 from tidecast.streams.backtest.sources import Slabs
 from tidecast.tools.backtest.resume import Resume
@@ -21,12 +23,16 @@ def run_backtest(backtest: Backtest, slabs: Slabs, resume: Resume | None = None)
     Ctrl-C, or being told to end, stops it after the bin at hand; less than ``slabs.total`` are
     done then.
     """
-    done = resume.load(backtest) if resume else 0
+    done = 0
+    if resume:
+        done = resume.load(backtest)
+        resume.save(backtest, done)  # what cannot be written fails now, not in a minute
+    if done:
+        click.echo(f"goes on after {done:,} of {slabs.total:,} bins", err=True)
     saved, begun = done, time.monotonic()
     doing = backtest.beside.race.doing if backtest.beside else str
-    progress = count_progress("backtest", slabs.total, "bins", doing)
+    progress = count_progress("backtest", slabs.total, "bins", doing, done)
     with stoppable() as stop, progress as advance:
-        advance(done)
         for slab, cells in slabs.after(done):
             backtest.step(slab, cells, slabs.positions(cells))
             done += 1

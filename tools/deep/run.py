@@ -10,7 +10,13 @@ from pathlib import Path
 
 import click
 
-from tidecast.models.deep.folder import check_free, load_training, save_model, save_training
+from tidecast.models.deep.folder import (
+    check_free,
+    check_kept,
+    load_training,
+    save_model,
+    save_training,
+)
 from tidecast.models.deep.model import Model
 from tidecast.models.deep.processes import ALONE, Processes
 from tidecast.models.deep.training import Progress, Trainer, TrainingState
@@ -67,8 +73,7 @@ def run_job(job: Job, out: Path | None, resume: Path | None, processes: Processe
 
 def _run(trainer: Trainer, keeper: _Keeper | None, processes: Processes) -> None:
     """Train until it is done, or one of the processes is told to stop."""
-    with stoppable() as stop, _progress(trainer.plan.steps, processes) as advance:
-        advance(trainer.step_number)
+    with stoppable() as stop, _progress(trainer, processes) as advance:
         report = _reporter(trainer, advance, processes)
         while not (trainer.done or processes.any(stop.is_set(), trainer.device)):
             trainer.run(report, steps=1)
@@ -76,9 +81,12 @@ def _run(trainer: Trainer, keeper: _Keeper | None, processes: Processes) -> None
                 keeper.save_sometimes(trainer)
 
 
-def _progress(n_steps: int, processes: Processes) -> AbstractContextManager[Callable[[int], None]]:
+def _progress(
+    trainer: Trainer, processes: Processes
+) -> AbstractContextManager[Callable[[int], None]]:
     if processes.is_first:
-        return count_progress("training", n_steps, "steps")
+        before = trainer.step_number
+        return count_progress("training", trainer.plan.steps, "steps", before=before)
     return nullcontext(lambda _: None)
 
 
@@ -100,7 +108,15 @@ class _Keeper:
         self._saved = time.monotonic()
 
     def load(self, trainer: Trainer) -> None:
-        """Restore what was kept, if anything was."""
+        """Restore what was kept, if anything was.
+
+        Raises
+        ------
+        CheckpointError
+            When it is of other data or options, or no state can be kept there.
+        """
+        if self._processes.is_first:
+            check_kept(self._path)
         if not self._path.exists():
             return
         state = load_training(self._path)

@@ -61,7 +61,7 @@ class LastMean:
 
 
 def started() -> Backtest:
-    return Backtest(PROFILE, Span(FIRST + 10), leave_one_out=True, deep=LastMean())
+    return Backtest(PROFILE, Span(FIRST + 10), left_out=PROFILE.experts, deep=LastMean())
 
 
 def stepped(backtest: Backtest, slabs: Sequence[Slab] = SLABS) -> Backtest:

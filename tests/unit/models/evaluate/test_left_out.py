@@ -41,8 +41,8 @@ def slabs() -> Sequence[Slab]:
     return [*made[:41], Slab(FIRST + 39, values[39] + 4.0, revision=1), *made[41:]]
 
 
-def run(profile: ForecastProfile, leave_one_out: bool) -> Backtest:
-    backtest = Backtest(profile, SPAN, leave_one_out=leave_one_out)
+def run(profile: ForecastProfile, left_out: Sequence[str] = ()) -> Backtest:
+    backtest = Backtest(profile, SPAN, left_out=left_out)
     step(backtest, slabs())
     backtest.end()
     return backtest
@@ -55,7 +55,7 @@ def step(backtest: Backtest, these: Sequence[Slab]) -> None:
 
 @pytest.fixture(scope="module")
 def whole() -> Backtest:
-    return run(PROFILE, leave_one_out=True)
+    return run(PROFILE, PROFILE.experts)
 
 
 def left_out(backtest: Backtest) -> list[Score]:
@@ -66,7 +66,7 @@ def left_out(backtest: Backtest) -> list[Score]:
 @pytest.mark.parametrize("name", PROFILE.experts)
 def test_it_gives_the_figures_of_a_run_without_the_expert(whole: Backtest, name: str) -> None:
     others = tuple(other for other in PROFILE.experts if other != name)
-    alone = run(replace(PROFILE, experts=others), leave_one_out=False)
+    alone = run(replace(PROFILE, experts=others))
     expected = [score for score in scores_of(alone.evaluator) if score.expert == BLEND]
     found = [
         replace(score, expert=BLEND)
@@ -79,18 +79,24 @@ def test_it_gives_the_figures_of_a_run_without_the_expert(whole: Backtest, name:
         assert one.value == pytest.approx(other.value, rel=1e-6)  # sums are of other arrays
 
 
+def test_one_that_is_left_out_alone_gives_the_same_figures(whole: Backtest) -> None:
+    found = left_out(run(PROFILE, ("linear",)))
+    assert found
+    assert found == [score for score in left_out(whole) if score.expert == "without linear"]
+
+
 def test_the_blend_is_tested_against_each_blend_without_an_expert(whole: Backtest) -> None:
     tested = {score.expert for score in left_out(whole) if score.metric == "dm_pinball_statistic"}
     assert tested == {f"without {name}" for name in PROFILE.experts}
 
 
 def test_leaving_experts_out_changes_no_other_figure(whole: Backtest) -> None:
-    plain = run(PROFILE, leave_one_out=False)
+    plain = run(PROFILE)
     assert list(scores_of(whole.evaluator)) == list(scores_of(plain.evaluator))
 
 
 def test_it_goes_on_from_a_snapshot_to_the_byte(whole: Backtest) -> None:
-    half, rest = (Backtest(PROFILE, SPAN, leave_one_out=True) for _ in range(2))
+    half, rest = (Backtest(PROFILE, SPAN, left_out=PROFILE.experts) for _ in range(2))
     step(half, slabs()[:41])
     kept = {name: array.copy() for name, array in half.snapshot().items()}
     rest.restore(kept, CELLS)
@@ -103,7 +109,7 @@ def test_forecasts_are_scored_the_same_in_parts(
     whole: Backtest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tidecast.models.evaluate.evaluator.AT_ONCE", 1)
-    parts = left_out(run(PROFILE, leave_one_out=True))
+    parts = left_out(run(PROFILE, PROFILE.experts))
     for one, other in zip(parts, left_out(whole), strict=True):
         assert replace(one, value=None) == replace(other, value=None)
         assert one.value == pytest.approx(other.value, rel=1e-6)

@@ -181,6 +181,7 @@ def test_what_was_stopped_goes_on_to_the_same_figures(
         runner.Resume, "load", lambda *given: taken.append(load(*given)) or taken[0]
     )
     assert backtest(sales, *options) == 0
+    assert "goes on after 101 of 144 bins" in capsys.readouterr().err
     assert taken == [101]
     assert scores(resumed) == scores(whole)
     drawn = [re.sub("<dt>command.*?</dd>", "", page.read_text("utf-8")) for page in pages]
@@ -252,6 +253,13 @@ def test_of_one_expert_none_can_be_left_out(
     assert "--leave-one-out needs two experts or more" in capsys.readouterr().err
 
 
+def test_an_expert_that_is_not_there_is_not_left_out(
+    sales: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert backtest(sales, "--leave-out", "oracle") == 2
+    assert "without 'oracle': there is no such expert" in capsys.readouterr().err
+
+
 def test_event_logs_are_forecast_by_their_settings(tmp_path: Path) -> None:
     settings, log, file = (tmp_path / name for name in ("t.toml", "clicks.ndjson", "s.json"))
     settings.write_text(SETTINGS)
@@ -283,6 +291,8 @@ def test_event_logs_are_forecast_by_their_settings(tmp_path: Path) -> None:
         (["--future", "category"], 3, "covariates category cannot be read"),
         (["--with", "oracle"], 2, "'oracle' is unknown; use some of seasonal_naive"),
         (["--json", "gone/scores.json"], 2, "gone is no folder in which a file can be written"),
+        (["--json", "/proc/scores.json"], 2, "/proc/scores.json cannot be written"),
+        (["--html", "/proc/scores.html"], 2, "/proc/scores.html cannot be written"),
     ],
 )
 def test_what_makes_no_sense_is_named(
@@ -290,6 +300,14 @@ def test_what_makes_no_sense_is_named(
 ) -> None:
     assert backtest(sales, *options) == code
     assert says in capsys.readouterr().err
+
+
+def test_a_folder_that_takes_no_state_is_refused_before_the_first_bin(
+    sales: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Backtest, "step", lambda *_: pytest.fail("stepped"))
+    assert backtest(sales, "--resume", "/proc/kept") == 1
+    assert "/proc/kept cannot be read or written" in capsys.readouterr().err
 
 
 def test_options_of_tables_need_a_frequency(

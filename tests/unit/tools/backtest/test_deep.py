@@ -71,13 +71,14 @@ def test_a_model_takes_part_from_the_end_of_its_data_on(
     sales: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model, file, plain = write_model(tmp_path / "m", 60), tmp_path / "d.json", tmp_path / "p.json"
-    options = ("--deep", str(model), "--leave-one-out", "--json", str(file))
+    options = ("--deep", str(model), "--leave-out", "deep", "--json", str(file))
     assert backtest(sales, *options) == 0
     said = capsys.readouterr()
     assert f"model m answers from {iso(START + 60 * HOUR)} on" in said.err
     assert "it knows 2 of the 2 cells" in said.err
     assert "12 of the scored bins lie within what all models know" in said.err
     assert "without deep" in said.out
+    assert "without linear" not in said.out
     found = of_cells(file)
     assert found["seasonal_naive", "rmse"]["n"] == 2 * N_SCORED
     assert found["deep", "rmse"]["n"] == 2 * (N_HOURS - 60)
