@@ -148,8 +148,8 @@ class CoherentForecaster(Stateful):
         """Return what was last forecast of a bin, (cell, series), 0 where nothing was."""
         self._hierarchy.see(cells)
         expected = np.zeros((len(slab.values), len(self._summed)))
-        for due in sorted(self.cells.said_of(slab.bin), key=lambda due: -due.lead):
-            expected[: due.means.shape[2]] = due.means[0, self._summed].T  # the newest comes last
+        if (mean := self.cells.expected_of(slab.bin)) is not None:
+            expected[: mean.shape[1]] = mean[self._summed].T
         return expected
 
     def _observed(self, heard: Table, expected: Table) -> Table:

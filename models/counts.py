@@ -113,9 +113,10 @@ class Counts(Stateful):
         if not self.ratio.any():
             return np.ones((len(self.ratio), 1, 1), np.float32)
         usual = self._usual(n_cells).astype(np.float32)
-        slots = [self._calendar.slot(bin_) for bin_ in bins]
-        parts = {slot: self._week.mean(slot, usual) for slot in dict.fromkeys(slots)}
-        return self._root(np.stack([parts[slot] for slot in slots])).transpose(2, 1, 0)
+        parts = self._calendar.each_slot(
+            bins, n_cells, lambda slots: self._week.mean(slots, np.tile(usual, (len(slots), 1, 1)))
+        )
+        return self._root(parts).transpose(2, 1, 0)
 
     def _root(self, part: Cells) -> Spread:
         return np.sqrt(1.0 + self.ratio * part).astype(np.float32)

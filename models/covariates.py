@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tidecast.models.arrays import runs
 from tidecast.state.bins import HOUR, BinGrid
 
 __all__ = ["N_WAVES", "Calendar", "Covariates"]
@@ -36,6 +39,17 @@ class Calendar:
         """Return the slot that ``bin_`` starts in."""
         local = self.grid.local(bin_)
         return local.weekday() if self.grid.width == "day" else 24 * local.weekday() + local.hour
+
+    def each_slot(
+        self, bins: range, n_cells: int, find: Callable[[NDArray[np.int64]], NDArray[Any]]
+    ) -> NDArray[Any]:
+        """Return what ``find`` finds of the slots of ``bins``, (bin, ...), each asked for once.
+
+        It is given slots, and returns (slot, ...): as many as of ``n_cells`` can well be worked on
+        at once.
+        """
+        slots, place = np.unique([self.slot(bin_) for bin_ in bins], return_inverse=True)
+        return np.concatenate([find(slots[run]) for run in runs(len(slots), n_cells)])[place]
 
     def waves(self, bin_: int) -> tuple[float, ...]:
         """Return smooth functions of the time of day and week at which ``bin_`` starts.

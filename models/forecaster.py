@@ -217,6 +217,10 @@ class Forecaster(Stateful):
         """Return what was forecast of ``bin_`` so far, a lead each; ask before it closes."""
         return tuple(self._pending.about(bin_))
 
+    def expected_of(self, bin_: int) -> Values | None:
+        """Return the mean that was last forecast of ``bin_``, (series, cell); None = none was."""
+        return self._pending.newest(bin_)
+
     def score(self, slab: Slab) -> Scores | None:
         """Score what was said of a bin by its values; None when nothing was."""
         if slab.bin not in self._pending:

@@ -91,40 +91,43 @@ class KinWeek(Stateful):
         expected = weight * (told.sum(axis=0) / np.fmax(cells, np.float32(1e-9)))
         kin = self._kin
         _tell(self._category[:, slot], kin.category, told, expected)
-        expected = expected * self._of_categories(slot)[kin.category]
+        expected = expected * self._of_categories(np.array([slot]))[0, kin.category]
         _tell(self._region[:, slot], kin.region, told, expected)
 
-    def shape(self, slot: int) -> Cells:
-        """Return what is usual of a slot in units of cells' levels, (cell, series), > 0."""
+    def shape(self, slots: Numbers) -> Cells:
+        """Return what is usual of ``slots`` in units of levels, (slot, cell, series), > 0."""
         kin = self._kin
-        category = self._common(slot) * self._of_categories(slot)
-        shape = category[kin.category] * self._of_regions(slot)[kin.region]
+        category = self._common(slots) * self._of_categories(slots)
+        shape = category[:, kin.category] * self._of_regions(slots)[:, kin.region]
         return np.asarray(np.clip(shape, SMALLEST, LARGEST))
 
-    def _common(self, slot: int) -> Cells:
-        """Return the shape that all cells share, (series,); it leans on the hour of all days."""
-        hours = slice(slot % self._per_day, None, self._per_day)
-        told, cells, _ = self._all[:, hours].sum(axis=1)
+    def _common(self, slots: Numbers) -> Cells:
+        """Return the shapes that all cells share, which lean on the hours of all days.
+
+        They are (slot, 1, series).
+        """
+        hours = self._all.reshape(3, 7, self._per_day, 1, -1).sum(axis=1)[:, slots % self._per_day]
+        told, cells, _ = hours
         hour = (told + OWN) / (cells + OWN)
-        told, cells, weeks = self._all[:, slot]
+        told, cells, weeks = self._all[:, slots, None]
         cells = cells + np.float32(1e-9)
         weeks = weeks / cells
         leaning: Cells = (weeks * told / cells + PRIOR_WEIGHT * hour) / (weeks + PRIOR_WEIGHT)
         return leaning
 
-    def _of_categories(self, slot: int) -> Cells:
-        """Return the ratios of categories to all, (category, series)."""
-        told, expected = self._category[:, slot]
-        prior = OWN * self._common(slot)
+    def _of_categories(self, slots: Numbers) -> Cells:
+        """Return the ratios of categories to all, (slot, category, series)."""
+        told, expected = self._category[:, slots]
+        prior = OWN * self._common(slots)
         return np.asarray((told + prior) / (expected + prior))
 
-    def _of_regions(self, slot: int) -> Cells:
-        """Return the ratios of regions to their categories, (region, series)."""
-        told, expected = self._region[:, slot]
-        prior = OWN * self._common(slot)
+    def _of_regions(self, slots: Numbers) -> Cells:
+        """Return the ratios of regions to their categories, (slot, region, series)."""
+        told, expected = self._region[:, slots]
+        prior = OWN * self._common(slots)
         ratio = (told + prior) / (expected + prior)
         near = self._kin.near
-        around = np.where((near >= 0)[:, :, None], ratio[near], np.float32(1.0)).mean(axis=1)
+        around = np.where((near >= 0)[:, :, None], ratio[:, near], np.float32(1.0)).mean(axis=2)
         return np.asarray((told + prior * around) / (expected + prior))
 
 

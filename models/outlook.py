@@ -76,10 +76,8 @@ class Outlook(Stateful):
 
         ``usual`` has not learnt from the bin, nor has ``level``, (cell, series). Nothing beyond
         ``reach`` is believed, nor what comes of those that are ``out``, (cell, series): but on a
-        holiday it is the shop that is shut.
+        holiday it is the shop that is shut. Ask it only where there are ``names``.
         """
-        if not self.names:
-            return
         n_cells, bins = len(slab.values), range(slab.bin, slab.bin + 1)
         level, reach = grown(level, n_cells), grown(reach, n_cells, fill=np.inf)
         self.meet(cells)

@@ -154,6 +154,11 @@ class Pending:
         """Return what was said of ``bin_``."""
         return [due.opened() for due in self._due.get(bin_, ())]
 
+    def newest(self, bin_: int) -> NDArray[np.float32] | None:
+        """Return the blend's mean of ``bin_`` at the last origin, (series, cell); None = none."""
+        dues = self._due.get(bin_)
+        return min(dues, key=lambda due: due.lead).means[0] if dues else None
+
     def together(self, bin_: int, since: int = 0) -> Iterator[Dues]:
         """Yield what was said of ``bin_`` at origins from ``since`` on, many leads at once."""
         dues = [due for due in self._due.get(bin_, ()) if bin_ - due.lead >= since]

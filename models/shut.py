@@ -11,7 +11,7 @@ from tidecast.models.covariates import Covariates
 
 __all__ = ["are_shut", "limit"]
 
-Cells = NDArray[np.floating]  # (cell, series)
+Cells = NDArray[np.floating]  # (..., cell, series)
 Flags = NDArray[np.bool_]
 
 UNLIKELY = -math.log(1e-6)
@@ -27,16 +27,18 @@ TINY = 1e-12
 
 
 def are_shut(sold: Cells, weeks: Cells, level: Cells, scale: Cells) -> Flags:
-    """Tell in which cells, (cell, series), a slot of the week is shut.
+    """Tell in which cells slots of the week are shut, (slot, cell, series).
 
-    ``sold`` is its mean, of so many ``weeks``; ``level`` and ``scale`` are those of all slots
-    together. A cell has proof of its own, or all cells of a series have it together.
+    ``sold`` are their means, of so many ``weeks``; ``level`` and ``scale``, (cell, series), are
+    those of all slots together. A cell has proof of its own, or all cells of a series have it
+    together.
     """
     level, square = np.fmax(level, 0.0), np.square(scale)
     own = _is_shut(weeks * sold, weeks, weeks * level, square / np.fmax(level, TINY))
-    sums = [(weeks * part).sum(axis=0) for part in (sold, level, square)]
+    sums = [(weeks * part).sum(axis=1, keepdims=True) for part in (sold, level, square)]
     dispersion = sums[2] / np.fmax(sums[1], TINY)
-    return np.asarray(own | _is_shut(sums[0], weeks.max(axis=0, initial=0.0), sums[1], dispersion))
+    longest = weeks.max(axis=1, initial=0.0, keepdims=True)
+    return np.asarray(own | _is_shut(sums[0], longest, sums[1], dispersion))
 
 
 def _is_shut(sold: Cells, weeks: Cells, expected: Cells, dispersion: Cells) -> Flags:

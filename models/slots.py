@@ -10,7 +10,8 @@ from tidecast.models.covariates import Calendar
 
 __all__ = ["SlotMeans"]
 
-Cells = NDArray[np.float32]  # (cell, series)
+Cells = NDArray[np.float32]  # (..., cell, series)
+Slots = NDArray[np.int64]  # (slot,)
 
 KEPT_PER_WEEK = 0.85
 """Share of a slot's weight that is left a week later."""
@@ -65,25 +66,29 @@ class SlotMeans(Stateful):
             setattr(self, f"_{name}", grown(getattr(self, f"_{name}"), n_cells, axis=1))
         self._lean = grown(self._lean, n_cells, axis=1, fill=PRIOR_WEIGHT)
 
-    def own(self, slot: int) -> tuple[Cells, Cells]:
-        """Return the mean of a slot by its own values, and how much they weigh; 0 = none."""
-        weight = self._weight[slot]
-        return self._total[slot] / np.fmax(weight, TINY), weight
+    def own(self, slots: int | Slots) -> tuple[Cells, Cells]:
+        """Return the means of ``slots`` by their own values, and how much they weigh; 0 = none.
 
-    def mean(self, slot: int, prior: Cells) -> Cells:
-        """Return the mean of a slot, (cell, series), which leans on its hour and that on ``prior``.
-
-        ``prior`` may have more cells than are known; it is not changed.
+        Both are (slot, cell, series), of one slot (cell, series).
         """
-        hours = self._hours(slot)
+        weight = self._weight[slots]
+        return np.asarray(self._total[slots] / np.fmax(weight, TINY), np.float32), weight
+
+    def mean(self, slots: Slots, prior: Cells) -> Cells:
+        """Return the means of ``slots``, which lean on their hours and these on ``prior``.
+
+        Both are (slot, cell, series). ``prior`` may have more cells than are known, and is not
+        changed.
+        """
         known = self._total.shape[1]
         mean = prior.copy()
-        all_days = self._total[hours].sum(axis=0), self._weight[hours].sum(axis=0)
+        days = slots % self._per_day + self._per_day * np.arange(7)[:, None]  # (day, slot)
+        all_days = self._total[days].sum(axis=0), self._weight[days].sum(axis=0)
         for total, weight, lean in (
             (*all_days, PRIOR_WEIGHT),
-            (self._total[slot], self._weight[slot], self._lean[slot]),
+            (self._total[slots], self._weight[slots], self._lean[slots]),
         ):
-            mean[:known] = (total + lean * mean[:known]) / (weight + lean)
+            mean[:, :known] = (total + lean * mean[:, :known]) / (weight + lean)
         return mean
 
     def _weigh(self, hours: slice) -> None:

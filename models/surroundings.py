@@ -89,20 +89,15 @@ class Surroundings(Stateful):
         what ``moves`` the values. Of the values that are learnt from, NaN are missing or suspended.
         """
         self._place(cells, positions)
-        if moves is None:
-            demand = finite(slab.demand)
-            usual = self._usual_of(slab.bin)
-            down = self._feed.is_down(slab.bin, demand, usual)
-            out = down | self._silence.would_be(slab.bin, demand, usual)
-            believed = self.level, self.ceiling, out
-            self._outlook.learn(Slab(slab.bin, demand), cells, self._usual, *believed)
-        else:
+        usual = self._usual_of(slab.bin).astype(np.float64)
+        if moves is not None:
             self._outlook.hear(slab.bin, moves.now)
-        admitted = self._admit(slab)
+        elif self._outlook.names:
+            self._learn_outlook(slab, cells, usual)
+        admitted = self._admit(slab, usual)
         self._usual.note(slab.bin, np.isfinite(admitted))
-        level = self.level
-        self._usual_now = self._usual.of(range(slab.bin, slab.bin + 1), level)[0]
-        self._usual.learn(slab.bin, admitted, level)
+        self._usual_now = self._usual_of(slab.bin)
+        self._usual.learn(slab.bin, admitted, self.level)
         told = self._told.at(slab.bin, cells)
         return Slab(slab.bin, admitted), replace(self._covariates(slab.bin, moves), told=told)
 
@@ -115,10 +110,17 @@ class Surroundings(Stateful):
             self._guard.grow(len(cells))
             self._silence.grow(len(cells))
 
-    def _usual_of(self, bin_: int) -> NDArray[np.float64]:
+    def _learn_outlook(self, slab: Slab, cells: Sequence[Cell], usual: NDArray[np.float64]) -> None:
+        """Let the outlook learn from a bin as it came; what is ``usual`` of the bin is told."""
+        demand = finite(slab.demand)
+        down = self._feed.is_down(slab.bin, demand, usual)
+        out = down | self._silence.would_be(slab.bin, demand, usual)
+        believed = self.level, self.ceiling, out
+        self._outlook.learn(Slab(slab.bin, demand), cells, self._usual, *believed)
+
+    def _usual_of(self, bin_: int) -> NDArray[np.float32]:
         """Return what is usual of a bin, (cell, series)."""
-        usual: NDArray[np.float64] = self._usual.of(range(bin_, bin_ + 1), self.level)[0]
-        return usual.astype(np.float64)
+        return np.asarray(self._usual.of(range(bin_, bin_ + 1), self.level)[0])
 
     def _covariates(self, bin_: int, moves: Moves | None = None) -> Covariates:
         """Return what is known after a bin, the last one that was observed."""
@@ -153,12 +155,12 @@ class Surroundings(Stateful):
         """Return what moves ``factor_ahead`` of a cell from 1, as `known_after` gave it."""
         return self._outlook.explain(bin_, self._usual, self.level, cell)
 
-    def _admit(self, slab: Slab) -> NDArray[np.float64]:
+    def _admit(self, slab: Slab, usual: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the values that may be learnt from, (cell, series), NaN = none.
 
         Level and scale have learnt from them then. Sums are of values that were judged before.
+        ``usual`` is what is usual of the bin.
         """
-        usual = self._usual_of(slab.bin)
         values = self._outlook.without(slab.bin, finite(slab.values))
         values = _least(values, slab.censored, usual)
         if not self._is_of_sums:

@@ -61,7 +61,7 @@ class UsualWeek(Stateful):
         """Let a bin pass, of which the values of some cells are ``known``, (cell, series)."""
         self._seen = self._seen + known
         rate = np.maximum(1.0 / self._memory, 1.0 / np.fmax(self._seen, 1.0))
-        step = self._kin.shape(self._calendar.slot(bin_)) - self._phase
+        step = self._kin.shape(np.array([self._calendar.slot(bin_)]))[0] - self._phase
         self._phase = self._phase + np.where(known, rate * step, 0.0)
 
     def learn(self, bin_: int, values: NDArray[np.float64], level: NDArray[np.float64]) -> None:
@@ -76,32 +76,30 @@ class UsualWeek(Stateful):
 
     def of(self, bins: range, level: NDArray[np.float64]) -> NDArray[np.float32]:
         """Return what is usual of ``bins``, finite: (bin, cell, series); ``level`` is fair."""
-        slots = [self._calendar.slot(bin_) for bin_ in bins]
-        means = {slot: self._mean(slot, level) for slot in dict.fromkeys(slots)}
-        return np.stack([means[slot] for slot in slots])
+        found: NDArray[np.float32] = self._calendar.each_slot(
+            bins, len(level), lambda slots: self._mean(slots, level)
+        )
+        return found
 
     def shut(
         self, bins: range, level: NDArray[np.float64], scale: NDArray[np.float64]
     ) -> NDArray[np.bool_]:
         """Tell in which of ``bins`` cells are shut, (bin, cell, series); ``level`` is fair."""
-        slots = [self._calendar.slot(bin_) for bin_ in bins]
-        shut = {slot: self._is_shut(slot, level, scale) for slot in dict.fromkeys(slots)}
-        return np.stack([shut[slot] for slot in slots])
 
-    def _is_shut(
-        self, slot: int, level: NDArray[np.float64], scale: NDArray[np.float64]
-    ) -> NDArray[np.bool_]:
-        mean, weight = (grown(each, len(level)) for each in self._means.own(slot))
-        return are_shut(mean, weight / self._calendar.bins_per_slot, level, scale)
+        def of_slots(slots: NDArray[np.int64]) -> NDArray[np.bool_]:
+            mean, weight = (grown(each, len(level), axis=1) for each in self._means.own(slots))
+            return are_shut(mean, weight / self._calendar.bins_per_slot, level, scale)
+
+        return self._calendar.each_slot(bins, len(level), of_slots)
 
     def as_on(self, weekday: int, bin_: int, level: NDArray[np.float64]) -> NDArray[np.float32]:
         """Return what would be usual of ``bin_``, were it on that day of the week (Monday = 0)."""
         hour = self._calendar.slot(bin_) % self._per_day
-        return self._mean(weekday * self._per_day + hour, level)
+        return np.asarray(self._mean(np.array([weekday * self._per_day + hour]), level)[0])
 
-    def _mean(self, slot: int, level: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Return the mean of a slot, which leans on its hour and that on its kin's."""
-        return self._means.mean(slot, level.astype(np.float32) * self._kin.shape(slot))
+    def _mean(self, slots: NDArray[np.int64], level: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return the means of ``slots``, which lean on their hours and these on their kin's."""
+        return self._means.mean(slots, level.astype(np.float32) * self._kin.shape(slots))
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""

@@ -74,13 +74,13 @@ class Data:
         """Return the calendar of all bins and ``ahead`` more: (bin, 2)."""
         return calendar_of(self.grid, self.first_bin, len(self.values) + ahead)
 
-    def future(self, ahead: int) -> NDArray[np.float64]:
-        """Return covariates of all bins and ``ahead`` more, NaN missing: (bin, cell, covariate).
+    def future(self, numbers: range) -> NDArray[np.float64]:
+        """Return covariates of bins, the first of all is 0, NaN missing: (bin, cell, covariate).
 
         Each is what was known at the end of its bin, of those ahead at the end of the last one.
         """
-        bins = range(self.first_bin, self.first_bin + len(self.values) + ahead)
-        last = bins.start + len(self.values) - 1
+        bins = range(self.first_bin + numbers.start, self.first_bin + numbers.stop)
+        last = self.first_bin + len(self.values) - 1
         ends = np.array([self.grid.end(min(bin_, last)) for bin_ in bins], np.int64)
         table = self.covariates.of_kind("known")
         return table.at(bins, table.columns(self.cells), ends).transpose(1, 2, 0)

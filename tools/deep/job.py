@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -32,6 +33,9 @@ from tidecast.tools.deep.data import Data
 __all__ = ["BATCH", "Job", "Shares", "Units", "grid_of", "parted", "windows_of"]
 
 LARGEST_GRID = 32
+
+AT_ONCE = 64
+"""Bins whose covariates are looked up together."""
 
 BATCH = 32
 MOST_VALIDATED = 1000
@@ -88,7 +92,7 @@ class Job:
         """In what covariates are seen: as by the model to go on with, else over what is learnt."""
         if self.course.source is not None:
             return Units.of_model(self.course.source)
-        future = self.data.future(0)[: self._learnt_end]
+        future = self.data.future(range(self._learnt_end))
         return Units(
             units_among(self.data.names("known"), future),
             units_among(self.data.names("static"), self.data.static),
@@ -176,13 +180,25 @@ def windows_of(
     history = History(
         data.values,
         data.calendar(horizon),
-        seen_in(units.future, data.future(horizon)),
+        _future_of(data, units.future, len(data.values) + horizon),
         seen_in(units.static, data.static),
         (lambda origin: seen_in(units.future, known(origin))) if known else None,
     )
     space = space_of(data.cells, data.positions, config.grid)
     cells = make_cells(numbers, scales, history.static, space)
     return Windows(history, cells, config, device or pick_device())
+
+
+def _future_of(data: Data, units: Sequence[Unit], n_bins: int) -> NDArray[np.float32]:
+    """Return covariates known ahead of the first bins as a network sees them.
+
+    They are (bin, cell, covariate). Only a few bins at a time are there in double precision.
+    """
+    seen = np.empty((n_bins, len(data.cells), len(units)), np.float32)
+    for first in range(0, n_bins, AT_ONCE):
+        some = range(first, min(first + AT_ONCE, n_bins))
+        seen[some.start : some.stop] = seen_in(units, data.future(some))
+    return seen
 
 
 def grid_of(data: Data) -> tuple[int, int]:

@@ -107,7 +107,7 @@ def test_a_shock_of_one_bin_is_not_the_shape_of_its_hour() -> None:
     for day in range(6):
         week.learn(24 * day, even, once, even)
     week.learn(144, 3.0 * even, once, even)
-    assert week.shape(144)[0, 0] < 2.5
+    assert week.shape(np.array([144]))[0, 0, 0] < 2.5
 
 
 def test_levels_below_zero_are_of_no_size() -> None:
@@ -117,8 +117,27 @@ def test_levels_below_zero_are_of_no_size() -> None:
     mean, weeks = np.ones((2, 1), np.float32), np.ones((2, 1), np.float32)
     week.learn(0, mean, weeks, np.array([[2.0], [-6.0]], np.float32))  # of mean -2
     without.learn(0, mean, weeks, np.array([[2.0], [0.0]], np.float32))
-    assert np.isfinite(week.shape(0)).all()
-    assert week.shape(0).tobytes() == without.shape(0).tobytes()
+    first = np.array([0])
+    assert np.isfinite(week.shape(first)).all()
+    assert week.shape(first).tobytes() == without.shape(first).tobytes()
+
+
+@pytest.mark.parametrize(("n_cells", "n_series"), [(1, 1), (5, 3), (30, 1), (3000, 2)])
+def test_many_bins_are_told_as_one_by_one_to_the_byte(n_cells: int, n_series: int) -> None:
+    week, rng = UsualWeek(Calendar(BinGrid("day")), n_series, memory=50), np.random.default_rng(4)
+    names = [f"{(NORTH + SOUTH)[n % 8]}/{n % 5}" for n in range(n_cells)]
+    week.relate(Kin.of(cells(*names), POSITIONS))
+    level = rng.gamma(2.0, 20.0, (n_cells, n_series))
+    for n in range(40):
+        week.learn(MONDAY // 24 + n, rng.poisson(level * (n % 7 != 5)).astype(np.float64), level)
+    bins, scale = range(MONDAY // 24 + 40, MONDAY // 24 + 50), np.sqrt(level)
+    alone = [range(bin_, bin_ + 1) for bin_ in bins]
+    usual = [week.of(each, level)[0] for each in alone]
+    shut = [week.shut(each, level, scale)[0] for each in alone]
+    assert week.of(bins, level).tobytes() == np.stack(usual).tobytes()
+    assert week.shut(bins, level, scale).tobytes() == np.stack(shut).tobytes()
+    assert np.any(shut)
+    assert not np.all(shut)
 
 
 def test_a_restored_week_goes_on_to_the_byte() -> None:

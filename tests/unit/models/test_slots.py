@@ -27,7 +27,8 @@ def taught(week: Sequence[float], n_weeks: int = 12, spread: float = 0.2) -> Slo
 
 
 def mean(means: SlotMeans, day: int, prior: float = 60.0) -> float:
-    return float(means.mean(DAYS.slot(MONDAY + day), np.full((1, 1), prior, np.float32))[0, 0])
+    slots = np.array([DAYS.slot(MONDAY + day)])
+    return float(means.mean(slots, np.full((1, 1, 1), prior, np.float32))[0, 0, 0])
 
 
 def test_a_day_on_which_a_busy_shop_is_shut_is_nothing() -> None:
@@ -71,9 +72,9 @@ def test_a_cell_that_joins_leaves_the_others_as_they_were() -> None:
     alone, joined = taught(SHUT), taught(SHUT)
     alone.learn(MONDAY, np.array([[70.0]]))
     joined.learn(MONDAY, np.array([[70.0], [1e6]]))
-    prior = np.full((2, 1), 60.0, np.float32)
-    slot = DAYS.slot(MONDAY + 5)
-    assert joined.mean(slot, prior)[0] == alone.mean(slot, prior)[0]
+    prior = np.full((1, 2, 1), 60.0, np.float32)
+    slots = np.array([DAYS.slot(MONDAY + 5)])
+    assert joined.mean(slots, prior)[0, 0] == alone.mean(slots, prior)[0, 0]
 
 
 def test_restored_means_go_on_as_before() -> None:
@@ -83,10 +84,10 @@ def test_restored_means_go_on_as_before() -> None:
         means.learn(24 * MONDAY + n, rng.poisson(4.0, (3, 2)).astype(np.float64))
     other = SlotMeans(calendar, 2)
     other.restore(means.snapshot())
-    prior = np.ones((3, 2), np.float32)
+    prior = np.ones((1, 3, 2), np.float32)
     for n in range(400, 600):
-        slot = calendar.slot(24 * MONDAY + n)
-        assert other.mean(slot, prior).tobytes() == means.mean(slot, prior).tobytes()
+        slots = np.array([calendar.slot(24 * MONDAY + n)])
+        assert other.mean(slots, prior).tobytes() == means.mean(slots, prior).tobytes()
         values = rng.poisson(4.0, (3, 2)).astype(np.float64)
         for each in (means, other):
             each.learn(24 * MONDAY + n, values)

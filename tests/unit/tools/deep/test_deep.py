@@ -127,11 +127,18 @@ def test_covariates_are_known_ahead_of_the_last_value(promoted: Path) -> None:
     longer = promoted.with_name("longer.parquet")
     pl.concat([pl.read_parquet(promoted), ahead.cast({"value": pl.Int16})]).write_parquet(longer)
     data = read_data(longer, Asked(freq="1h", future=("promotion",), static=("size",)))
-    future = data.future(ahead=3)
+    future = data.future(range(len(data.values) + 3))
     assert future.shape == (len(data.values) + 3, 3, 1)
     assert future[N_BINS + 1, 0, 0] == 5.0
     assert np.isnan(future[N_BINS]).all()
     assert data.static.tolist() == [[0.0], [1.0], [2.0]]
+
+
+def test_covariates_of_some_bins_are_those_of_all(promoted: Path) -> None:
+    data = read_data(promoted, Asked(freq="1h", future=("promotion",)))
+    n_bins = len(data.values) + 3
+    some = [data.future(range(n, min(n + 100, n_bins))) for n in range(0, n_bins, 100)]
+    assert np.array_equal(np.concatenate(some), data.future(range(n_bins)), equal_nan=True)
 
 
 def test_an_array_has_no_covariates(array: Path) -> None:
