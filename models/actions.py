@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays
+from tidecast.models.arrays import Stateful
 
 __all__ = ["ACTIONS", "Actions"]
 
@@ -16,8 +16,10 @@ ACTIONS = ("burst", "shared_burst", "outage", "shift")
 it. Then cells whose burst has lasted, so that it is learnt as a shift of level."""
 
 
-class Actions:
+class Actions(Stateful):
     """Counts of every action since the beginning, by series."""
+
+    STATE = ("counts",)
 
     def __init__(self, n_series: int) -> None:
         self._counts = np.zeros((len(ACTIONS), n_series), np.int64)
@@ -30,11 +32,3 @@ class Actions:
     def totals(self) -> Mapping[str, NDArray[np.int64]]:
         """Return the count of each action, (series,)."""
         return dict(zip(ACTIONS, self._counts.copy(), strict=True))
-
-    def snapshot(self) -> Arrays:
-        """Return the state as arrays."""
-        return {"counts": self._counts.copy()}
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become the counts that ``snapshot`` was taken of."""
-        self._counts = arrays["counts"].copy()

@@ -12,16 +12,13 @@ __all__ = [
     "AT_ONCE",
     "LARGEST",
     "Arrays",
-    "Composite",
-    "NamedState",
     "Part",
+    "Stateful",
     "finite",
     "grown",
     "nested",
-    "restore_parts",
     "runs",
     "scoped",
-    "snapshot_of",
 ]
 
 Arrays = dict[str, NDArray[Any]]
@@ -84,42 +81,26 @@ class Part(Protocol):
         """Become what ``snapshot`` was taken of."""
 
 
-def snapshot_of(parts: Mapping[str, Part]) -> Arrays:
-    """Return the state of all ``parts``, each under its name."""
-    return nested({name: part.snapshot() for name, part in parts.items()})
+class Stateful:
+    """Has a state, of a few arrays and of members that have one.
 
+    ``STATE`` names the arrays, each an attribute with an underscore; members are what ``_members``
+    names.
+    """
 
-def restore_parts(parts: Mapping[str, Part], arrays: Arrays) -> None:
-    """Let ``parts`` become what `snapshot_of` was taken of."""
-    for name, part in parts.items():
-        part.restore(scoped(arrays, name))
+    STATE: ClassVar[tuple[str, ...]] = ()
 
-
-class Composite:
-    """A state that is that of its parts: what ``_parts`` names."""
-
-    def _parts(self) -> Mapping[str, Part]:
-        raise NotImplementedError
+    def _members(self) -> Mapping[str, Part]:
+        return {}
 
     def snapshot(self) -> Arrays:
         """Return everything that later steps depend on, as arrays."""
-        return snapshot_of(self._parts())
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become what ``snapshot`` was taken of."""
-        restore_parts(self._parts(), arrays)
-
-
-class NamedState:
-    """A state of a few arrays: ``STATE`` names them, each an attribute with an underscore."""
-
-    STATE: ClassVar[tuple[str, ...]]
-
-    def snapshot(self) -> Arrays:
-        """Return copies of the arrays."""
-        return {name: getattr(self, f"_{name}").copy() for name in self.STATE}
+        own = {name: getattr(self, f"_{name}").copy() for name in self.STATE}
+        return {**own, **nested({name: m.snapshot() for name, m in self._members().items()})}
 
     def restore(self, arrays: Arrays) -> None:
         """Become what ``snapshot`` was taken of."""
         for name in self.STATE:
             setattr(self, f"_{name}", arrays[name].copy())
+        for name, member in self._members().items():
+            member.restore(scoped(arrays, name))

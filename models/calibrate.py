@@ -8,7 +8,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays
+from tidecast.models.arrays import Stateful
 from tidecast.models.ranks import NOTHING, is_outer, lacking
 
 __all__ = ["Calibrate", "quantiles_of"]
@@ -49,10 +49,8 @@ of each, and what it misses at one lead it misses at most."""
 
 LARGEST_SHIFTS = (-6.0, 6.0)
 
-NAMES = ("counts", "shift", "shared", "whole")
 
-
-class Calibrate:
+class Calibrate(Stateful):
     """Discounted histograms of standardised residuals, per series, lead and size of the forecast.
 
     Residuals are pooled over cells; memory is fixed. Before residuals are known, quantiles are
@@ -70,6 +68,8 @@ class Calibrate:
     Candes and Tibshirani (2023), Conformal PID control for time series prediction (the quantile
     tracker).
     """
+
+    STATE = ("counts", "shift", "shared", "whole")
 
     def __init__(self, n_series: int, horizon: int, levels: tuple[float, ...]) -> None:
         self._levels = np.array(levels)
@@ -173,15 +173,6 @@ class Calibrate:
         share = NEIGHBOUR_WEIGHT / beside.sum(axis=-1, keepdims=True)
         borrowed: NDArray[np.float64] = pooled + np.minimum(share, 1.0) * beside
         return borrowed
-
-    def snapshot(self) -> Arrays:
-        """Return the state as arrays."""
-        return {name: getattr(self, f"_{name}").copy() for name in NAMES}
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become the calibration that ``snapshot`` was taken of."""
-        for name in NAMES:
-            setattr(self, f"_{name}", arrays[name].copy())
 
 
 class Tally:

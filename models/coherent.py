@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.models.aggregates import Hierarchy
-from tidecast.models.arrays import Arrays, Part, grown, restore_parts, snapshot_of
+from tidecast.models.arrays import Part, Stateful, grown
 from tidecast.models.beginning import Anew
 from tidecast.models.effects import TELLING
 from tidecast.models.explain import Explanation
@@ -35,7 +35,7 @@ KEPT_PER_BIN = 0.99
 changes, for what they were off by is not what they will be."""
 
 
-class CoherentForecaster:
+class CoherentForecaster(Stateful):
     """Cells, and the regions, categories and total that they add up to; means that add up.
 
     Sums are forecast by an engine of their own, and so have experts, weights and intervals of
@@ -193,15 +193,7 @@ class CoherentForecaster:
         """Return the sums of nodes, (series, node, lead), of means of cells."""
         return _columns(self._hierarchy.sums(_columns(mean))).astype(np.float32)
 
-    def snapshot(self) -> Arrays:
-        """Return everything that later steps depend on, as arrays."""
-        return snapshot_of(self._parts())
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become the forecaster that ``snapshot`` was taken of; the profile must be the same."""
-        restore_parts(self._parts(), arrays)
-
-    def _parts(self) -> dict[str, Part]:
+    def _members(self) -> dict[str, Part]:
         return {
             "cells": self.cells,
             "totals": self.totals,
@@ -210,8 +202,10 @@ class CoherentForecaster:
         }
 
 
-class SlowVariance:
+class SlowVariance(Stateful):
     """A discounted mean of the squared scales of cells, (series, cell)."""
+
+    STATE = ("total", "weight")
 
     def __init__(self, n_series: int) -> None:
         self._total = np.zeros((n_series, 0))
@@ -226,14 +220,6 @@ class SlowVariance:
     def of_cells(self) -> Table:
         """Return the variances, (series, cell)."""
         return self._total / self._weight
-
-    def snapshot(self) -> Arrays:
-        """Return the state as arrays."""
-        return {"total": self._total.copy(), "weight": self._weight.copy()}
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become what ``snapshot`` was taken of."""
-        self._total, self._weight = arrays["total"].copy(), arrays["weight"].copy()
 
 
 def _columns(array: NDArray[np.floating]) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, NamedState, grown, nested, scoped
+from tidecast.models.arrays import Part, Stateful, grown
 from tidecast.models.covariates import Calendar
 from tidecast.models.slots import SlotMeans
 
@@ -30,7 +30,7 @@ LARGEST_ERROR = 8.0
 """Errors beyond this many times the usual count as this."""
 
 
-class Counts(NamedState):
+class Counts(Stateful):
     """How sure a mean is that is of so many values.
 
     The error of a forecast of a mean of n values has a variance in proportion to 1 + ratio / n: all
@@ -126,14 +126,8 @@ class Counts(NamedState):
         all_cells = _over_cells(total) / np.fmax(_over_cells(weight), 1.0)
         return np.asarray((total + all_cells) / (weight + 1.0))
 
-    def snapshot(self) -> Arrays:
-        """Return the state as arrays."""
-        return {**super().snapshot(), **nested({"week": self._week.snapshot()})}
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become the counts that ``snapshot`` was taken of."""
-        self._week.restore(scoped(arrays, "week"))
-        super().restore(arrays)
+    def _members(self) -> dict[str, Part]:
+        return {"week": self._week}
 
 
 def _over_cells(values: Cells) -> NDArray[np.float64]:

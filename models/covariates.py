@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tidecast.state.bins import HOUR, BinGrid
 
-__all__ = ["Calendar", "Covariates"]
+__all__ = ["N_WAVES", "Calendar", "Covariates"]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import NamedState, grown
+from tidecast.models.arrays import Stateful, grown
 from tidecast.state.settings.base import DAY
 
 __all__ = ["Deviations"]
@@ -19,7 +19,7 @@ GROWTH = 2.0
 """A unit that is known grows by no more than this in a bin: one absurd value is no measure."""
 
 
-class Deviations(NamedState):
+class Deviations(Stateful):
     """How far covariates are from their running mean in each cell, within -1 and 1.
 
     The unit is the largest deviation that was met in any bin so far, but grows slowly, so that an

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import NamedState, grown
+from tidecast.models.arrays import Stateful, grown
 from tidecast.models.ranks import NOTHING
 
 __all__ = ["Dispersion"]
@@ -45,7 +45,7 @@ LEAST_SCALE = 0.1
 """The least scale, as a share of what experts say: of errors that have been nothing so far."""
 
 
-class Dispersion(NamedState):
+class Dispersion(Stateful):
     """Variance of the blend's errors per unit forecast, of each cell and series.
 
     It is 1 for orders that come one by one (a Poisson count), twelve for units sold by the dozen,

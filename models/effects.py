@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import NamedState, grown
+from tidecast.models.arrays import Stateful, grown
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.settings.base import DAY
 
-__all__ = ["LARGEST", "Effects"]
+__all__ = ["LARGEST", "TELLING", "Effects"]
 
 Cells = NDArray[np.float64]  # (cell, series)
 Terms = NDArray[np.float64]  # (term, cell, series)
@@ -22,8 +22,6 @@ LARGEST = 8.0
 TELLING = 0.25
 """At less than this share of the usual, demand tells nothing of what is usual."""
 
-PRIOR = 4.0
-"""Precision of an effect before anything is known of it: nothing, give or take a half."""
 SHOCKS_A_DAY = 4.0
 """Shocks last: the bins of a day tell no more than so many that are independent of each other."""
 
@@ -33,7 +31,7 @@ LEAST_SHARED = 0.05
 YEAR = 365 * DAY
 
 
-class Effects(NamedState):
+class Effects(Stateful):
     """Linear effects on the usual of terms that are known ahead, shared by all cells of a series.
 
     Demand is taken for expected x (1 + terms x effects) + noise, where the noise of a cell varies
@@ -53,7 +51,7 @@ class Effects(NamedState):
     def __init__(self, profile: ForecastProfile, prior: Sequence[float]) -> None:
         n_terms = len(prior)
         self._prior = np.array(prior, np.float64)
-        longest = max(7, *profile.season_lengths, 0)
+        longest = max(7, profile.longest_season)
         width = profile.grid.nominal_width
         self._share = min(1.0, SHOCKS_A_DAY * width / DAY)
         self._old_enough = 2 * longest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, nested, scoped
+from tidecast.models.arrays import Part, Stateful
 from tidecast.models.guard import DEVIATIONS, PATIENCE, counted_run
 from tidecast.models.silence import Silence
 
@@ -19,7 +19,7 @@ TIMES = 3.0
 """A burst of a whole series is at least so many times what is usual of it."""
 
 
-class Feed:
+class Feed(Stateful):
     """Watches series as a whole: too many zeros, or too much at once, for chance.
 
     **Outage**: all cells are zero, and have been for too long for chance: see `Silence`, of totals,
@@ -34,6 +34,8 @@ class Feed:
     season
         The longest season, in bins: also how long a feed is watched before it is judged.
     """
+
+    STATE = ("run",)
 
     def __init__(self, n_series: int, season: int) -> None:
         self._silence = Silence(1, n_series, season, patience=season)
@@ -76,14 +78,8 @@ class Feed:
         self._run = counted_run(self._run, high.astype(np.float64), np.ones_like(high))
         return np.asarray(high & (self._run <= PATIENCE))
 
-    def snapshot(self) -> Arrays:
-        """Return the state as arrays."""
-        return {"run": self._run.copy(), **nested({"silence": self._silence.snapshot()})}
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become the feed that ``snapshot`` was taken of."""
-        self._run = arrays["run"].copy()
-        self._silence.restore(scoped(arrays, "silence"))
+    def _members(self) -> dict[str, Part]:
+        return {"silence": self._silence}
 
 
 def _traded(values: Cells) -> Cells:

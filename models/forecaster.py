@@ -8,7 +8,7 @@ from itertools import compress
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Composite, Part, finite, grown
+from tidecast.models.arrays import Part, Stateful, finite, grown
 from tidecast.models.beginning import Anew, Beginning
 from tidecast.models.calibrate import quantiles_of
 from tidecast.models.combination import Combination, shares
@@ -39,7 +39,7 @@ OWN = ("pending/", "beginning/", "surroundings/actions/", "watch/resets")
 """What a forecaster that learns its beginning anew keeps of its own: what it said and did."""
 
 
-class Forecaster(Composite):
+class Forecaster(Stateful):
     """All cells' window, experts and what combines them; one step for every closed bin.
 
     The same slabs give the same forecasts, to the byte; a forecast depends on no slab after its
@@ -254,7 +254,7 @@ class Forecaster(Composite):
         """Return what experts say; see `Panel.ask`."""
         return self.panel.ask(self._window, covariates, self._surroundings.ceiling)
 
-    def _parts(self) -> dict[str, Part]:
+    def _members(self) -> dict[str, Part]:
         return {
             "window": self._window,
             "surroundings": self._surroundings,

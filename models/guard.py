@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays, grown
 
-__all__ = ["PATIENCE", "Guard", "counted_run"]
+__all__ = ["DEVIATIONS", "PATIENCE", "SIZES", "YOUNG", "Guard", "counted_run"]
 
 Cells = NDArray[np.float64]  # (cell, series)
 Flags = NDArray[np.bool_]  # (cell, series)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, grown
+from tidecast.models.arrays import Stateful, grown
 from tidecast.models.neighbours import N_NEIGHBOURS
 from tidecast.state.cells import Cell
 from tidecast.state.space import nearest
@@ -52,12 +52,14 @@ class Kin:
         return cls(region, category, nearest(places, N_NEIGHBOURS))
 
 
-class KinWeek:
+class KinWeek(Stateful):
     """The week of all cells in units of their levels, and what categories and regions make of it.
 
     The shape of a cell is that of all cells, times the ratio of its category to it, times that of
     its region to both. Ratios lean on 1, those of regions on the regions around them.
     """
+
+    STATE = ("all", "category", "region")
 
     def __init__(self, n_slots: int, n_series: int) -> None:
         self._per_day = n_slots // 7
@@ -124,16 +126,6 @@ class KinWeek:
         near = self._kin.near
         around = np.where((near >= 0)[:, :, None], ratio[near], np.float32(1.0)).mean(axis=1)
         return np.asarray((told + prior * around) / (expected + prior))
-
-    def snapshot(self) -> Arrays:
-        """Return the state as arrays."""
-        groups = {"category": self._category.copy(), "region": self._region.copy()}
-        return {"all": self._all.copy(), **groups}
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become the week that ``snapshot`` was taken of; its kin are told anew."""
-        self._all = arrays["all"].copy()
-        self._category, self._region = arrays["category"].copy(), arrays["region"].copy()
 
 
 def _numbered(names: Sequence[str]) -> tuple[list[str], Numbers]:

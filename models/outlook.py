@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Composite, Part, grown
+from tidecast.models.arrays import Part, Stateful, grown
 from tidecast.models.covariates import Calendar
 from tidecast.models.deviations import Deviations
 from tidecast.models.effects import LARGEST, TELLING, Effects
@@ -40,7 +40,7 @@ class Moves:
     ahead: NDArray[np.float32]
 
 
-class Outlook(Composite):
+class Outlook(Stateful):
     """Factors on demand by what is known ahead: holidays, the days around them, and covariates.
 
     Values are divided by the factor of their bin before anything is learnt from them, and
@@ -168,7 +168,7 @@ class Outlook(Composite):
         )
         return np.concatenate([self._holidays.of(bin_, usual, level), deviations])
 
-    def _parts(self) -> dict[str, Part]:
+    def _members(self) -> dict[str, Part]:
         return {
             "deviations": self._deviations,
             "effects": self._effects,

@@ -9,7 +9,7 @@ from tidecast.state.settings import Settings
 from tidecast.state.settings.experts import DEFAULT_EXPERTS
 from tidecast.state.slab_fold import SlabRules
 
-__all__ = ["ForecastProfile"]
+__all__ = ["RECENT", "ForecastProfile"]
 
 OF_CELLS = ("linear", "trees", "deep")
 """Experts not asked of sums: who adds nothing there, is refitted, or hears of cells alone."""
@@ -82,10 +82,24 @@ class ForecastProfile:
         return replace(own, holidays=None, region_holidays=(), is_of_sums=True)
 
     @property
+    def shortest_season(self) -> int:
+        """The shortest season in bins, 0 = none."""
+        return self.season_lengths[0] if self.season_lengths else 0
+
+    @property
+    def longest_season(self) -> int:
+        """The longest season in bins, 0 = none."""
+        return self.season_lengths[-1] if self.season_lengths else 0
+
+    @property
+    def short_season(self) -> int:
+        """The shortest season in bins, 0 = none, or none so short that all of it can be kept."""
+        return self.shortest_season if self.shortest_season <= LONGEST_SHORT else 0
+
+    @property
     def context_length(self) -> int:
         """Bins that the window holds: enough for every lag that an expert looks back at."""
-        longest = self.season_lengths[-1] if self.season_lengths else 0
-        return longest + 2 * self.horizon + RECENT
+        return self.longest_season + 2 * self.horizon + RECENT
 
     @property
     def interval_levels(self) -> tuple[tuple[int, int], ...]:
@@ -107,3 +121,6 @@ class ForecastProfile:
 
 RECENT = 12
 """Bins just before an origin that experts may average."""
+
+LONGEST_SHORT = 336
+"""Bins: of every bin of a longer season, experts that keep something of each cell keep nothing."""

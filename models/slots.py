@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, grown
+from tidecast.models.arrays import Arrays, Stateful, grown
 from tidecast.models.covariates import Calendar
 
 __all__ = ["SlotMeans"]
@@ -25,10 +25,8 @@ TINY = np.float32(1e-9)
 DOUBT = 2.0
 """Values that, of an hour not known yet, are taken to differ as much within days as between."""
 
-NAMES = ("total", "weight", "missed")
 
-
-class SlotMeans:
+class SlotMeans(Stateful):
     """The mean of every cell in every slot of the local week, which is at least an hour.
 
     A young slot leans on the same hour of the other days, and that on what is given. How much is
@@ -39,6 +37,8 @@ class SlotMeans:
     ----------
     Efron and Morris (1975), Data analysis using Stein's estimator and its generalizations.
     """
+
+    STATE = ("total", "weight", "missed")
 
     def __init__(self, calendar: Calendar, n_series: int) -> None:
         self._calendar = calendar
@@ -61,7 +61,7 @@ class SlotMeans:
         self._weigh(self._hours(slot))
 
     def _grow(self, n_cells: int) -> None:
-        for name in NAMES:
+        for name in self.STATE:
             setattr(self, f"_{name}", grown(getattr(self, f"_{name}"), n_cells, axis=1))
         self._lean = grown(self._lean, n_cells, axis=1, fill=PRIOR_WEIGHT)
 
@@ -94,14 +94,9 @@ class SlotMeans:
         """Return the slots of the same hour, one a day."""
         return slice(slot % self._per_day, None, self._per_day)
 
-    def snapshot(self) -> Arrays:
-        """Return the state as arrays."""
-        return {name: getattr(self, f"_{name}").copy() for name in NAMES}
-
     def restore(self, arrays: Arrays) -> None:
         """Become the means that ``snapshot`` was taken of."""
-        for name in NAMES:
-            setattr(self, f"_{name}", arrays[name].copy())
+        super().restore(arrays)
         self._lean = np.empty_like(self._total)
         for hour in range(self._per_day):
             self._weigh(self._hours(hour))

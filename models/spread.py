@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, grown
+from tidecast.models.arrays import Stateful, grown
 
 __all__ = ["Spread"]
 
@@ -13,8 +13,10 @@ MEMORY = 30
 """Errors over which the spread forgets: faster than calibration, which follows it."""
 
 
-class Spread:
+class Spread(Stateful):
     """A running mean of absolute errors, (cell, series)."""
+
+    STATE = ("mean", "seen")
 
     def __init__(self, n_series: int) -> None:
         self._mean = np.zeros((0, n_series))
@@ -34,11 +36,3 @@ class Spread:
         mean = np.where(self._seen > 0, self._mean, scale) if len(self._mean) else scale
         spread = np.maximum(mean, 0.05 * scale).T.astype(np.float32)
         return np.broadcast_to(spread[:, :, None], (*spread.shape, horizon))
-
-    def snapshot(self) -> Arrays:
-        """Return the state as arrays."""
-        return {"mean": self._mean, "seen": self._seen}
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become the spread that ``snapshot`` was taken of."""
-        self._mean, self._seen = arrays["mean"].copy(), arrays["seen"].copy()

@@ -9,14 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.models.actions import Actions
-from tidecast.models.arrays import (
-    Arrays,
-    Part,
-    finite,
-    grown,
-    restore_parts,
-    snapshot_of,
-)
+from tidecast.models.arrays import Part, Stateful, finite, grown
 from tidecast.models.covariates import Calendar, Covariates
 from tidecast.models.feed import Feed
 from tidecast.models.guard import Guard
@@ -35,17 +28,19 @@ from tidecast.state.slabs import Slab
 __all__ = ["Surroundings"]
 
 
-class Surroundings:
+class Surroundings(Stateful):
     """Running level, scale and usual week of every cell, and its neighbours."""
+
+    STATE = ("usual_now",)
 
     def __init__(self, profile: ForecastProfile, known: CovariateTable | None = None) -> None:
         self._calendar = Calendar(profile.grid)
         self._horizon = profile.horizon
         self._is_of_sums = profile.is_of_sums
         self._guard = Guard(profile.n_series, memory=_memory(profile))
-        season = _longest_season(profile)
-        self._feed = Feed(profile.n_series, season)
-        self._silence = Silence(0, profile.n_series, season, patience=_shortest_season(profile))
+        longest, shortest = profile.longest_season, profile.shortest_season
+        self._feed = Feed(profile.n_series, longest)
+        self._silence = Silence(0, profile.n_series, longest, patience=shortest)
         self._usual = UsualWeek(self._calendar, profile.n_series, _memory(profile), profile.has_kin)
         known = known or CovariateTable()
         self._outlook = Outlook(profile, self._calendar, known.of_kind("known"))
@@ -90,9 +85,8 @@ class Surroundings:
     ) -> tuple[Slab, Covariates]:
         """Take in a closed bin; return it fit to learn from, and what is known after it.
 
-        What was known ahead to move the bin is taken out of it: see `Outlook`, unless it is told
-        what ``moves`` the values. Of the values that
-        are learnt from, NaN are missing or suspended.
+        What was known ahead to move the bin is taken out of it, see `Outlook`, unless it is told
+        what ``moves`` the values. Of the values that are learnt from, NaN are missing or suspended.
         """
         self._place(cells, positions)
         if moves is None:
@@ -204,16 +198,7 @@ class Surroundings:
         suspected = guard.bursts(corrected) | (corrected == 0.0)
         return np.where((unheard & suspected) | (corrected < 0.0), np.nan, corrected)
 
-    def snapshot(self) -> Arrays:
-        """Return the state as arrays."""
-        return {**snapshot_of(self._parts()), "usual_now": self._usual_now}
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become the surroundings that ``snapshot`` was taken of."""
-        restore_parts(self._parts(), arrays)
-        self._usual_now = arrays["usual_now"].copy()
-
-    def _parts(self) -> dict[str, Part]:
+    def _members(self) -> dict[str, Part]:
         return {
             "guard": self._guard,
             "feed": self._feed,
@@ -239,14 +224,4 @@ def _least(
 
 def _memory(profile: ForecastProfile) -> int:
     """Return the bins that level and scale remember: the longest season, within reason."""
-    return min(max(_longest_season(profile), 50), 2000)
-
-
-def _longest_season(profile: ForecastProfile) -> int:
-    """Return the longest season in bins, 0 = none."""
-    return profile.season_lengths[-1] if profile.season_lengths else 0
-
-
-def _shortest_season(profile: ForecastProfile) -> int:
-    """Return the shortest season in bins, 0 = none."""
-    return profile.season_lengths[0] if profile.season_lengths else 0
+    return min(max(profile.longest_season, 50), 2000)

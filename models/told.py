@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, grown, nested, scoped
+from tidecast.models.arrays import Part, Stateful, grown
 from tidecast.models.deviations import Deviations
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.cells import Cell
@@ -21,7 +21,7 @@ LARGEST_STATIC = 3.0
 """Standard deviations: what is further from the others is taken for this."""
 
 
-class Told:
+class Told(Stateful):
     """Features of cells by covariates that are not known ahead, 0 = nothing is told.
 
     A **past** one tells by how far its newest known value, of two short seasons at most, is from
@@ -30,9 +30,11 @@ class Told:
     keys of its table, which fades with the age of the cell in short seasons.
     """
 
+    STATE = ("age",)
+
     def __init__(self, profile: ForecastProfile, known: CovariateTable) -> None:
         self._grid = profile.grid
-        self._season = profile.season_lengths[0] if profile.season_lengths else 24
+        self._season = profile.shortest_season or 24
         self._past, self._static = known.of_kind("past"), known.of_kind("static")
         self._columns = self._past.columns(())
         self._columns_of: object = None  # covariates and how many cells
@@ -56,14 +58,8 @@ class Told:
         self._age += 1.0
         return np.concatenate([past, static]).astype(np.float32)
 
-    def snapshot(self) -> Arrays:
-        """Return the state as arrays."""
-        return {"age": self._age.copy(), **nested({"past": self._deviations.snapshot()})}
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become what ``snapshot`` was taken of."""
-        self._age = arrays["age"].copy()
-        self._deviations.restore(scoped(arrays, "past"))
+    def _members(self) -> dict[str, Part]:
+        return {"past": self._deviations}
 
 
 def _scores(static: CovariateTable, cells: Sequence[Cell]) -> Values:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, NamedState, grown, nested, scoped
+from tidecast.models.arrays import Arrays, Part, Stateful, grown
 from tidecast.models.covariates import Calendar
 from tidecast.models.kin import Kin, KinWeek
 from tidecast.models.shut import are_shut
@@ -14,7 +14,7 @@ from tidecast.models.slots import SlotMeans
 __all__ = ["UsualWeek"]
 
 
-class UsualWeek(NamedState):
+class UsualWeek(Stateful):
     """What is usual of every cell in every slot of the local week, which is at least an hour.
 
     A young slot leans on the same hour of the other days, and that on the cell's level in the shape
@@ -105,14 +105,12 @@ class UsualWeek(NamedState):
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
-        return {
-            **super().snapshot(),
-            **self._means.snapshot(),
-            **nested({"kin": self._kin.snapshot()}),
-        }
+        return {**super().snapshot(), **self._means.snapshot()}
 
     def restore(self, arrays: Arrays) -> None:
         """Become the week that ``snapshot`` was taken of."""
         super().restore(arrays)
         self._means.restore(arrays)
-        self._kin.restore(scoped(arrays, "kin"))
+
+    def _members(self) -> dict[str, Part]:
+        return {"kin": self._kin}

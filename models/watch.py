@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays
+from tidecast.models.arrays import Stateful
 from tidecast.models.guard import PATIENCE
 
 __all__ = ["Watch"]
@@ -20,13 +20,15 @@ MOST = 0.5
 """Share of the cells of a series that makes the expert insane, not only its model of a cell."""
 
 
-class Watch:
+class Watch(Stateful):
     """Keeps what experts say within what is sane, and tells who has diverged.
 
     A little too much is cut off at the ceiling. A forecast without sense is taken for none: the
     expert sleeps there. An expert most of whose cells have no sense in some series, for a few
     bins in a row, has diverged, and should begin anew. NaN is sleep, not divergence.
     """
+
+    STATE = ("run", "resets")
 
     def __init__(self, n_experts: int) -> None:
         self._run = np.zeros(n_experts, np.int64)
@@ -60,14 +62,6 @@ class Watch:
         self._resets += found
         self._run[found] = 0
         return [int(place) for place in np.flatnonzero(found)]
-
-    def snapshot(self) -> Arrays:
-        """Return the state as arrays."""
-        return {"run": self._run.copy(), "resets": self._resets.copy()}
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become the watch that ``snapshot`` was taken of."""
-        self._run, self._resets = arrays["run"].copy(), arrays["resets"].copy()
 
 
 def _all_within(means: Means, limit: NDArray[np.float32]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, grown
+from tidecast.models.arrays import Stateful, grown
 
 __all__ = ["Worth"]
 
@@ -27,7 +27,7 @@ NOBODY = np.iinfo(np.int64).min
 """The origin of no forecast."""
 
 
-class Worth:
+class Worth(Stateful):
     """The share k of the gap d - b whose closing leaves the least squared error b + k (d - b) - y.
 
     b is the sum of the forecasts of a node's cells, d the node's own, y its actual: k is the
@@ -40,6 +40,8 @@ class Worth:
     Bates and Granger (1969), The combination of forecasts; Wickramasuriya, Athanasopoulos and
     Hyndman (2019), Optimal forecast reconciliation through trace minimization.
     """
+
+    STATE = ("sums", "said", "origins")
 
     def __init__(self, n_series: int, horizon: int) -> None:
         self._horizon = horizon
@@ -80,19 +82,6 @@ class Worth:
         known = gaps + ridge > 0.0
         worth = (closed + PRIOR * ridge) / np.where(known, gaps + ridge, 1.0)
         return np.clip(np.where(known, worth, PRIOR), 0.0, 1.0)
-
-    def snapshot(self) -> Arrays:
-        """Return the state as arrays."""
-        return {
-            "sums": self._sums.copy(),
-            "said": self._said.copy(),
-            "origins": self._origins.copy(),
-        }
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become the worth that ``snapshot`` was taken of."""
-        self._sums, self._said = arrays["sums"].copy(), arrays["said"].copy()
-        self._origins = arrays["origins"].copy()
 
 
 def _bounded(relative: NDArray[np.floating]) -> Table:

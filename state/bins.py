@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tidecast.state.settings.base import DAY
 
-__all__ = ["BinGrid", "from_micros", "iso", "to_micros", "width_words"]
+__all__ = ["HOUR", "BinGrid", "from_micros", "iso", "to_micros", "width_words"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_DAY = 49_710  # 2106-02-07, where ClickHouse's DateTime ends

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tidecast.state.cells import Cell
 
-__all__ = ["ALWAYS", "FOREVER", "Covariate", "CovariateTable", "Kind"]
+__all__ = ["ALWAYS", "FOREVER", "LARGEST", "Covariate", "CovariateTable", "Key", "Kind"]
 
 ALWAYS = np.iinfo(np.int64).min
 """When a row was known of which nothing else is said: before any origin."""

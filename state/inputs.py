@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from tidecast.state.cuts import BinSums, Cut, Idle
 
-__all__ = ["NEVER", "Input", "Share"]
+__all__ = ["NEVER", "Input", "Share", "rank"]
 
 NEVER = 2**62  # beyond every bin: this partition holds nobody back
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -20,7 +21,8 @@ from tidecast.state.errors import ContractError, ServiceError
 from tidecast.state.partition import Rejected
 from tidecast.state.settings import Settings
 from tidecast.streams.covariate_judge import CovariateJudge
-from tidecast.streams.follow import Span, reading
+from tidecast.streams.extent import settled
+from tidecast.streams.follow import extents_of, reading
 from tidecast.streams.wire import encode_rejected
 
 __all__ = ["Announcer"]
@@ -70,7 +72,8 @@ class Announcer:
         if not self._judges:
             return
         try:
-            async with reading(self._kafka, self._judges, self._start) as consumer:
+            async with reading(self._kafka, self._judges) as consumer:
+                await self._go_on(consumer)
                 ends = await consumer.end_offsets(consumer.assignment())
                 while any([await consumer.position(p) < end for p, end in ends.items()]):
                     await self._announce_some(consumer)
@@ -93,23 +96,26 @@ class Announcer:
     async def _follow(self) -> None:
         while True:
             try:
-                async with reading(self._kafka, self._judges, self._start) as consumer:
+                async with reading(self._kafka, self._judges) as consumer:
+                    await self._go_on(consumer)
                     while True:
                         await self._announce_some(consumer)
             except (KafkaError, TimeoutError) as error:
                 logger.warning("no covariates can be read from their topics: %r", error)
             await asyncio.sleep(PAUSE_SECONDS)
 
-    def _start(self, place: TopicPartition, span: Span) -> int:
-        """Return where a partition goes on: where its announcements end."""
-        position = self._positions.get(place, 0)
-        if position > span.end:
-            raise ServiceError(
-                f"{place.topic}/{place.partition} ends at offset {span.end}, but was "
-                f"read up to {position}: it was made anew, or its broker has lost records; "
-                "name another topic, and start afresh under another kafka.topic_prefix"
-            )
-        return max(position, span.begin)
+    async def _go_on(self, consumer: Any) -> None:
+        """Let a ``consumer`` read on where the announcements of each partition end."""
+        extents = await settled(partial(extents_of, consumer), self._positions)
+        for place, extent in extents.items():
+            position = self._positions.get(place, 0)
+            if position > extent.end:
+                raise ServiceError(
+                    f"{place.topic}/{place.partition} ends at offset {extent.end}, but was "
+                    f"read up to {position}: it was made anew, or its broker has lost records; "
+                    "name another topic, and start afresh under another kafka.topic_prefix"
+                )
+            consumer.seek(place, max(position, extent.beginning))
 
     async def _announce_some(self, consumer: Any) -> None:
         fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_RECORDS)

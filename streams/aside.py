@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from tidecast.state.errors import ServiceError
 
 __all__ = ["run_aside"]
+
+READ_BYTES = 65536
 
 
 async def run_aside(command: Sequence[str], hear: Callable[[bytes], None]) -> None:
@@ -32,7 +34,7 @@ async def run_aside(command: Sequence[str], hear: Callable[[bytes], None]) -> No
         raise ServiceError(f"{command[0]} cannot be started: {error}") from error
     try:
         if process.stdout is not None:
-            async for line in process.stdout:
+            async for line in _lines(process.stdout):
                 hear(line)
         code = await process.wait()
     finally:
@@ -40,3 +42,14 @@ async def run_aside(command: Sequence[str], hear: Callable[[bytes], None]) -> No
             process.kill()
     if code:
         raise ServiceError(f"the process has ended with code {code}")
+
+
+async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """Yield lines as they come, however long: those that a stream makes itself are not."""
+    begun = b""
+    while read := await stream.read(READ_BYTES):
+        *whole, begun = (begun + read).split(b"\n")
+        for line in whole:
+            yield line + b"\n"
+    if begun:
+        yield begun

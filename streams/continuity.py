@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 
 from faust.types import TP
 
 from tidecast.state.errors import CheckpointError
-from tidecast.streams.upstream import Extent, Upstream
+from tidecast.streams.extent import Extent, settled
+from tidecast.streams.upstream import Upstream
 
 __all__ = ["lost_before", "refuse_another_topic", "refuse_forgotten", "steady_extents"]
-
-SETTLE_SECONDS = 1.0
-SETTLE_TIMES = 5
 
 
 def refuse_another_topic(source: str, topic: str, kept: str | None, found: str | None) -> None:
@@ -50,19 +48,12 @@ def refuse_forgotten(tp: TP, committed: int | None, group: str) -> None:
 async def steady_extents(upstream: Upstream, positions: dict[TP, int]) -> dict[TP, Extent]:
     """Return which offsets the partitions have, all ``positions`` being among them or truncated.
 
-    A broker that has just come up may show an earlier end for a moment: it is asked again.
-
     Raises
     ------
     CheckpointError
         When a partition ends before its position.
     """
-    extents = await upstream.extents(list(positions))
-    for _ in range(SETTLE_TIMES):
-        if all(extents[tp].end >= at for tp, at in positions.items()):
-            break
-        await asyncio.sleep(SETTLE_SECONDS)
-        extents = await upstream.extents(list(positions))
+    extents = await settled(partial(upstream.extents, list(positions)), positions)
     for tp, position in positions.items():
         if extents[tp].end < position:
             raise CheckpointError(

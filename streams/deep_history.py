@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from numpy.typing import NDArray
 
@@ -16,7 +15,7 @@ from tidecast.state.errors import ServiceError
 from tidecast.state.heard import Heard, HeardCovariate
 from tidecast.state.settings import Settings
 from tidecast.streams.deep_windows import tell
-from tidecast.streams.follow import POLL_MS, Span, reading
+from tidecast.streams.follow import POLL_MS, read_tails, reading
 from tidecast.streams.topics import topic_names
 
 __all__ = ["MOST_RECORDS", "LastBins", "Told", "read_last_bins"]
@@ -84,7 +83,8 @@ async def read_last_bins(settings: Settings) -> LastBins:
     grid = BinGrid(settings.bins.width, settings.shop.time_zone)
     told = Told(MOST_BINS, len(settings.series), grid)
     try:
-        async with reading(settings.kafka, [topic], _tail) as consumer:
+        async with reading(settings.kafka, [topic]) as consumer:
+            await read_tails(consumer, MOST_RECORDS)
             ends = await consumer.end_offsets(consumer.assignment())
             while any([await consumer.position(place) < end for place, end in ends.items()]):
                 for place, records in (await consumer.getmany(timeout_ms=POLL_MS)).items():
@@ -93,7 +93,3 @@ async def read_last_bins(settings: Settings) -> LastBins:
     except (KafkaError, TimeoutError) as error:
         raise ServiceError(f"the broker does not tell of the last bins: {error!r}") from error
     return told.last_bins()
-
-
-def _tail(_: TopicPartition, span: Span) -> int:
-    return span.tail(MOST_RECORDS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -11,9 +11,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from tidecast.state.settings import KafkaSettings
 from tidecast.streams.clients import aiokafka_options
+from tidecast.streams.extent import Extent
 from tidecast.streams.topics import partition_counts
 
-__all__ = ["Fetched", "Span", "follow", "reading"]
+__all__ = ["POLL_MS", "Fetched", "extents_of", "follow", "read_tails", "reading"]
 
 POLL_MS = 500
 BATCH_RECORDS = 100
@@ -25,17 +26,6 @@ class Fetched(NamedTuple):
     partition: int
     values: Sequence[bytes | None]
     is_last: bool
-
-
-class Span(NamedTuple):
-    """The first offset that a partition still has, and the next that it will have."""
-
-    begin: int
-    end: int
-
-    def tail(self, back: int) -> int:
-        """Return where the last ``back`` offsets begin."""
-        return max(self.begin, self.end - back)
 
 
 async def follow(
@@ -52,7 +42,8 @@ async def follow(
     KafkaError
         When the broker is away.
     """
-    async with reading(settings, [topic], lambda _, span: span.tail(back)) as consumer:
+    async with reading(settings, [topic]) as consumer:
+        await read_tails(consumer, back)
         while True:
             fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_RECORDS)
             yield [await _taken(consumer, *each) for each in fetched.items()]
@@ -65,12 +56,8 @@ async def _taken(consumer: Any, place: TopicPartition, records: Sequence[Any]) -
 
 
 @asynccontextmanager
-async def reading(
-    settings: KafkaSettings, topics: Iterable[str], start: Callable[[TopicPartition, Span], int]
-) -> AsyncIterator[Any]:
-    """Connect a consumer of all partitions of ``topics``, outside any group.
-
-    ``start`` tells the offset to begin at, of a partition whose offsets span so much.
+async def reading(settings: KafkaSettings, topics: Iterable[str]) -> AsyncIterator[Any]:
+    """Connect a consumer of all partitions of ``topics``, outside any group, at their beginning.
 
     Raises
     ------
@@ -90,10 +77,20 @@ async def reading(
     try:
         await consumer.start()
         consumer.assign(places)
-        begins = await consumer.beginning_offsets(places)
-        ends = await consumer.end_offsets(places)
-        for place in places:
-            consumer.seek(place, start(place, Span(begins[place], ends[place])))
         yield consumer
     finally:
         await consumer.stop()
+
+
+async def extents_of(consumer: Any) -> dict[TopicPartition, Extent]:
+    """Return which offsets the partitions of a ``consumer`` have now."""
+    places = consumer.assignment()
+    begins = await consumer.beginning_offsets(places)
+    ends = await consumer.end_offsets(places)
+    return {place: Extent(begins[place], ends[place]) for place in places}
+
+
+async def read_tails(consumer: Any, back: int) -> None:
+    """Let a ``consumer`` go on with the last ``back`` offsets of each partition."""
+    for place, extent in (await extents_of(consumer)).items():
+        consumer.seek(place, extent.tail(back))

@@ -28,6 +28,7 @@ from tidecast.streams.continuity import (
     refuse_forgotten,
     steady_extents,
 )
+from tidecast.streams.extent import Extent
 from tidecast.streams.metrics import IngestMetrics
 from tidecast.streams.role import Save
 from tidecast.streams.run_ahead import RunAhead
@@ -35,10 +36,10 @@ from tidecast.streams.sender import Sender
 from tidecast.streams.source_fold import SourceFold
 from tidecast.streams.threads import OneThread
 from tidecast.streams.topics import topic_names
-from tidecast.streams.upstream import Extent, Upstream
+from tidecast.streams.upstream import Upstream
 from tidecast.streams.wire import encode_input, encode_rejected
 
-__all__ = ["IngestRole"]
+__all__ = ["TOPIC_ID", "IngestRole"]
 
 logger = logging.getLogger(__name__)
 AWAKE_SECONDS = 5.0  # what passes between two looks beyond this, the worker slept or was busy

@@ -20,7 +20,7 @@ from tidecast.state.errors import CheckpointError
 from tidecast.streams.schemas.checkpoints import CheckpointManifest
 from tidecast.streams.signing import UNSIGNED, Signing
 
-__all__ = ["Checkpoint", "Kept", "Shelf", "to_records"]
+__all__ = ["KEEP", "Checkpoint", "Kept", "Shelf", "to_records"]
 
 logger = logging.getLogger(__name__)
 CHUNK_BYTES = 512 * 1024

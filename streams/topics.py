@@ -22,6 +22,7 @@ from tidecast.state.settings import KafkaSettings, Settings
 from tidecast.streams.clients import admin_client
 
 __all__ = [
+    "NO_LIMIT",
     "TopicNames",
     "TopicPlan",
     "TopicReport",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from aiokafka.errors import KafkaError
@@ -12,18 +11,11 @@ from faust.types import TP
 
 from tidecast.state.errors import ServiceError
 from tidecast.state.settings import Settings
+from tidecast.streams.extent import Extent
 from tidecast.streams.progress import ProgressLog
 from tidecast.streams.topics import ensure_partitions, topic_ids, topic_names
 
-__all__ = ["Extent", "KafkaUpstream", "Upstream"]
-
-
-@dataclass(frozen=True)
-class Extent:
-    """The offsets that a topic partition has: from ``beginning`` to before ``end``."""
-
-    beginning: int
-    end: int
+__all__ = ["KafkaUpstream", "Upstream"]
 
 
 class Upstream(Protocol):

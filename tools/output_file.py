@@ -27,9 +27,23 @@ class OutputFile(click.Path):
         Raises
         ------
         click.BadParameter
-            When it is a folder, is not ours to write, or lies in a folder that is not there.
+            When it is a folder, is not ours to write, or lies in a folder that is not there or
+            takes no files.
         """
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         if not os.access(path.parent, os.W_OK):
             self.fail(f"{path.parent} is no folder in which a file can be written", param, ctx)
+        try:
+            _try(path)
+        except OSError as error:
+            self.fail(f"{path} cannot be written: {error.strerror}", param, ctx)
         return path
+
+
+def _try(path: Path) -> None:
+    """Open a file to write, and leave all as it was: rights alone do not tell, as of /proc."""
+    is_new = not path.exists()
+    if is_new or path.is_file():
+        path.open("ab").close()
+    if is_new:
+        path.unlink()

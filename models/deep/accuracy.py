@@ -19,7 +19,10 @@ from tidecast.models.deep.network import Network
 from tidecast.models.deep.quantiles import middle_of, pinball
 from tidecast.models.deep.windows import Windows
 
-__all__ = ["Accuracy", "Says", "accuracy_by", "accuracy_of"]
+__all__ = ["FIGURES", "Accuracy", "Says", "accuracy_by", "accuracy_of"]
+
+FIGURES = ("mae", "rmse", "mape", "rmse_mean", "pinball")
+"""What of an `Accuracy` says how good forecasts are."""
 
 Floats = NDArray[np.float64]
 
@@ -54,8 +57,7 @@ class Accuracy:
 
     def overall(self) -> dict[str, float]:
         """Return the mean of each figure over leads, as published tables do."""
-        names = ("mae", "rmse", "mape", "rmse_mean", "pinball")
-        found = {name: float(np.mean(getattr(self, name))) for name in names}
+        found = {name: float(np.mean(getattr(self, name))) for name in FIGURES}
         return {**found, "n": float(self.n.sum())}
 
 

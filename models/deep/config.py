@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from tidecast.state.settings.base import Frozen
 
-__all__ = ["DEFAULT_LEVELS", "NetworkConfig", "NormaliseBy", "Shape"]
+__all__ = ["DEFAULT_LEVELS", "HEADS", "NetworkConfig", "NormaliseBy", "Shape"]
 
 DEFAULT_LEVELS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Quantile levels: those that a backtest scores."""

@@ -9,7 +9,7 @@ from tidecast.models.deep.config import NetworkConfig
 from tidecast.models.deep.inputs import UNSEEN, Cells, Inputs
 from tidecast.models.deep.normalise import Units
 
-__all__ = ["Features"]
+__all__ = ["CLIP", "Features"]
 
 CLIP = 20.0
 """Scales: a value further from its level is seen as so far."""

@@ -29,6 +29,7 @@ from tidecast.state.errors import CheckpointError, SettingsError
 __all__ = [
     "COMPLETE",
     "check_free",
+    "check_kept",
     "list_models",
     "load_model",
     "load_training",
@@ -119,13 +120,19 @@ def save_training(path: Path, state: TrainingState) -> None:
     CheckpointError
         When it cannot be written; a file that was there stays.
     """
-    with _writing(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = _fresh(path)
     values = {"state": json.dumps({"format": FORMAT, **state.values})}
     data = safetensors.torch.save(_contiguous(state.tensors), metadata=values)
-    fresh = path.with_name(f".{path.name}.new")
     _write(fresh, data)
     fresh.replace(path)
+
+
+def check_kept(path: Path) -> None:
+    """Refuse a file of which `save_training` would say that it cannot be written."""
+    fresh = _fresh(path)
+    with _writing(path):
+        fresh.touch()
+        fresh.unlink()
 
 
 def load_training(path: Path) -> TrainingState:
@@ -154,6 +161,13 @@ def _begun(folder: Path) -> Path:
     with _writing(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+
+
+def _fresh(path: Path) -> Path:
+    """Return the file, in a folder that is there, that is written to take the place of ``path``."""
+    with _writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(f".{path.name}.new")
 
 
 def _files(model: Model, metrics: Mapping[str, Any]) -> dict[str, bytes]:

@@ -18,7 +18,7 @@ from tidecast.models.evaluate.where import EVERYTHING, ScoreWhere
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.cells import Cell
 
-__all__ = ["Evaluator", "Span"]
+__all__ = ["Evaluator", "Level", "Span"]
 
 Floats = NDArray[np.floating]
 AT_ONCE = 4_000_000
@@ -47,10 +47,9 @@ class Level:
     """Rows, sums and denominators of one level."""
 
     def __init__(self, level: str, names: tuple[str, ...], profile: ForecastProfile) -> None:
-        season = profile.season_lengths[0] if profile.season_lengths else 1
         self.rows = Rows(level)
         self.sums = Sums.empty(names, profile)
-        self.denominators = Denominators(profile.n_series, season)
+        self.denominators = Denominators(profile.n_series, profile.shortest_season or 1)
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays; rows are known by the cells."""

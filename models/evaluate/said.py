@@ -39,8 +39,7 @@ class Said:
     def quantiles(self, means: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return quantiles, (1 + expert, series, cell, due, level); NaN where nothing was said.
 
-        An expert that says nothing comes says so at every level.
-        ``means`` are those of `means`.
+        ``means`` are those of `means`. An expert that expects nothing does so at every level.
         """
         n_experts, n_series, n_cells, n_dues = means.shape
         of_blend = quantiles_of_blend(self.dues, n_cells)

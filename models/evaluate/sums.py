@@ -28,9 +28,8 @@ class Losses:
     """
 
     def __init__(self, profile: ForecastProfile, counts: Sequence[bool]) -> None:
-        self._half = np.where(counts, np.float32(0.5), np.float32(0.0))[
-            :, None, None
-        ]  # (series, cell, due)
+        half = np.where(counts, np.float32(0.5), np.float32(0.0))
+        self._half = half[:, None, None]  # (series, cell, due)
         self._levels = np.array(profile.quantile_levels)
         self._median = profile.quantile_levels.index(0.5)
         bounds = dict(zip(profile.intervals, profile.interval_levels, strict=True))

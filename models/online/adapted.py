@@ -28,6 +28,9 @@ DRIFT = 12.0
 YOUNG = 4.0
 """Departures that a cell's running scale counts for, until it has departures of its own."""
 
+ROUNDING = 1e-6
+"""Departures of a smaller share of what is expected are none: the usual is in single precision."""
+
 NAMES = ("gap", "usual", "recent_gap", "recent_usual", "drift", "variance", "seen", "last", "noise")
 
 
@@ -36,15 +39,15 @@ class AdaptedWeek:
 
     A week that is remembered for weeks is wrong for weeks after a shift of level (a lockdown, a
     campaign); its shape still holds. The ratio is that of what came to what was usual, both
-    forgotten over the shortest season and shrunk towards 1 by as much as the cell is noisy, so that
-    bins without a value, which say nothing, lead it back to 1 in the end. A departure is a value
-    less what the ratio before it made of the usual, clipped. Noise is told from how departures
-    differ from one to the next: a shift departs for long, and is none.
+    forgotten over a season and shrunk towards 1 by as much as the cell is noisy, so that bins
+    without a value, which say nothing, lead it back to 1 in the end. A departure is a value less
+    what the ratio before it made of the usual, clipped. Noise is told from how departures differ
+    from one to the next: a shift departs for long, and is none.
 
     Parameters
     ----------
     season
-        Length of the shortest season, in bins.
+        Length, in bins, of the season over which the ratio follows.
     memory
         Bins over which the variance of departures forgets.
 
@@ -101,7 +104,7 @@ class AdaptedWeek:
         known, usual = self._state, covariates.usual_now.astype(np.float64)
         expected = usual * self.ratio
         reach = CLIP * self.deviation
-        departure = np.clip(values - expected, -reach, reach)
+        departure = _without_rounding(np.clip(values - expected, -reach, reach), expected)
         is_known = np.isfinite(departure)
         self._forget("gap", np.nan_to_num(values - usual), self._kept)
         self._forget("usual", np.where(is_known, np.abs(usual), 0.0), self._kept)
@@ -132,6 +135,10 @@ class AdaptedWeek:
         before = {"last": np.zeros_like(arrays["variance"]), "noise": arrays["variance"]}
         self._state = {name: (before | arrays)[name].copy() for name in NAMES}
         self._level, self._scale = arrays["level"].copy(), arrays["scale"].copy()
+
+
+def _without_rounding(departure: Cells, expected: Cells) -> Cells:
+    return np.where(np.abs(departure) < ROUNDING * np.abs(expected), 0.0, departure)
 
 
 def weight_level(level: Cells) -> Cells:

@@ -7,10 +7,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, Part, restore_parts, snapshot_of
+from tidecast.models.arrays import Arrays, Part, Stateful
 from tidecast.models.covariates import Covariates
 from tidecast.models.online.space_time import Cells, Near, SpaceTime, Terms
-from tidecast.models.online.standard import CLIP, LONGEST_SEASON, departures, means_of
+from tidecast.models.online.standard import CLIP, departures, means_of
 from tidecast.models.online.unrolled import unrolled
 from tidecast.models.parts import Parts, added, scaled, usual_parts, within
 from tidecast.models.profile import ForecastProfile
@@ -43,7 +43,7 @@ class Coefficients(Protocol):
         """Become what ``snapshot`` was taken of."""
 
 
-class Autoregression:
+class Autoregression(Stateful):
     """Departures from the usual week, each expected from those before it by `SpaceTime` terms.
 
     One bin ahead is learnt; farther ones are reached step by step, each from those expected before
@@ -55,9 +55,7 @@ class Autoregression:
     def __init__(self, profile: ForecastProfile) -> None:
         self.resets = 0
         self._horizon = profile.horizon
-        shortest = profile.season_lengths[0] if profile.season_lengths else 0
-        season = shortest if shortest <= LONGEST_SEASON else 0
-        self._space = SpaceTime(profile.n_series, season)
+        self._space = SpaceTime(profile.n_series, profile.short_season)
         self._coefficients = self._make_coefficients(profile.n_series, len(self._space.names))
         self._last_bin = -1
         self._spread = Spread(profile.n_series)
@@ -113,15 +111,15 @@ class Autoregression:
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
         own = {"last_bin": np.array(self._last_bin, np.int64)}
-        return {**snapshot_of(self._parts()), **own, "resets": np.array(self.resets, np.int64)}
+        return {**super().snapshot(), **own, "resets": np.array(self.resets, np.int64)}
 
     def restore(self, arrays: Arrays) -> None:
         """Become the expert that ``snapshot`` was taken of."""
-        restore_parts(self._parts(), arrays)
+        super().restore(arrays)
         self._last_bin = int(arrays["last_bin"])
         self.resets = int(arrays["resets"])
 
-    def _parts(self) -> dict[str, Part]:
+    def _members(self) -> dict[str, Part]:
         return {
             "space": self._space,
             "coefficients": self._coefficients,

@@ -1,4 +1,4 @@
-"""Features of the pooled linear model: departures from the usual week, in scales of the cell."""
+"""Features of linear models, and of River's on a sample: departures from the usual week."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.models.covariates import N_WAVES, Covariates
+from tidecast.models.online.standard import CLIP
 from tidecast.models.profile import RECENT
 from tidecast.state.window import Window
 
-__all__ = ["CLIP", "FEATURES", "FeatureTable"]
+__all__ = ["FEATURES", "FeatureTable"]
 
 Cells = NDArray[np.float64]  # (lag or origin, series, cell)
 Features = NDArray[np.float64]  # (feature, pair or origin, series, cell)
-
-CLIP = 6.0
-"""Departures of more scales than this are taken for this."""
 
 FEATURES = (
     *("departure", "departure_1", "departure_2", "departure_mean_4", "departure_mean_12"),

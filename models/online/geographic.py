@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, grown, nested, scoped
+from tidecast.models.arrays import Part, Stateful, grown
 from tidecast.models.neighbours import N_NEIGHBOURS
 from tidecast.models.online.autoregression import Autoregression, Coefficients
 from tidecast.models.online.space_time import Cells, Near, Terms
@@ -41,11 +41,13 @@ def kernel(n_neighbours: int) -> NDArray[np.float64]:
     return (1.0 - rank**2) ** 2
 
 
-class LocalCoefficients:
+class LocalCoefficients(Stateful):
     """Discounted least squares in every cell, of its own rows and, by nearness, of those around.
 
     The bandwidth is adaptive: it ends at the cell after the last neighbour.
     """
+
+    STATE = ("squares", "products", "solved")
 
     def __init__(self, n_series: int, n_terms: int) -> None:
         self._all = PooledCoefficients(n_series, n_terms)
@@ -100,17 +102,5 @@ class LocalCoefficients:
             self._squares = grown(self._squares, n_cells)
             self._products = grown(self._products, n_cells)
 
-    def snapshot(self) -> Arrays:
-        """Return the state as arrays."""
-        return {
-            "squares": self._squares,
-            "products": self._products,
-            "solved": self._solved,
-            **nested({"all": self._all.snapshot()}),
-        }
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become what ``snapshot`` was taken of."""
-        self._squares, self._products = arrays["squares"].copy(), arrays["products"].copy()
-        self._solved = arrays["solved"].copy()
-        self._all.restore(scoped(arrays, "all"))
+    def _members(self) -> dict[str, Part]:
+        return {"all": self._all}

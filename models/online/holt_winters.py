@@ -21,8 +21,6 @@ __all__ = ["HoltWintersExpert", "make_holt_winters"]
 Cells = NDArray[np.float64]  # (cell, series)
 
 ALPHA, BETA, GAMMA = 0.1, 0.002, 0.2
-LONGEST_SEASON = 336
-"""Bins; a longer season would cost too much memory per cell, and the model goes without."""
 
 
 def make_holt_winters(seasonality: int) -> Any:
@@ -46,8 +44,7 @@ class HoltWintersExpert:
     def __init__(self, profile: ForecastProfile) -> None:
         self.resets = 0
         self._horizon = profile.horizon
-        shortest = profile.season_lengths[0] if profile.season_lengths else 0
-        self._season = shortest if shortest <= LONGEST_SEASON else 0
+        self._season = profile.short_season
         self._first_bins = max(2, self._season)
         self._age = np.zeros((0, profile.n_series), np.int64)  # bins since the first value
         self._last_bin = -1

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, grown, restore_parts, snapshot_of
+from tidecast.models.arrays import Arrays, Part, Stateful, grown
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.spread import Spread
 
 __all__ = ["Intermittent"]
 
 
-class Intermittent:
+class Intermittent(Stateful):
     """Named quantities of every cell and series, 0 at first, and the spread of what they say.
 
     Parameters
@@ -33,9 +33,12 @@ class Intermittent:
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
-        return {**self._state, **snapshot_of({"spread": self._spread})}
+        return {**self._state, **super().snapshot()}
 
     def restore(self, arrays: Arrays) -> None:
         """Become the expert that ``snapshot`` was taken of."""
         self._state = {name: arrays[name].copy() for name in self._state}
-        restore_parts({"spread": self._spread}, arrays)
+        super().restore(arrays)
+
+    def _members(self) -> dict[str, Part]:
+        return {"spread": self._spread}

@@ -12,7 +12,6 @@ from tidecast.models.online.leading_columns import Columns, Places
 __all__ = ["LagChoice"]
 
 Flags = NDArray[np.bool_]  # (series, lead, lag column)
-Table = NDArray[np.float64]
 
 MOST = 4
 """Lags chosen for a series and lead."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, Part, restore_parts, snapshot_of
+from tidecast.models.arrays import Arrays, Part, Stateful
 from tidecast.models.covariates import Calendar, Covariates
 from tidecast.models.online.lag_choice import LagChoice
 from tidecast.models.online.lagged_squares import LaggedSquares
@@ -29,7 +29,7 @@ Values = NDArray[np.float32]
 Table = NDArray[np.float64]  # (series, lead, column)
 
 
-class LeadingExpert:
+class LeadingExpert(Stateful):
     """Linear models of a series on what other series did before, shared by all cells.
 
     There is one per series and lead h, of the departure from the usual week (`LeadingRows`), on the
@@ -171,14 +171,14 @@ class LeadingExpert:
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
         own = {"learnt": np.array(self._learnt, np.int64)}
-        return {**snapshot_of(self._parts()), **own, "resets": np.array(self.resets, np.int64)}
+        return {**super().snapshot(), **own, "resets": np.array(self.resets, np.int64)}
 
     def restore(self, arrays: Arrays) -> None:
         """Become the expert that ``snapshot`` was taken of."""
-        restore_parts(self._parts(), arrays)
+        super().restore(arrays)
         self._learnt, self.resets = int(arrays["learnt"]), int(arrays["resets"])
 
-    def _parts(self) -> dict[str, Part]:
+    def _members(self) -> dict[str, Part]:
         return {
             "rows": self._rows,
             "squares": self._squares,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Composite, Part
+from tidecast.models.arrays import Part, Stateful
 from tidecast.models.covariates import Covariates
 from tidecast.models.online.adapted import CLIP, AdaptedWeek, weight_level
 from tidecast.models.online.leading_columns import Columns
@@ -35,7 +35,7 @@ TOTAL_KEPT = 0.5
 """How much of what went for all cells together goes on to the next bin."""
 
 
-class LeadingRows(Composite):
+class LeadingRows(Stateful):
     """Departures of late of all series from the usual week, and rows made of them.
 
     A departure is a value less what was usual, over that. A row is a cell at a bin. Its target is
@@ -118,7 +118,7 @@ class LeadingRows(Composite):
         dispersion: Cells = np.fmax(self._week.deviation, LEAST_DEVIATION * level) ** 2 / level
         return dispersion
 
-    def _parts(self) -> dict[str, Part]:
+    def _members(self) -> dict[str, Part]:
         return {
             "week": self._week,
             "departures": self._departures,

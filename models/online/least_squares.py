@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays
+from tidecast.models.arrays import Stateful
 from tidecast.models.covariates import Calendar
 
 __all__ = ["HourlyLeastSquares"]
@@ -29,14 +29,17 @@ RIDGE = 20.0
 FEWEST_ROWS = 50.0
 
 
-class HourlyLeastSquares:
+class HourlyLeastSquares(Stateful):
     """Weighted linear models per series, lead and hour of day, of working days and of weekends.
 
     Discounted sums of squares are kept per hour; a model of an hour is solved from its own and,
-    with small weights, all others'. So a young hour is the model of all hours, and one well known
-    is nearly its own. Where bins are days there is one model. Exact: no learning rate, no order of
-    updates within a bin.
+    with small weights, all others'. Those weigh more, up to 1, until an hour counts
+    ``MEMORY_ROWS``: the only cell of a table gives an hour one row a day. So a young hour is the
+    model of all hours, and one well known is nearly its own. Where bins are days there is one
+    model. Exact: no learning rate, no order of updates within a bin.
     """
+
+    STATE = ("squares", "products", "rows")
 
     def __init__(self, n_series: int, horizon: int, n_features: int, calendar: Calendar) -> None:
         self._calendar = calendar
@@ -72,10 +75,10 @@ class HourlyLeastSquares:
         """Return those for the bins after ``origin``: (series, lead, feature), finite."""
         n_series, horizon, n_slots, n_features = self._products.shape
         slots = [self._slot(origin + lead) for lead in range(1, horizon + 1)]
-        kinship = self._kinship[slots]  # (lead, slot)
+        kinship = self._leaning(self._kinship[slots])  # (series, lead, slot)
         flat = self._squares.reshape(n_series, horizon, n_slots, -1)
-        squares = (kinship[:, None] @ flat).reshape(n_series, horizon, n_features, n_features)
-        products = (kinship[:, None] @ self._products)[:, :, 0]  # (series, lead, feature)
+        squares = (kinship[:, :, None] @ flat).reshape(n_series, horizon, n_features, n_features)
+        products = (kinship[:, :, None] @ self._products)[:, :, 0]  # (series, lead, feature)
         rows = (kinship * self._rows).sum(axis=-1)[..., None]  # (series, lead, 1)
         size = np.sqrt(np.diagonal(squares, axis1=-2, axis2=-1))
         unit = np.where(size > 0, 1.0 / np.where(size > 0, size, 1.0), 0.0)
@@ -85,24 +88,22 @@ class HourlyLeastSquares:
         solved = np.linalg.solve(squares, (unit * products)[..., None])[..., 0]
         return np.where(rows >= FEWEST_ROWS, unit * solved, 0.0)
 
+    def _leaning(self, kinship: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what rows of a slot count for, (series, lead, slot), of what they do at least.
+
+        Those of others count for as much more as makes up for rows that an hour lacks.
+        """
+        counted = (kinship * self._rows).sum(axis=-1)
+        rest = ((1.0 - kinship) * self._rows).sum(axis=-1)
+        lean = np.clip((MEMORY_ROWS - counted) / np.fmax(rest, 1e-9), 0.0, 1.0)
+        leaning: NDArray[np.float64] = kinship + lean[..., None] * (1.0 - kinship)
+        return leaning
+
     def _slot(self, bin_: int) -> int:
         if self._calendar.n_slots == 7:
             return 0
         day, hour = divmod(self._calendar.slot(bin_), 24)
         return hour + 24 * (day >= 5)
-
-    def snapshot(self) -> Arrays:
-        """Return the state as arrays."""
-        return {
-            "squares": self._squares.copy(),
-            "products": self._products.copy(),
-            "rows": self._rows.copy(),
-        }
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become what ``snapshot`` was taken of."""
-        self._squares, self._products = arrays["squares"].copy(), arrays["products"].copy()
-        self._rows = arrays["rows"].copy()
 
 
 def _kinship(is_daily: bool) -> NDArray[np.float64]:

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays, nested, runs, scoped
 from tidecast.models.covariates import Covariates
-from tidecast.models.online.features import CLIP, FEATURES, FeatureTable
+from tidecast.models.online.features import FEATURES, FeatureTable
 from tidecast.models.online.regression import UNIT, LinearModels
+from tidecast.models.online.standard import CLIP
 from tidecast.models.parts import (
     Parts,
     added,
@@ -24,9 +25,6 @@ from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 
 __all__ = ["LinearExpert"]
-
-LONGEST_SEASON = 336
-"""Bins; of a longer season no departures are kept."""
 
 
 class LinearExpert:
@@ -44,8 +42,7 @@ class LinearExpert:
     def __init__(self, profile: ForecastProfile) -> None:
         self.resets = 0
         self._horizon = profile.horizon
-        shortest = profile.season_lengths[0] if profile.season_lengths else 0
-        self._season = shortest if shortest <= LONGEST_SEASON else 0
+        self._season = profile.short_season
         self._models = LinearModels(profile.n_series, self._horizon, len(FEATURES))
         lags = self._horizon + max(RECENT, self._season + self._horizon)
         self._departures = Window(lags, profile.n_series)

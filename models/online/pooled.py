@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, Part, restore_parts, runs, snapshot_of
+from tidecast.models.arrays import Arrays, Part, Stateful, runs
 from tidecast.models.covariates import Calendar, Covariates
 from tidecast.models.online.adapted import CLIP, weight_level
 from tidecast.models.online.least_squares import HourlyLeastSquares
@@ -32,7 +32,7 @@ MOST_ROWS = 2000
 """Cells learnt from in a bin; of more, another part in every bin."""
 
 
-class PooledExpert:
+class PooledExpert(Stateful):
     """Linear models of counts, shared by all cells: one per series, lead and hour of the day.
 
     The target is the departure from the adapted week (`AdaptedWeek`), in the series' own unit,
@@ -44,6 +44,8 @@ class PooledExpert:
     """
 
     name = "pooled"
+
+    STATE = ("said", "said_at")
 
     def __init__(self, profile: ForecastProfile) -> None:
         self.resets = 0
@@ -164,16 +166,14 @@ class PooledExpert:
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
-        own = {"said": self._said.copy(), "said_at": self._said_at.copy()}
-        return {**snapshot_of(self._parts()), **own, "resets": np.array(self.resets, np.int64)}
+        return {**super().snapshot(), "resets": np.array(self.resets, np.int64)}
 
     def restore(self, arrays: Arrays) -> None:
         """Become the expert that ``snapshot`` was taken of."""
-        restore_parts(self._parts(), arrays)
-        self._said, self._said_at = arrays["said"].copy(), arrays["said_at"].copy()
+        super().restore(arrays)
         self.resets = int(arrays["resets"])
 
-    def _parts(self) -> dict[str, Part]:
+    def _members(self) -> dict[str, Part]:
         return {
             "features": self._features,
             "models": self._models,

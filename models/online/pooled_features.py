@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, Part, restore_parts, snapshot_of
+from tidecast.models.arrays import Part, Stateful
 from tidecast.models.covariates import Covariates
 from tidecast.models.neighbours import over_neighbours
 from tidecast.models.online.adapted import AdaptedWeek
@@ -13,7 +13,7 @@ from tidecast.models.parts import of_features
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.window import Window
 
-__all__ = ["PooledFeatures"]
+__all__ = ["FeatureLook", "PooledFeatures"]
 
 Values = NDArray[np.float32]
 Cells = NDArray[np.float32]  # (lead, cell, series)
@@ -38,7 +38,7 @@ SINCE = (*((DEPARTURE, lag) for lag in range(RECENT)), (DRIFT, 0), (NEAR, 0))
 """What is kept that is a feature as it is, and of how many bins before the origin."""
 
 
-class PooledFeatures:
+class PooledFeatures(Stateful):
     """Features of cells for any late origin and lead, and what they are made of.
 
     All are in the series' own unit. The features of a pair (origin, lead) read no value after the
@@ -114,15 +114,7 @@ class PooledFeatures:
         """The shortest and the longest season, in bins."""
         return self._wholes
 
-    def snapshot(self) -> Arrays:
-        """Return the state as arrays."""
-        return snapshot_of(self._parts())
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become what ``snapshot`` was taken of."""
-        restore_parts(self._parts(), arrays)
-
-    def _parts(self) -> dict[str, Part]:
+    def _members(self) -> dict[str, Part]:
         kept = {f"kept/{name}": window for name, window in self._kept.items()}
         return {"week": self.week, **kept, "told": self._told}
 

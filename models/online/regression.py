@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from river.optim import SGD
 from river.optim.losses import Squared
 
-__all__ = ["LinearModels"]
+__all__ = ["UNIT", "LinearModels"]
 
 Features = NDArray[np.float64]  # (feature, lead, series, cell)
 Cells = NDArray[np.float64]  # (lead, series, cell)

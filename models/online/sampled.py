@@ -16,7 +16,7 @@ from tidecast.models.arrays import Arrays, nested, scoped
 from tidecast.models.covariates import Covariates
 from tidecast.models.online.features import FeatureTable
 from tidecast.models.online.river_rows import ReplayedRegressor
-from tidecast.models.online.standard import CLIP, LONGEST_SEASON, departures, means_of
+from tidecast.models.online.standard import CLIP, departures, means_of
 from tidecast.models.parts import Parts, scaled, usual_parts
 from tidecast.models.profile import RECENT, ForecastProfile
 from tidecast.models.spread import Spread
@@ -60,8 +60,7 @@ class SampledExpert:
     def __init__(self, profile: ForecastProfile) -> None:
         self.resets = 0
         self._horizon = profile.horizon
-        shortest = profile.season_lengths[0] if profile.season_lengths else 0
-        self._season = shortest if shortest <= LONGEST_SEASON else 0
+        self._season = profile.short_season
         self._n_cells = max(1, self.rows_asked // profile.horizon)
         most_rows = 2 * GENERATION * self.rows_learnt
         self._models = [ReplayedRegressor(self.make, N_FEATURES, most_rows) for _ in profile.series]

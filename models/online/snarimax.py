@@ -10,7 +10,7 @@ from river.time_series import SNARIMAX
 
 from tidecast.models.arrays import Arrays, grown, nested, scoped
 from tidecast.models.covariates import Covariates
-from tidecast.models.online.standard import CLIP, LONGEST_SEASON, departures, means_of
+from tidecast.models.online.standard import CLIP, departures, means_of
 from tidecast.models.online.unrolled import unrolled
 from tidecast.models.parts import Parts, added, scaled, usual_parts, within
 from tidecast.models.profile import ForecastProfile
@@ -76,8 +76,7 @@ class SnarimaxExpert:
     def __init__(self, profile: ForecastProfile) -> None:
         self.resets = 0
         self._horizon = profile.horizon
-        shortest = profile.season_lengths[0] if profile.season_lengths else 0
-        self._season = shortest if shortest <= LONGEST_SEASON else 0
+        self._season = profile.short_season
         self._last_bin = -1
         self._spread = Spread(profile.n_series)
         shape = (0, profile.n_series)

@@ -12,7 +12,7 @@ from tidecast.models.arrays import Arrays, grown
 from tidecast.models.neighbours import over_neighbours
 from tidecast.models.online.standard import CLIP
 
-__all__ = ["SpaceTime", "Terms"]
+__all__ = ["Cells", "Near", "SpaceTime", "Terms"]
 
 Cells = NDArray[np.float64]  # (cell, series)
 Terms = NDArray[np.float64]  # (term, cell, series)

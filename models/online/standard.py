@@ -8,15 +8,12 @@ from numpy.typing import NDArray
 from tidecast.models.covariates import Covariates
 from tidecast.state.slabs import Slab
 
-__all__ = ["CLIP", "LONGEST_SEASON", "departures", "means_of"]
+__all__ = ["CLIP", "departures", "means_of"]
 
 Cells = NDArray[np.float64]  # (cell, series)
 
 CLIP = 6.0
 """Departures of more scales than this are taken for this."""
-
-LONGEST_SEASON = 336
-"""Bins; a longer season is left out by experts that keep one of every cell."""
 
 
 def departures(slab: Slab, covariates: Covariates) -> Cells:

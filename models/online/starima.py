@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays
+from tidecast.models.arrays import Stateful
 from tidecast.models.online.autoregression import Autoregression, Coefficients
 from tidecast.models.online.space_time import Cells, Near, Terms
 
@@ -35,8 +35,10 @@ class StarimaExpert(Autoregression):
         return PooledCoefficients(n_series, n_terms)
 
 
-class PooledCoefficients:
+class PooledCoefficients(Stateful):
     """Discounted least squares over all cells, one model per series."""
+
+    STATE = ("squares", "products", "rows", "solved")
 
     def __init__(self, n_series: int, n_terms: int) -> None:
         self._squares = np.zeros((n_series, n_terms, n_terms))
@@ -85,17 +87,3 @@ class PooledCoefficients:
 
     def grow(self, n_cells: int) -> None:
         """Take in new cells: there is nothing of each."""
-
-    def snapshot(self) -> Arrays:
-        """Return the state as arrays."""
-        return {
-            "squares": self._squares,
-            "products": self._products,
-            "rows": self._rows,
-            "solved": self._solved,
-        }
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become what ``snapshot`` was taken of."""
-        self._squares, self._products = arrays["squares"].copy(), arrays["products"].copy()
-        self._rows, self._solved = arrays["rows"].copy(), arrays["solved"].copy()

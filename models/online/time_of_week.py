@@ -1,14 +1,16 @@
-"""Time-of-week mean: what is usual at this local hour of the week."""
+"""Time-of-week mean: what is usual at this local hour of the week, at the level of late."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays
+from tidecast.models.arrays import Arrays, grown, nested, scoped
 from tidecast.models.covariates import Covariates
+from tidecast.models.online.adapted import AdaptedWeek
 from tidecast.models.parts import Parts, usual_parts
 from tidecast.models.profile import ForecastProfile
+from tidecast.models.slots import KEPT_PER_WEEK
 from tidecast.models.spread import Spread
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
@@ -17,34 +19,52 @@ __all__ = ["TimeOfWeek"]
 
 
 class TimeOfWeek:
-    """The usual week of `tidecast.models.usual`, as it is."""
+    """The usual week of `tidecast.models.usual`, adapted to how the longest season went.
+
+    Of what that season departed by, the usual week itself will have learnt a part a week later: so
+    much less of the ratio is said.
+    """
 
     name = "time_of_week"
 
     def __init__(self, profile: ForecastProfile) -> None:
         self.resets = 0
         self._horizon = profile.horizon
+        season = max(profile.season_lengths, default=1)
+        self._week = AdaptedWeek(profile.n_series, season, min(max(season, 50), 2000))
         self._spread = Spread(profile.n_series)
 
     def learn(self, window: Window, slab: Slab, covariates: Covariates) -> None:
-        """Measure how far off the usual was."""
-        self._spread.learn(slab.values - covariates.usual_now)
+        """Follow the level; measure how far off the week was."""
+        expected, _ = self._week.learn(slab.values, covariates)
+        self._spread.learn(slab.values - expected)
 
     def forecast(
         self, window: Window, covariates: Covariates
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return mean and scale, each (series, cell, lead); scale > 0."""
-        mean = covariates.usual_ahead.transpose(2, 1, 0)  # (series, cell, lead)
+        usual = covariates.usual_ahead.transpose(2, 1, 0)  # (series, cell, lead)
+        mean = usual * self._ratio(len(covariates.level)).T[:, :, None]
         return mean, self._spread.over_leads(covariates.scale, self._horizon)
 
     def explain(self, window: Window, covariates: Covariates, cell: int) -> Parts:
         """See `Expert.explain`."""
-        return usual_parts(covariates, cell)
+        parts = usual_parts(covariates, cell)
+        ratio = self._ratio(len(covariates.level))[cell].astype(np.float64)
+        usual = parts["level"] + parts["season"]
+        return {**parts, "recent": usual * (ratio[:, None] - 1.0)}
+
+    def _ratio(self, n_cells: int) -> NDArray[np.float32]:
+        """Return by what the usual of the bins ahead is multiplied, (cell, series)."""
+        ratio = 1.0 + KEPT_PER_WEEK * (self._week.ratio - 1.0)
+        return grown(ratio, n_cells, fill=1.0).astype(np.float32)
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
-        return self._spread.snapshot()
+        return {**self._spread.snapshot(), **nested({"week": self._week.snapshot()})}
 
     def restore(self, arrays: Arrays) -> None:
-        """Become the expert that ``snapshot`` was taken of."""
+        """Become the expert that ``snapshot`` was taken of, also before its week was adapted."""
         self._spread.restore(arrays)
+        if week := scoped(arrays, "week"):
+            self._week.restore(week)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays
+from tidecast.models.arrays import Stateful
 
 __all__ = ["Trust"]
 
@@ -18,11 +18,13 @@ PRIOR = 0.003
 Cells = NDArray[np.floating]  # (lead, cell, series)
 
 
-class Trust:
+class Trust(Stateful):
     """A factor in [0, 1] per series and lead, by which departures said are to be multiplied.
 
     It is the discounted regression, over all cells, of departures that came on those said.
     """
+
+    STATE = ("sums",)
 
     def __init__(self, n_series: int, horizon: int, bins_per_slot: int) -> None:
         self._kept = KEPT ** (1.0 / bins_per_slot)
@@ -42,11 +44,3 @@ class Trust:
         pairs = ((said, came), (said, said), (usual, usual))
         sums = np.stack([(weight * one * other).sum(axis=1).T for one, other in pairs])
         self._sums[:, :, leads] = self._kept * self._sums[:, :, leads] + sums
-
-    def snapshot(self) -> Arrays:
-        """Return the state as arrays."""
-        return {"sums": self._sums.copy()}
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become the trust that ``snapshot`` was taken of."""
-        self._sums = arrays["sums"].copy()

@@ -41,7 +41,7 @@ class TSB(Intermittent):
 
     def __init__(self, profile: ForecastProfile) -> None:
         super().__init__(profile, ("chance", "size", "bins", "demands"))
-        self._young = profile.season_lengths[0] if profile.season_lengths else 0
+        self._young = profile.shortest_season
 
     def learn(self, window: Window, slab: Slab, covariates: Covariates) -> None:
         """Move the chance by whether there was demand, and its size by how much."""

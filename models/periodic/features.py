@@ -19,9 +19,6 @@ Cells = NDArray[np.float32]  # (series, cell)
 CLIP = 60.0
 """What is beyond this many units is taken for this: float16 holds it, no split needs more."""
 
-LONGEST_SEASON = 336
-"""Bins; of a longer season no departures are kept."""
-
 SEASONS_BACK = 7
 """Short seasons of which departures are averaged: the days of a week."""
 
@@ -47,12 +44,7 @@ FEATURES = OF_ORIGIN + OF_TARGET
 
 def departures_kept(profile: ForecastProfile) -> int:
     """Return the bins of departures that the features look back over."""
-    return max(RECENT, SEASONS_BACK * _short_season(profile)) + 1
-
-
-def _short_season(profile: ForecastProfile) -> int:
-    shortest = profile.season_lengths[0] if profile.season_lengths else 0
-    return shortest if shortest <= LONGEST_SEASON else 0
+    return max(RECENT, SEASONS_BACK * profile.short_season) + 1
 
 
 class FeatureRows:
@@ -84,7 +76,7 @@ class FeatureRows:
         self._departures = departures
         self._covariates = covariates
         self._seasons = profile.season_lengths
-        self._short = _short_season(profile)
+        self._short = profile.short_season
 
     def are_of(self, covariates: Covariates) -> bool:
         """Tell whether the rows were made with these very covariates."""

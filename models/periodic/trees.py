@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, Part, grown, restore_parts, snapshot_of
+from tidecast.models.arrays import Arrays, Part, Stateful, grown
 from tidecast.models.covariates import Covariates
 from tidecast.models.parts import (
     Parts,
@@ -41,7 +41,7 @@ PADDING = b"\0"
 """What the artifacts of a snapshot, which are texts, end with where others are longer."""
 
 
-class TreesExpert:
+class TreesExpert(Stateful):
     """LightGBM trees that say how far, in units of the cell, the target departs from the usual.
 
     The trees of a series serve all its cells and leads; the lead is a feature. When a refit is due,
@@ -52,12 +52,13 @@ class TreesExpert:
 
     name = "trees"
 
+    STATE = ("next",)
+
     def __init__(self, profile: ForecastProfile) -> None:
         self.resets = 0
         self.schedule = RefitSchedule(profile.season_lengths)
         self._profile = profile
-        longest = profile.season_lengths[-1] if profile.season_lengths else 0
-        span = max(SPAN_SEASONS * longest, SHORTEST_SPAN)
+        span = max(SPAN_SEASONS * profile.longest_season, SHORTEST_SPAN)
         self._departures = Window(departures_kept(profile), profile.n_series)
         self._examples = Examples(profile.n_series, profile.horizon, span, MAX_ROWS)
         self._trees: list[Artifact | None] = [None] * profile.n_series
@@ -149,8 +150,7 @@ class TreesExpert:
         padded = b"".join(text.ljust(longest, PADDING) for text in texts)
         return {
             "artifact": np.frombuffer(padded, np.uint8).reshape(len(texts), longest).copy(),
-            "next": self._next,
-            **snapshot_of(self._parts()),
+            **super().snapshot(),
         }
 
     def restore(self, arrays: Arrays) -> None:
@@ -164,10 +164,9 @@ class TreesExpert:
         texts = (row.astype(np.uint8).tobytes() for row in arrays["artifact"])
         self._trees = _read([text.rstrip(PADDING) for text in texts])
         self._newest = None
-        self._next = arrays["next"].copy()
-        restore_parts(self._parts(), arrays)
+        super().restore(arrays)
 
-    def _parts(self) -> dict[str, Part]:
+    def _members(self) -> dict[str, Part]:
         return {
             "schedule": self.schedule,
             "departures": self._departures,

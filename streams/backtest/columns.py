@@ -10,7 +10,7 @@ import polars as pl
 
 from tidecast.state.errors import LogError
 
-__all__ = ["Columns", "find_columns"]
+__all__ = ["NAMES", "Columns", "find_columns"]
 
 NAMES = {
     "time": "time timestamp datetime date ds event_time bin_start bin hour day",

@@ -34,6 +34,9 @@ COUNT = "count"
 SPARSE = 0.2
 """A share of absent rows from which a table without a single zero is taken for one of events."""
 
+SEVERAL = 2.0
+"""Rows of a bin, in the mean, from which bins without any are taken for unrecorded."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -222,8 +225,7 @@ def _numbered(rows: pl.DataFrame, series: Sequence[str], grid: BinGrid, absent: 
         return Table(grid, tuple(series), (), none, none, values, np.nan, none.astype(bool))
     bins = rows["bin"].to_numpy()
     if absent == "auto":
-        expected = int((bins[-1] + 1 - born["born"].to_numpy()).sum())
-        of_events = COUNT not in rows.columns and _is_sparse(values, expected)
+        of_events = COUNT not in rows.columns and _is_sparse(values, bins, born["born"].to_numpy())
         absent = "zero" if of_events else "missing"  # a mean of nothing is no zero
     cells = tuple(Cell(*names) for names in born.select(cell).iter_rows())
     numbers = rows["row"].to_numpy().astype(np.int64)
@@ -233,9 +235,16 @@ def _numbered(rows: pl.DataFrame, series: Sequence[str], grid: BinGrid, absent: 
     return Table(grid, tuple(series), cells, bins, numbers, values, fill, censored, counts)
 
 
-def _is_sparse(values: NDArray[np.float64], expected: int) -> bool:
+def _is_sparse(
+    values: NDArray[np.float64], bins: NDArray[np.int64], born: NDArray[np.int64]
+) -> bool:
     """Tell whether rows that are not there stand for nothing sold, rather than nothing known.
 
-    So it is where many are not there, and no zero ever is.
+    So it is where many are not there, and no zero ever is. Where bins have rows of several cells, a
+    bin without any is one that nobody recorded: it tells nothing of those that were.
     """
+    recorded = np.unique(bins)
+    if len(bins) < SEVERAL * len(recorded):
+        recorded = np.arange(bins[0], bins[-1] + 1)
+    expected = (len(recorded) - np.searchsorted(recorded, born)).sum()
     return bool((values > 0).all()) and len(values) < (1 - SPARSE) * expected

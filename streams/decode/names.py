@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tidecast.streams.schemas.events import check_name
 
-__all__ = ["UNSURE", "Codes", "KindCodes", "NameCodes", "looks_coerced"]
+__all__ = ["UNSURE", "WHOLE", "Codes", "KindCodes", "NameCodes", "looks_coerced"]
 
 UNSURE = -1
 """The code of a text that only the judge can decide about."""

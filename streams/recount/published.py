@@ -14,7 +14,7 @@ from tidecast.streams.recount.cover import Cover
 from tidecast.streams.recount.sums import CENSORED
 from tidecast.streams.schemas.windows import WindowRecord
 
-__all__ = ["CutBook", "SlabBook"]
+__all__ = ["CutBook", "Key", "SlabBook"]
 
 Key = tuple[str, int]
 """A source's name, and a partition of its topic."""

@@ -15,6 +15,7 @@ from tidecast.models.evaluate.worst import WorstCell, worst_cells, yardstick
 from tidecast.models.scores import BLEND
 from tidecast.state.bins import from_micros
 from tidecast.streams.backtest.sources import Place
+from tidecast.tools.backtest import captions
 from tidecast.tools.backtest.answers import (
     accuracy,
     cell_name,
@@ -147,7 +148,7 @@ class Page:
             return Section("", [])
         drawing = draw_forecasts(panels, shortened(_words(name), UNIT), self._profile.grid.zone)
         svg = to_svg(drawing, f"fans-{number}", f"Forecasts of {name} as fans, and what happened")
-        return Section(f"{_words(name)}: forecast fans", [Picture(svg, FANS)])
+        return Section(f"{_words(name)}: forecast fans", [Picture(svg, captions.FANS)])
 
     def _parts(self, name: str) -> Section:
         told = self._told
@@ -157,7 +158,7 @@ class Page:
         drawing = draw_parts(told, name, self._unit)
         svg = to_svg(drawing, f"parts-{place}", f"Parts of the forecast of {name}")
         heading = f"{_words(name)}: what the forecast of {told.name} is made of"
-        caption = f"Forecast at {told.origin}. {PARTS}"
+        caption = f"Forecast at {told.origin}. {captions.PARTS}"
         return Section(heading, [Picture(svg, caption)], Table(*told.rows(name)))
 
     def _accuracy(self, errors: Sequence[Accuracy]) -> Section:
@@ -166,7 +167,7 @@ class Page:
             return Section("", [])
         drawing = draw_accuracy(known, self._profile.series, self._styles, self._unit)
         svg = to_svg(drawing, "accuracy", "WAPE by lead and expert")
-        return Section("Accuracy by lead", [Picture(svg, ACCURACY)])
+        return Section("Accuracy by lead", [Picture(svg, captions.ACCURACY)])
 
     def _experts(self, name: str) -> Section:
         left_out = self._backtest.left_out
@@ -185,7 +186,7 @@ class Page:
         if not covered:
             return Section("", [])
         svg = to_svg(draw_coverage(covered, self._profile.series), "coverage", "Coverage by day")
-        return Section("Coverage by day", [Picture(svg, COVERAGE)])
+        return Section("Coverage by day", [Picture(svg, captions.COVERAGE)])
 
     def _weights(self) -> Section:
         days, shares = daily_weights(self._backtest)
@@ -194,8 +195,8 @@ class Page:
         return Section(
             "Weights of the experts",
             [
-                Picture(to_svg(over_time, "days", "Weights by day"), WEIGHTS),
-                Picture(to_svg(by_lead, "weights", "Weights by lead"), WEIGHTS_BY_LEAD),
+                Picture(to_svg(over_time, "days", "Weights by day"), captions.WEIGHTS),
+                Picture(to_svg(by_lead, "weights", "Weights by lead"), captions.WEIGHTS_BY_LEAD),
             ],
         )
 
@@ -215,7 +216,7 @@ class Page:
         rows = [[cell, *_worst_figures(w)] for cell, w in zip(cells, found, strict=True)]
         heads = ["cell", "mean of a bin", "WAPE", _words(plain), "ratio", "of all errors"]
         return Section(
-            f"{_words(name)}: worst cells", [Picture(svg, WORST_CELLS)], Table(heads, rows)
+            f"{_words(name)}: worst cells", [Picture(svg, captions.WORST_CELLS)], Table(heads, rows)
         )
 
     def _map(self, number: int, name: str) -> Section:
@@ -227,7 +228,7 @@ class Page:
         if not np.isfinite(positions).any():
             return Section("", [])
         svg = to_svg(draw_map(regions, positions), f"map-{number}", f"Map of regions: {name}")
-        return Section(f"{_words(name)}: regions", [Picture(svg, MAP)])
+        return Section(f"{_words(name)}: regions", [Picture(svg, captions.MAP)])
 
 
 def _compared(series: str, experts: Sequence[str], scores: Sequence[Score]) -> Table:
@@ -266,40 +267,3 @@ def _figure(value: float | None) -> str:
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
-
-
-FANS = (
-    "Each fan is one forecast at all its leads, made at a dotted line; the next begins where it "
-    "ends. Line and bands: the mean and the central intervals; dots: what happened. Shown "
-    "are the last bins of the run. The cells were chosen when the first fan opened, by what was "
-    "known then. The sum has no bands: means add up, quantiles do not."
-)
-PARTS = (
-    "Every bar is one lead: what adds to the mean is stacked upwards, what takes from it "
-    "downwards; the line is the mean, the sum of all."
-)
-ACCURACY = (
-    "WAPE over all cells, the sum of absolute errors of the median over the sum of actuals, of "
-    "tidecast (the thick line) and of each of its experts alone. Lower is better. A line that "
-    "leaves the picture above is more than three times as wrong."
-)
-COVERAGE = (
-    "The share of actuals that fell inside tidecast's intervals on each scored day, over all cells "
-    "and leads (counts by their randomised PIT); dashed: the share that was promised. Where there "
-    "are many days they are thin, and the mean of seven is thick."
-)
-WEIGHTS = (
-    "How much each expert had to say, as means over the leads and origins of each day, from the "
-    "first bin on."
-)
-WEIGHTS_BY_LEAD = "The same by lead, in the newest fifth of the days."
-WORST_CELLS = (
-    "The cells where tidecast's error (dot) is largest beside that of a plain yardstick (diamond), "
-    "the worst on top. Left out are the smallest cells, which together hold a tenth of all that "
-    "was observed. Where a dot lies right of its diamond, the yardstick alone would have "
-    "been better."
-)
-MAP = (
-    "Area: the size of the region's sum in a mean bin. Colour, and the figure beside the name: its "
-    "WAPE over all leads, that of the mean; lighter is better. Small regions are hard to forecast."
-)

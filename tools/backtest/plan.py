@@ -34,7 +34,7 @@ from tidecast.streams.logs import LogSpec
 from tidecast.tools.backtest.notes import note_of_time, notes_of_table
 from tidecast.tools.backtest.peers import PeersPlan
 
-__all__ = ["Asked", "Plan", "plan_logs", "plan_table"]
+__all__ = ["LEVELS", "Asked", "Plan", "plan_logs", "plan_table"]
 
 LEVELS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Quantile levels: close enough for CRPS, and those of the intervals of 80 and 90 %."""

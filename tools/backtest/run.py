@@ -23,7 +23,10 @@ def run_backtest(backtest: Backtest, slabs: Slabs, resume: Resume | None = None)
     Ctrl-C, or being told to end, stops it after the bin at hand; less than ``slabs.total`` are
     done then.
     """
-    done = resume.load(backtest) if resume else 0
+    done = 0
+    if resume:
+        done = resume.load(backtest)
+        resume.save(backtest, done)  # what cannot be written fails now, not in a minute
     if done:
         click.echo(f"goes on after {done:,} of {slabs.total:,} bins", err=True)
     saved, begun = done, time.monotonic()

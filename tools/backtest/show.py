@@ -100,10 +100,9 @@ class Findings:
         return table
 
     def _levels(self, series: str) -> Table:
-        names = ("wape", "rmse", "mase", "rmsse", "pinball")
-        table = _table(f"{series}: {BLEND}, by level", "level", *names, *SHARES, f"wape {BASELINE}")
+        table = _table(f"{series}: {BLEND}, by level", "level", *SHOWN, *SHARES, f"wape {BASELINE}")
         for level in LEVELS:
-            figures = [_figure(self._of(series, level, BLEND, None, name)) for name in names]
+            figures = [_figure(self._of(series, level, BLEND, None, name)) for name in SHOWN]
             shares = [_percent(self._of(series, level, BLEND, None, name)) for name in SHARES]
             naive = self._of(series, level, BASELINE, None, "wape")
             table.add_row(level, *figures, *shares, _figure(naive))

@@ -13,11 +13,12 @@ from rich.table import Table
 from tidecast.models.deep.backbones import BACKBONES
 from tidecast.tools.console import open_console
 from tidecast.tools.deep.data import Data, read_data
-from tidecast.tools.deep.job import Job, Shares, judge
+from tidecast.tools.deep.job import Job, Shares
 from tidecast.tools.deep.options import FILE
 from tidecast.tools.deep.pems08 import ASKED, TESTED, VALIDATED
 from tidecast.tools.deep.run import run_job
 from tidecast.tools.deep.train import make_job
+from tidecast.tools.deep.trained import judge
 
 __all__ = ["backbones"]
 

@@ -23,7 +23,7 @@ from tidecast.tools.bench.records import BenchRecords, Sums
 from tidecast.tools.bench.shop import sum_settings
 from tidecast.tools.bench.topics import create_topics, delete_topics, fill
 
-__all__ = ["Standing", "compare", "difference"]
+__all__ = ["Standing", "compare", "difference", "filled_topics", "run_once"]
 
 PARTITIONS = 4
 SLOW_SHARE = 10

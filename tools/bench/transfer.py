@@ -37,6 +37,7 @@ from tidecast.tools.deep.options import FILE
 from tidecast.tools.deep.pretrain import UNSEEN
 from tidecast.tools.deep.run import run_job
 from tidecast.tools.deep.train import make_job
+from tidecast.tools.output_file import OutputFile
 
 __all__ = ["transfer"]
 
@@ -81,7 +82,7 @@ class Found:
 @click.option("--seeds", default=3, show_default=True, type=click.IntRange(1))
 @click.option("--part", "parts", multiple=True, type=click.Choice(PARTS), default=("all",))
 @click.option("--keep", type=click.Path(path_type=Path), help="Folder of pretrained models.")
-@click.option("--json", "json_file", type=FILE, help="Write every figure to a file.")
+@click.option("--json", "json_file", type=OutputFile(), help="Write every figure to a file.")
 def transfer(
     large: Path,
     small: Path,

@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 from rich.table import Table
 
 from tidecast.models.deep.device import pick_device
@@ -17,18 +16,17 @@ from tidecast.models.deep.model import Model
 from tidecast.models.deep.scenarios import oddities
 from tidecast.models.deep.windows import Windows
 from tidecast.state.bins import iso
+from tidecast.state.errors import SettingsError
 from tidecast.tools.console import open_console
 from tidecast.tools.deep.data import Asked, Data, read_data
-from tidecast.tools.deep.job import check_kind, windows_for
 from tidecast.tools.deep.options import FILE, SHARE, data_options
+from tidecast.tools.deep.trained import check_series, windows_for
 from tidecast.tools.progress import count_progress
 
 __all__ = ["anomalies"]
 
 SEED = 1
 HEADS = ("time", "region", "category", "series", "actual", "expected", "nats")
-
-Floats = NDArray[np.float32]
 
 
 @click.command("anomalies")
@@ -48,10 +46,12 @@ def anomalies(
     """
     model, _ = load_model(folder, pick_device())
     data = read_data(file, Asked(**options))
-    check_kind(model, data)
+    check_series(model, data)
     config = model.network.config
     first = max(config.least_context, round((1.0 - test) * len(data.values)))
     origins = range(first, len(data.values) - config.horizon + 1, config.horizon)
+    if not origins:
+        raise SettingsError("no window to look at: give more bins, or a larger share --test")
     windows = windows_for(model, data, first)
     with count_progress("looking", len(origins), "windows") as advance:
         found: list[dict[str, Any]] = []

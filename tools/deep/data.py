@@ -27,6 +27,9 @@ from tidecast.streams.backtest.times import parse_frequency
 __all__ = ["Asked", "Data", "bin_of", "read_data"]
 
 AT_LAST = np.iinfo(np.int64).max
+NUMBERS = "buif"
+"""Kinds of numpy's types."""
+
 Positions = Mapping[str, tuple[float, float]]
 Ahead = Callable[[int], NDArray[np.float64]]
 
@@ -183,11 +186,14 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _name(path: Path, arrays: Mapping[str, NDArray[Any]], given: tuple[str, ...]) -> str:
-    """Return the array that is given, or the only one of bins and cells."""
-    names = given or tuple(name for name, array in arrays.items() if array.ndim in (2, 3))
-    if len(names) != 1 or names[0] not in arrays:
+    """Return the array that is given, or the only one, of numbers by bin and cell."""
+    fit = [name for name, a in arrays.items() if a.ndim in (2, 3) and a.dtype.kind in NUMBERS]
+    names = given or fit
+    if not fit:
+        raise LogError(f"no array of {path} is one of numbers, (bin, cell) or (bin, cell, series)")
+    if len(names) != 1 or names[0] not in fit:
         raise LogError(
-            f"which array of {path} holds bins and cells? say --value, one of {', '.join(arrays)}"
+            f"which array of {path} holds bins and cells? say --value, one of {', '.join(fit)}"
         )
     return names[0]
 

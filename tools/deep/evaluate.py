@@ -11,9 +11,9 @@ import click
 from tidecast.models.deep.folder import load_model
 from tidecast.tools.console import open_console
 from tidecast.tools.deep.data import Asked, read_data
-from tidecast.tools.deep.job import judge
 from tidecast.tools.deep.options import FILE, SHARE, data_options
 from tidecast.tools.deep.show import accuracy_table, one_line
+from tidecast.tools.deep.trained import judge
 from tidecast.tools.output_file import OutputFile
 
 __all__ = ["evaluate"]

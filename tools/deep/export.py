@@ -9,28 +9,28 @@ import click
 import torch
 from rich.table import Table
 
-from tidecast.models.deep.accuracy import Accuracy, accuracy_by, accuracy_of
+from tidecast.models.deep.accuracy import FIGURES, Accuracy, accuracy_by, accuracy_of
 from tidecast.models.deep.export import Exported, write_onnx
 from tidecast.models.deep.folder import load_model
-from tidecast.state.errors import CheckpointError, SettingsError
+from tidecast.state.errors import CheckpointError
 from tidecast.tools.console import open_console
 from tidecast.tools.deep.data import Asked, read_data
-from tidecast.tools.deep.job import BATCH, last_windows
+from tidecast.tools.deep.job import BATCH
 from tidecast.tools.deep.options import FILE, SHARE, data_options
+from tidecast.tools.deep.trained import last_windows
+from tidecast.tools.output_file import OutputFile
 
 __all__ = ["export"]
 
 CLOSE = 1e-3
 """Share of a figure by which that of an exported network may be another."""
 
-FIGURES = ("mae", "rmse", "mape", "rmse_mean", "pinball")
-
 
 @click.command("export")
 @click.argument("folder", metavar="MODEL", type=click.Path(path_type=Path, file_okay=False))
 @click.argument("file", metavar="TABLE|NPZ", type=FILE)
 @data_options
-@click.option("--out", type=FILE, required=True, help="File to write, such as model.onnx.")
+@click.option("--out", type=OutputFile(), required=True, help="File to write, such as model.onnx.")
 @click.option("--int8", is_flag=True, help="Weights of 8 bits, dynamically quantised.")
 @click.option("--test", type=SHARE, default=0.2, show_default=True, help="Share to judge by.")
 def export(folder: Path, file: Path, out: Path, int8: bool, test: float, **options: Any) -> None:
@@ -43,8 +43,6 @@ def export(folder: Path, file: Path, out: Path, int8: bool, test: float, **optio
     model, _ = load_model(folder)
     data, cpu = read_data(file, Asked(**options)), torch.device("cpu")
     windows, last = last_windows(model, data, test, cpu)
-    if not len(last):
-        raise SettingsError("no window to judge by: give more bins, or a larger share --test")
     before = accuracy_of(model.network, windows, last, BATCH)
     write_onnx(out, model.network, windows.inputs(last[:2]), int8=int8)
     after = accuracy_by(Exported(out), model.network.config, windows, last, BATCH)

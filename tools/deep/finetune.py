@@ -16,10 +16,11 @@ from tidecast.models.deep.history import slots_per_day
 from tidecast.models.deep.model import Model
 from tidecast.models.deep.schedule import TrainingPlan
 from tidecast.tools.deep.data import Asked, Data, read_data
-from tidecast.tools.deep.job import Job, Shares, check_kind, grid_of
+from tidecast.tools.deep.job import Job, Shares, grid_of
 from tidecast.tools.deep.options import FILE, SHARE, data_options
 from tidecast.tools.deep.run import run_job
 from tidecast.tools.deep.train import say_written
+from tidecast.tools.deep.trained import check_kind
 
 __all__ = [
     "BATCH_SIZE",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -17,7 +16,6 @@ from tidecast.models.deep.accuracy import Accuracy, accuracy_of
 from tidecast.models.deep.config import NetworkConfig
 from tidecast.models.deep.course import PLAIN, Course
 from tidecast.models.deep.device import pick_device
-from tidecast.models.deep.ensemble import Ensemble
 from tidecast.models.deep.history import History, Scales
 from tidecast.models.deep.known import Unit, seen_in, units_among
 from tidecast.models.deep.learner import Learner
@@ -27,26 +25,13 @@ from tidecast.models.deep.schedule import TrainingPlan
 from tidecast.models.deep.space import space_of
 from tidecast.models.deep.training import Trainer
 from tidecast.models.deep.windows import Windows, split_origins
-from tidecast.state.bins import iso, width_words
+from tidecast.state.bins import iso
 from tidecast.state.errors import SettingsError
 from tidecast.tools.deep.data import Data
 
-__all__ = [
-    "BATCH",
-    "Job",
-    "Shares",
-    "Units",
-    "check_kind",
-    "grid_of",
-    "judge",
-    "last_windows",
-    "windows_for",
-    "windows_of",
-]
+__all__ = ["BATCH", "Job", "Shares", "Units", "grid_of", "parted", "windows_of"]
 
 LARGEST_GRID = 32
-KINDS = ("future", "static")
-"""Of covariates, as options name them."""
 
 BATCH = 32
 MOST_VALIDATED = 1000
@@ -86,9 +71,7 @@ class Job:
 
     @cached_property
     def _parts(self) -> tuple[NDArray[np.int64], ...]:
-        config = self.config
-        origins = np.arange(config.least_context, len(self.data.values) - config.horizon + 1)
-        return split_origins(origins, self.shares.validated, self.shares.tested, gap=config.horizon)
+        return parted(self.data, self.config, self.shares)
 
     @cached_property
     def scales(self) -> Scales:
@@ -174,71 +157,10 @@ class Job:
         )
 
 
-def check_kind(model: Model, data: Data) -> None:
-    """Refuse data of other bins or covariates, or another number of series, than the model is of.
-
-    Raises
-    ------
-    SettingsError
-        When they are.
-    """
-    about = model.about
-    if data.grid.width != about.bin_width or len(data.series) != len(about.series):
-        raise SettingsError(
-            f"the model forecasts {', '.join(about.series)} in bins of "
-            f"{width_words(about.bin_width)}: the data are other series, or bins of "
-            f"{width_words(data.grid.width)}"
-        )
-    told = tuple(unit.name for unit in about.future), tuple(unit.name for unit in about.static)
-    if told != (data.names("known"), data.names("static")):
-        options = [
-            f"--{kind} {name}" for kind, names in zip(KINDS, told, strict=True) for name in names
-        ]
-        raise SettingsError(
-            f"the model was trained with {len(options) or 'no'} covariates: say "
-            f"{' '.join(options) or 'no --future and no --static'}, in this order"
-        )
-
-
-def judge(models: Sequence[Model], data: Data, tested: float) -> Accuracy:
-    """Return how good ``models`` together are at the last share of the windows of ``data``.
-
-    They are of one training, apart from their seeds.
-    """
-    windows, last = last_windows(models[0], data, tested)
-    networks = Ensemble([model.network for model in models])
-    return accuracy_of(networks.to(pick_device()), windows, last, BATCH)
-
-
-def last_windows(
-    model: Model, data: Data, tested: float, device: torch.device | None = None
-) -> tuple[Windows, NDArray[np.int64]]:
-    """Return the windows of ``data``, and the origins of their last share.
-
-    They lie on ``device``, without one on that of this machine.
-
-    Raises
-    ------
-    SettingsError
-        When the data are of other series or bins than ``model``.
-    """
-    check_kind(model, data)
-    config = model.network.config
+def parted(data: Data, config: NetworkConfig, shares: Shares) -> tuple[NDArray[np.int64], ...]:
+    """Return the origins to train, validate and test with; see `split_origins`."""
     origins = np.arange(config.least_context, len(data.values) - config.horizon + 1)
-    learnt, _, last = split_origins(origins, 0.0, tested, gap=config.horizon)
-    return windows_for(model, data, int(last[0]) if len(last) else len(learnt), device), last
-
-
-def windows_for(
-    model: Model, data: Data, n_known: int, device: torch.device | None = None
-) -> Windows:
-    """Return the windows of ``data`` as ``model`` sees them, on ``device`` or that of this machine.
-
-    The first ``n_known`` bins tell level and scale of cells that it does not know.
-    """
-    scales = model.scales_of(data.cells, Scales.of(data.values[:n_known]))
-    numbers = model.numbers(data.cells)
-    return windows_of(data, model.network.config, numbers, scales, Units.of_model(model), device)
+    return split_origins(origins, shares.validated, shares.tested, gap=config.horizon)
 
 
 def windows_of(

@@ -9,11 +9,12 @@ import click
 
 from tidecast.tools.console import open_console
 from tidecast.tools.deep.data import Asked, read_data
-from tidecast.tools.deep.job import Shares, judge
+from tidecast.tools.deep.job import Shares
 from tidecast.tools.deep.options import FILE
 from tidecast.tools.deep.run import run_job
 from tidecast.tools.deep.show import accuracy_table, one_line
 from tidecast.tools.deep.train import make_job
+from tidecast.tools.deep.trained import judge
 
 __all__ = ["ASKED", "TESTED", "VALIDATED", "pems08"]
 

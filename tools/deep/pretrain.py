@@ -12,7 +12,7 @@ from tidecast.models.deep.pretraining import TASKS
 from tidecast.tools.deep.job import Shares
 from tidecast.tools.deep.train import train, train_network
 
-__all__ = ["pretrain"]
+__all__ = ["UNSEEN", "pretrain"]
 
 UNSEEN = 0.5
 """Share of cells that pass for unseen ones: those of another shop all begin as such."""

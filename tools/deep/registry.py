@@ -24,6 +24,10 @@ def list_(root: Path) -> None:
     """List the models of FOLDER, and which of them answers."""
     registry = Registry(root)
     standing = registry.standing()
+    if not registry.names():
+        example = f"tidecast deep train TABLE --freq 1h --out {root / 'first'}"
+        click.echo(f"no whole model in {root}; this makes one: {example}")
+        return
     table = Table(*COLUMNS, box=None, pad_edge=False)
     for name in registry.names():
         table.add_row(name, standing.role(name), *_described(registry.folder(name)))

@@ -28,10 +28,11 @@ from tidecast.tools.deep.finetune import (
     tuning_plan,
     usual_steps,
 )
-from tidecast.tools.deep.job import Shares, check_kind
+from tidecast.tools.deep.job import Shares
 from tidecast.tools.deep.judge import LOWEST_PRIORITY
 from tidecast.tools.deep.run import run_job
 from tidecast.tools.deep.train import say_written
+from tidecast.tools.deep.trained import check_kind
 
 __all__ = ["retrain"]
 

@@ -10,7 +10,13 @@ from pathlib import Path
 
 import click
 
-from tidecast.models.deep.folder import check_free, load_training, save_model, save_training
+from tidecast.models.deep.folder import (
+    check_free,
+    check_kept,
+    load_training,
+    save_model,
+    save_training,
+)
 from tidecast.models.deep.model import Model
 from tidecast.models.deep.processes import ALONE, Processes
 from tidecast.models.deep.training import Progress, Trainer, TrainingState
@@ -102,7 +108,15 @@ class _Keeper:
         self._saved = time.monotonic()
 
     def load(self, trainer: Trainer) -> None:
-        """Restore what was kept, if anything was."""
+        """Restore what was kept, if anything was.
+
+        Raises
+        ------
+        CheckpointError
+            When it is of other data or options, or no state can be kept there.
+        """
+        if self._processes.is_first:
+            check_kept(self._path)
         if not self._path.exists():
             return
         state = load_training(self._path)

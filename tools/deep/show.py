@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from tidecast.models.deep.accuracy import Accuracy
+from tidecast.models.deep.accuracy import FIGURES, Accuracy
 
 __all__ = ["accuracy_table", "one_line"]
-
-FIGURES = ("mae", "rmse", "mape", "rmse_mean", "pinball")
 
 
 def accuracy_table(found: Accuracy) -> Table:

@@ -16,8 +16,9 @@ from tidecast.models.deep.folder import load_model
 from tidecast.models.deep.scenarios import scenarios
 from tidecast.state.errors import SettingsError
 from tidecast.tools.deep.data import Asked, Data, bin_of, read_data
-from tidecast.tools.deep.job import check_kind, windows_for
 from tidecast.tools.deep.options import FILE, data_options
+from tidecast.tools.deep.trained import check_series, windows_for
+from tidecast.tools.output_file import OutputFile
 
 __all__ = ["simulate"]
 
@@ -26,7 +27,7 @@ __all__ = ["simulate"]
 @click.argument("folder", metavar="MODEL", type=click.Path(path_type=Path, file_okay=False))
 @click.argument("file", metavar="TABLE|NPZ", type=FILE)
 @data_options
-@click.option("--out", type=FILE, required=True, help="Parquet to write futures to.")
+@click.option("--out", type=OutputFile(), required=True, help="Parquet to write futures to.")
 @click.option("--samples", type=click.IntRange(1), default=100, show_default=True)
 @click.option("--at", metavar="TIME", help="Local time at which they begin, else after the data.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
@@ -40,7 +41,7 @@ def simulate(
     """
     model, _ = load_model(folder, pick_device())
     data = read_data(file, Asked(**options))
-    check_kind(model, data)
+    check_series(model, data)
     origin = _origin(data, at)
     drawn = scenarios(model, windows_for(model, data, origin), origin, samples, seed)
     _long(drawn, data, origin).write_parquet(out)

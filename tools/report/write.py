@@ -37,7 +37,7 @@ from tidecast.tools.report.summaries import (
 )
 from tidecast.tools.report.words import bin_words, moment_words, percent, value_unit
 
-__all__ = ["write_report"]
+__all__ = ["closing_table", "write_report"]
 
 YARDSTICK = "seasonal_naive"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -107,6 +109,14 @@ def test_the_ratio_stays_within_reason() -> None:
     assert (week.ratio <= LARGEST_RATIO).all()
 
 
+def test_what_single_precision_cannot_tell_is_no_departure() -> None:
+    week = AdaptedWeek(n_series=1, season=SEASON, memory=50)
+    for value in (100.0 / 3.0, 34.0):
+        around_it = replace(around(1.0), usual_now=np.full((2, 1), 100.0 / 3.0, np.float32))
+        _, departure = week.learn(np.full((2, 1), value), around_it)
+        assert departure.any() == (value == 34.0)
+
+
 def rows(n_rows: int, seed: int = 0) -> Values:
     return np.random.default_rng(seed).normal(size=(1, n_rows, 2))
 
@@ -140,6 +150,15 @@ def test_an_hour_never_seen_has_the_coefficients_of_the_others() -> None:
     for bin_ in range(MONDAY, MONDAY + 12):
         learn(models, bin_, [2.0, -1.0])
     assert np.allclose(models.coefficients(MONDAY + 17)[0, 0], [2.0, -1.0], atol=0.1)
+
+
+def test_hours_of_a_row_a_day_lean_on_all_the_others() -> None:
+    models = hourly()
+    for bin_ in range(MONDAY, MONDAY + 28 * 24):
+        learn(models, bin_, [2.0, -1.0], n_rows=1)
+    for hour in (0, 12, 5 * 24):  # of working days, and of a weekend
+        found = models.coefficients(MONDAY + 28 * 24 + hour)[0, 0]
+        assert np.allclose(found, [2.0, -1.0], atol=0.2)
 
 
 def test_hours_are_told_apart() -> None:
@@ -284,6 +303,11 @@ def test_what_is_left_of_shocks_is_learnt_at_every_lead() -> None:
         assert np.corrcoef(said.ravel(), left.ravel())[0, 1] > 0.8
         came = values[300 + lead :] - 100.0
         assert np.square(said - came).mean() < 1.5 * np.square(left - came).mean()
+
+
+def test_the_first_bins_of_many_cells_teach_nothing_absurd() -> None:
+    means = np.stack(Run(shocks(20, 120)).means)  # (bin, cell, lead)
+    assert np.abs(means - 100.0).max() < 100.0
 
 
 def test_cells_opened_hours_ago_are_forecast_by_what_others_taught() -> None:

@@ -30,6 +30,15 @@ def test_a_profile_takes_series_horizon_levels_and_seasons_from_the_settings() -
     assert profile.intervals == ()
 
 
+def test_seasons_are_told_by_their_length_and_a_long_one_is_never_short() -> None:
+    profile = ForecastProfile.of(Settings.model_validate(SHOP))
+    told = [
+        (one.shortest_season, one.longest_season, one.short_season)
+        for one in (replace(profile, season_lengths=of) for of in ((24, 168), (337,), ()))
+    ]
+    assert told == [(24, 168, 24), (337, 337, 0), (0, 0, 0)]
+
+
 def test_a_profile_asks_the_experts_that_the_settings_name() -> None:
     named = {"forecast": {"experts": ["linear", "seasonal_naive"]}}
     profile = ForecastProfile.of(Settings.model_validate(SHOP | named))

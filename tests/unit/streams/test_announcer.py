@@ -12,7 +12,7 @@ from slabs import settings_with
 
 from tidecast.state.cuts import Announcement
 from tidecast.state.errors import ServiceError
-from tidecast.streams import follow
+from tidecast.streams import extent, follow
 from tidecast.streams.announcer import Announcer
 
 SETTINGS = settings_with(covariates=[{"name": "promotion", "topic": "told"}])
@@ -67,6 +67,7 @@ class Log:
         self.letters: list[dict[str, Any]] = []
         monkeypatch.setattr(follow, "partition_counts", lambda *_: {"told": 1})
         monkeypatch.setattr(follow, "AIOKafkaConsumer", lambda **_: topic)
+        monkeypatch.setattr(extent, "SETTLE_SECONDS", 0)
         self.announcer = Announcer(SETTINGS, self._say, self._refuse)
 
     async def _say(self, announcement: Announcement) -> None:
@@ -130,6 +131,25 @@ def test_a_topic_made_anew_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
             log.announcer.check()
 
     asyncio.run(whole())
+
+
+class Rising(Topic):
+    """Shows the end of some records less when it is asked first, as of a broker just come up."""
+
+    lacking = 2
+
+    async def end_offsets(self, places: object) -> dict[TopicPartition, int]:
+        self.lacking, lacked = max(0, self.lacking - 1), self.lacking
+        return {place: end - lacked for place, end in (await super().end_offsets(places)).items()}
+
+
+def test_a_topic_that_ends_too_early_for_a_moment_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log = Log(Rising(told(1), told(2), told(3)), monkeypatch)
+    log.announcer.begin({PLACE: 2})
+    asyncio.run(log.announcer.catch_up())
+    assert [[row.value for row in said.rows] for said in log.said] == [[3.0]]
 
 
 def test_without_a_topic_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

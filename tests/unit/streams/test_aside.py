@@ -34,6 +34,13 @@ def test_each_line_is_heard_as_it_comes() -> None:
     assert heard == [b"one\n", b"two\n"]
 
 
+def test_a_line_of_any_length_is_heard_and_one_without_an_end() -> None:
+    heard: list[bytes] = []
+    code = "print('a' * 1_000_000); print('b', end='')"
+    asyncio.run(run_aside(program(code), heard.append))
+    assert heard == [b"a" * 1_000_000 + b"\n", b"b"]
+
+
 def test_one_that_fails_or_cannot_be_started_is_an_error() -> None:
     with pytest.raises(ServiceError, match="ended with code 3"):
         asyncio.run(run_aside(program("raise SystemExit(3)"), print))

@@ -18,8 +18,8 @@ from tidecast.state.cuts import Cut, Idle, Join
 from tidecast.state.errors import CheckpointError
 from tidecast.state.partition import Batch
 from tidecast.streams.checkpoints import Checkpoint, CheckpointLog, Owner
+from tidecast.streams.extent import Extent
 from tidecast.streams.ingest import IngestRole
-from tidecast.streams.upstream import Extent
 from tidecast.streams.wire import parse_input
 
 PLACE = TP("events", 0)
@@ -119,7 +119,7 @@ def shelf(monkeypatch: pytest.MonkeyPatch) -> Shelf:
 
 @pytest.fixture
 def source(monkeypatch: pytest.MonkeyPatch) -> Source:
-    monkeypatch.setattr("tidecast.streams.continuity.SETTLE_SECONDS", 0)
+    monkeypatch.setattr("tidecast.streams.extent.SETTLE_SECONDS", 0)
     return Source()
 
 

@@ -123,6 +123,13 @@ def test_a_few_absent_rows_are_missing() -> None:
     assert np.isnan(table([(n, "a", 2.0) for n in range(20) if n != 7]).absent)
 
 
+def test_bins_that_nobody_recorded_are_missing_where_all_others_are_complete() -> None:
+    rows: list[Row] = [(n, region, 2.0) for n in range(0, 20, 2) for region in "abc"]
+    assert np.isnan(table(rows).absent)
+    assert np.isnan(table([*rows, (20, "d", 1.0)]).absent)
+    assert table([row for n, row in enumerate(rows) if n % 4]).absent == 0.0
+
+
 def test_bins_without_any_row_are_there_too() -> None:
     found = table([(0, "a", 1.0), (3, "a", 0.0)])
     assert found.n_bins == 4

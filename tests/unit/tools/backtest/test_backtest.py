@@ -291,6 +291,8 @@ def test_event_logs_are_forecast_by_their_settings(tmp_path: Path) -> None:
         (["--future", "category"], 3, "covariates category cannot be read"),
         (["--with", "oracle"], 2, "'oracle' is unknown; use some of seasonal_naive"),
         (["--json", "gone/scores.json"], 2, "gone is no folder in which a file can be written"),
+        (["--json", "/proc/scores.json"], 2, "/proc/scores.json cannot be written"),
+        (["--html", "/proc/scores.html"], 2, "/proc/scores.html cannot be written"),
     ],
 )
 def test_what_makes_no_sense_is_named(
@@ -298,6 +300,14 @@ def test_what_makes_no_sense_is_named(
 ) -> None:
     assert backtest(sales, *options) == code
     assert says in capsys.readouterr().err
+
+
+def test_a_folder_that_takes_no_state_is_refused_before_the_first_bin(
+    sales: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Backtest, "step", lambda *_: pytest.fail("stepped"))
+    assert backtest(sales, "--resume", "/proc/kept") == 1
+    assert "/proc/kept cannot be read or written" in capsys.readouterr().err
 
 
 def test_options_of_tables_need_a_frequency(

@@ -287,6 +287,41 @@ def test_data_of_other_bins_are_refused(array: Path, tmp_path: Path) -> None:
         invoke("evaluate", tmp_path / "model", array, "--freq", "30min")
 
 
+@pytest.mark.parametrize("judged", ["evaluate", "anomalies"])
+def test_without_a_window_to_judge_by_nothing_is_said_to_be_perfect(
+    array: Path, tmp_path: Path, judged: str
+) -> None:
+    train(array, tmp_path / "model", "--latent", 2)
+    with pytest.raises(SettingsError, match=r"no window to .*: give more bins, or a larger share"):
+        invoke(judged, tmp_path / "model", array, "--freq", "1h", "--test", 0)
+
+
+@pytest.mark.parametrize("judged", ["evaluate", "anomalies", "simulate"])
+def test_series_of_other_names_are_refused_with_the_way_out(
+    array: Path, tmp_path: Path, judged: str
+) -> None:
+    train(array, tmp_path / "model", "--latent", 2)
+    np.savez(array, speed=counts(), flow=counts(), start=np.array("2024-01-01 00:00"))
+    more = ("--out", tmp_path / "futures.parquet") if judged == "simulate" else ()
+    words = (judged, tmp_path / "model", array, "--freq", "1h", *more)
+    with pytest.raises(
+        SettingsError, match="forecasts flow, the data hold speed: say --value flow"
+    ):
+        invoke(*words, "--value", "speed")
+    invoke(*words, "--value", "flow")
+
+
+def test_a_place_that_takes_no_state_or_no_figures_is_refused_before_training(
+    array: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Trainer, "step", lambda _: pytest.fail("trained"))
+    (tmp_path / "file").touch()
+    with pytest.raises(CheckpointError, match="file cannot be written"):
+        train(array, tmp_path / "model", "--resume", tmp_path / "file" / "kept")
+    with pytest.raises(CheckpointError, match="kept cannot be written"):
+        train(array, tmp_path / "model", "--resume", "/proc/kept")
+
+
 def test_an_array_that_does_not_tell_its_start_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "flow.npz"
     np.savez(path, flow=counts())
@@ -295,6 +330,17 @@ def test_an_array_that_does_not_tell_its_start_is_refused(tmp_path: Path) -> Non
     np.savez(path, flow=counts(), speed=counts())
     with pytest.raises(LogError, match="say --value, one of flow, speed"):
         read_data(path, Asked(freq="1h", start="2024-01-01"))
+
+
+@pytest.mark.parametrize("name", ["start", "flat", "gone"])
+def test_an_array_that_is_none_of_bins_and_cells_is_refused(tmp_path: Path, name: str) -> None:
+    path, start = tmp_path / "flow.npz", np.array("2024-01-01")
+    np.savez(path, flow=counts(), flat=counts()[:, 0], start=start)
+    with pytest.raises(LogError, match=r"say --value, one of flow$"):
+        read_data(path, Asked(freq="1h", value=(name,)))
+    np.savez(path, flat=counts()[:, 0], start=start)
+    with pytest.raises(LogError, match=r"no array of .* is one of numbers"):
+        read_data(path, Asked(freq="1h"))
 
 
 def test_an_array_that_holds_objects_is_refused(tmp_path: Path) -> None:

@@ -54,6 +54,12 @@ def test_what_a_model_is_stands_beside_its_name(models: Path) -> None:
     assert float(found["mae"]) > 0
 
 
+def test_a_folder_without_models_says_how_to_make_one(tmp_path: Path) -> None:
+    [said] = deep("list", tmp_path)
+    assert said.startswith(f"no whole model in {tmp_path}")
+    assert f"tidecast deep train TABLE --freq 1h --out {tmp_path}/first" in said
+
+
 def test_a_damaged_model_is_listed_as_broken(models: Path) -> None:
     (models / "first" / "weights.safetensors").write_bytes(b"")
     _, first, *_ = deep("list", models)
