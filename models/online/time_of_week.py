@@ -30,7 +30,7 @@ class TimeOfWeek:
     def __init__(self, profile: ForecastProfile) -> None:
         self.resets = 0
         self._horizon = profile.horizon
-        season = max(profile.season_lengths, default=1)
+        season = profile.longest_season or 1
         self._week = AdaptedWeek(profile.n_series, season, min(max(season, 50), 2000))
         self._spread = Spread(profile.n_series)
 
