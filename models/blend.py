@@ -7,12 +7,16 @@ from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays
 
-__all__ = ["N_SIZES", "Blend", "combine", "of_cells", "size_of"]
+__all__ = ["N_SIZES", "Blend", "combine", "kept_by", "of_cells", "size_of"]
 
 Stack = NDArray[np.float32]  # (expert, series, cell, lead)
 Table = NDArray[np.float64]
 
-KEPT_PER_BIN = 0.99
+MEMORY_ROWS = 1000.0
+SHORTEST_MEMORY, LONGEST_MEMORY = 100.0, 500.0
+"""Bins after which a third is left of what was learnt: as many as hold so many errors. Weights that
+are learnt of few are noise; those of many may follow change."""
+
 LARGEST_ERROR = 10.0
 """Errors beyond this many scales of their cell count as this: no burst decides the weights."""
 
@@ -89,7 +93,7 @@ class Blend:
         n = known.sum(axis=-1, keepdims=True)  # (lead, 1, 1)
         said = np.where(known, np.where(np.isfinite(experts), experts, blend), 0.0)
         products = said @ said.transpose(0, 2, 1) / np.fmax(n, 1)
-        kept = np.where(n > 0, KEPT_PER_BIN, 1.0)
+        kept = np.where(n > 0, kept_by(n), 1.0)
         self._products[place] = kept * self._products[place] + products
         self._seen[place] = kept[:, 0, 0] * self._seen[place] + (n > 0)[:, 0, 0]
 
@@ -137,6 +141,12 @@ class Blend:
     def restore(self, arrays: Arrays) -> None:
         """Become the blend that ``snapshot`` was taken of."""
         self._products, self._seen = arrays["products"].copy(), arrays["seen"].copy()
+
+
+def kept_by(n_cells: NDArray[np.integer]) -> Table:
+    """Return the share that is kept of what was learnt when a bin of so many cells joins it."""
+    memory = np.clip(MEMORY_ROWS / np.fmax(n_cells, 1), SHORTEST_MEMORY, LONGEST_MEMORY)
+    return np.asarray(1.0 - 1.0 / memory)
 
 
 def size_of(level: NDArray[np.float64]) -> NDArray[np.int64]:

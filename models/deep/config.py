@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from tidecast.state.settings.base import Frozen
 
-__all__ = ["DEFAULT_LEVELS", "HEADS", "NetworkConfig", "NormaliseBy", "Shape"]
+__all__ = ["DEFAULT_LEVELS", "HEADS", "NetworkConfig", "NormaliseBy", "Shape", "recent_of"]
 
 DEFAULT_LEVELS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Quantile levels: those that a backtest scores."""
@@ -21,6 +21,11 @@ Likelihood = Literal["normal", "negative_binomial", "zero_inflated"]
 Level = Annotated[float, Field(gt=0, lt=1)]
 Length = Annotated[int, Field(ge=1, le=4096)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+def recent_of(day: int) -> int:
+    """Return how many of the last bins are seen as all cells saw them: a quarter of a ``day``."""
+    return max(1, day // 4)
 
 
 class NetworkConfig(Frozen):
@@ -83,8 +88,9 @@ class NetworkConfig(Frozen):
     def identity_width(self) -> int:
         """Channels that say which cell it is and when, besides the window."""
         n_embeddings = 3 + (self.n_static > 0) + (self.n_future > 0)
-        n_seasons = self.horizon if self.normalise == "season" else 0
-        return n_embeddings * self.embedding_width + (1 + n_seasons) * self.n_series
+        of_season = self.horizon + recent_of(self.slots_per_day)  # bins ahead, and the last ones
+        n_told = of_season if self.normalise == "season" else 0
+        return n_embeddings * self.embedding_width + (1 + n_told) * self.n_series
 
     @property
     def shape(self) -> Shape:

@@ -19,6 +19,7 @@ from torch.export import Dim
 
 from tidecast.models.deep.inputs import Cells, Inputs
 from tidecast.models.deep.network import Network
+from tidecast.models.deep.onnx_inverse import TRANSLATED
 from tidecast.models.deep.space import Space
 
 __all__ = ["Exported", "Said", "write_onnx"]
@@ -141,6 +142,7 @@ def _translated(network: Network, sample: Inputs) -> onnx.ModelProto:
         input_names=list(AXES),
         output_names=list(OUTPUTS),
         dynamic_shapes=shapes,
+        custom_translation_table=TRANSLATED,
     )
     return program.model_proto
 

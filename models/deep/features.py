@@ -22,8 +22,9 @@ class Features(nn.Module):
 
     An identity says which cell it is, at which hour and weekday the bins ahead begin, what is
     known of them, how the window's level stands to the usual one (spatial and temporal identity:
-    Shao et al. 2022), and how far a season goes from that level. In training a few cells pass for
-    unseen ones, so that the embedding of these is a forecast of what any cell is like.
+    Shao et al. 2022), how far a season goes from that level, and how all cells departed from it
+    together. In training a few cells pass for unseen ones, so that the embedding of these is a
+    forecast of what any cell is like.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -59,6 +60,7 @@ class Features(nn.Module):
             self.hour(first[:, 0])[:, None].expand(-1, n_cells, -1),
             self.day(first[:, 1])[:, None].expand(-1, n_cells, -1),
             units.standing,  # (batch, cell, series)
+            units.common,  # (batch, cell, number)
         ]
         if self._has_season:
             season = (units.ahead - units.level[:, None]) / units.scale[:, None]

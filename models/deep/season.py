@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 __all__ = ["DAYS", "ratio_of", "season_of"]
 
 DAYS = 7
 
-OF_DAY = 2.0
+KEPT = 0.7
+"""Of what a value counts for, a week later."""
+
+OF_DAY = 0.7
 """Values that the mean over all days counts for beside those of the same day of the week."""
 
 EVENTS = 15.0
@@ -22,14 +26,16 @@ def season_of(departure: Tensor, known: Tensor, day: int, horizon: int) -> Tenso
     """Return what the whole weeks at the end of windows tell of each bin, and of those to come.
 
     ``departure``, (batch, context, cell, series), is 0 where it is not ``known``; a context is a
-    week or more, a ``day`` so many bins. Each slot of the week is the mean of its values, which
-    leans on that of the slot of the day, and this on that of the window: (batch, context + horizon,
-    cell, series).
+    week or more, a ``day`` so many bins. Each slot of the week is the mean of its values, the last
+    of which count most, and leans on that of the slot of the day, and this on that of the window:
+    (batch, context + horizon, cell, series).
     """
     context, week = departure.shape[1], DAYS * day
     n_weeks = context // week
-    weight = known.float()[:, -n_weeks * week :]
-    told = departure[:, -n_weeks * week :]
+    age = torch.arange(n_weeks - 1, -1, -1, device=known.device).repeat_interleave(week)
+    kept = KEPT ** age[:, None, None]  # (bin, 1, 1)
+    weight = kept * known[:, -n_weeks * week :]
+    told = kept * departure[:, -n_weeks * week :]
     mean = told.sum(1, keepdim=True) / weight.sum(1, keepdim=True).clamp(min=1.0)
     of_day = (_folded(told, day) + mean) / (_folded(weight, day) + 1.0)
     leant = OF_DAY * of_day.repeat(1, DAYS, 1, 1)  # (batch, week, cell, series)

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays, grown
 from tidecast.models.covariates import Covariates
+from tidecast.models.profile import ForecastProfile
+from tidecast.models.slots import KEPT_PER_WEEK
 
 __all__ = ["AdaptedWeek", "weight_level"]
 
@@ -63,6 +65,12 @@ class AdaptedWeek:
         self._level = np.zeros((0, n_series))
         self._scale = np.ones((0, n_series))
 
+    @classmethod
+    def of_longest_season(cls, profile: ForecastProfile) -> AdaptedWeek:
+        """Return one whose ratio follows over the longest season: see `lasting`."""
+        season = profile.longest_season or 1
+        return cls(profile.n_series, season, min(max(season, 50), 2000))
+
     @property
     def deviation(self) -> Cells:
         """Standard deviation of departures, (cell, series), > 0."""
@@ -79,6 +87,15 @@ class AdaptedWeek:
         known, prior = self._state, PRIOR * self._leaning("noise") / self._level
         ratio = 1.0 + known["gap"] / (known["usual"] + prior)
         return np.clip(ratio, SMALLEST_RATIO, LARGEST_RATIO)
+
+    @property
+    def lasting(self) -> Cells:
+        """What of the ratio less 1, over the longest season, holds for a week ahead.
+
+        Of what that season departed by, the usual week itself will have learnt a part by then.
+        """
+        lasting: Cells = KEPT_PER_WEEK * (self.ratio - 1.0)
+        return lasting
 
     @property
     def recent(self) -> Cells:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tidecast.models.arrays import grown
 from tidecast.models.covariates import N_WAVES, Covariates
 from tidecast.models.online.standard import CLIP
 from tidecast.models.profile import RECENT
@@ -19,6 +20,7 @@ FEATURES = (
     *("departure", "departure_1", "departure_2", "departure_mean_4", "departure_mean_12"),
     *("neighbours", "season", "usual"),
     *(f"wave_{wave}" for wave in range(N_WAVES)),
+    "recently",
 )
 """Names of the features, in the order of the table."""
 
@@ -37,6 +39,8 @@ class FeatureTable:
         One of each of the ``leads``, or the same of all.
     season
         Bins; 0 is none.
+    lasting
+        A window of what `AdaptedWeek.lasting` was; where nobody asks for that, None.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class FeatureTable:
         season: int,
         origins: range,
         leads: range,
+        lasting: Window | None = None,
     ) -> None:
         self._departures = departures
         self._covariates = covariates
@@ -55,6 +60,10 @@ class FeatureTable:
         recent = self._standard(np.arange(origins.start, origins.stop + RECENT - 1))
         of_origins = self._of_origins([recent[n : n + len(origins)] for n in range(RECENT)])
         self._of_origins_of = np.broadcast_to(of_origins, (len(of_origins), *pairs))
+        self._lasting = np.zeros((len(leads), 1, 1))
+        if lasting is not None:
+            ratios = grown(lasting.lags(np.array(origins)), pairs[2], axis=1, fill=np.nan)
+            self._lasting = self._lasting + np.nan_to_num(ratios)  # (pair, cell, series)
         self._season = np.broadcast_to(0.0, pairs)
         if season:
             self._season = self._seasons_before(np.array(origins), np.array(leads), season)
@@ -71,7 +80,9 @@ class FeatureTable:
         away = (usual - self._covariates.level).transpose(0, 2, 1) / self._scale
         matrix[7] = np.clip(away, -CLIP, CLIP)
         waves = [self._covariates.calendar.waves(int(bin_)) for bin_ in self._targets[pairs]]
-        matrix[8:] = np.transpose(waves)[..., None, None]
+        matrix[8:-1] = np.transpose(waves)[..., None, None]
+        adapts = (usual * self._lasting[pairs]).transpose(0, 2, 1) / self._scale
+        matrix[-1] = np.clip(adapts, -CLIP, CLIP)
         return matrix
 
     def _of_origins(self, recent: list[Cells]) -> Features:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, nested, runs, scoped
+from tidecast.models.arrays import Arrays, Part, nested, runs, scoped
 from tidecast.models.covariates import Covariates
+from tidecast.models.online.adapted import AdaptedWeek
 from tidecast.models.online.features import FEATURES, FeatureTable
 from tidecast.models.online.regression import UNIT, LinearModels
 from tidecast.models.online.standard import CLIP
@@ -26,9 +27,14 @@ from tidecast.state.window import Window
 
 __all__ = ["LinearExpert"]
 
+PRIOR = np.array([float(name == "recently") for name in (*FEATURES, "intercept")])
+"""Before anything is learnt the usual week is said as it has adapted of late, and no more."""
+
 
 class LinearExpert:
     """River linear models of what departs from the usual week, learnt over all cells at once.
+
+    They begin as the usual week adapted to the level of late: a feature says what that adds.
 
     There is one model per series and lead, and each forecasts its lead directly. When bin t
     closes, the model of lead h learns the pair (features at origin t - h, departure at t). Values
@@ -43,15 +49,19 @@ class LinearExpert:
         self.resets = 0
         self._horizon = profile.horizon
         self._season = profile.short_season
-        self._models = LinearModels(profile.n_series, self._horizon, len(FEATURES))
+        self._models = LinearModels(profile.n_series, self._horizon, PRIOR)
         lags = self._horizon + max(RECENT, self._season + self._horizon)
         self._departures = Window(lags, profile.n_series)
+        self._week = AdaptedWeek.of_longest_season(profile)
+        self._lasting = Window(self._horizon + 1, profile.n_series)
         self._spread = Spread(profile.n_series)
 
     def learn(self, window: Window, slab: Slab, covariates: Covariates) -> None:
         """Take one mini-batch step of every series' and lead's model."""
         departure = slab.values - covariates.usual_now
         self._departures.append(slab.bin, departure)
+        self._week.learn(slab.values, covariates)
+        self._lasting.append(slab.bin, self._week.lasting)
         target = np.clip(departure / covariates.scale, -CLIP, CLIP).T  # (series, cell)
         table = self._table(covariates, origins=range(1, self._horizon + 1))
         for leads in runs(self._horizon, len(departure)):
@@ -76,7 +86,8 @@ class LinearExpert:
 
     def _table(self, covariates: Covariates, origins: range) -> FeatureTable:
         leads = range(1, self._horizon + 1)
-        return FeatureTable(self._departures, covariates, self._season, origins, leads)
+        pairs = origins, leads
+        return FeatureTable(self._departures, covariates, self._season, *pairs, self._lasting)
 
     def _predict(self, features: NDArray[np.float64], leads: slice) -> NDArray[np.float64]:
         """Return what the models of ``leads`` say, clipped: (lead, series, cell)."""
@@ -103,14 +114,22 @@ class LinearExpert:
         """Return the state as arrays: weights (series, lead, feature), the intercept last."""
         return {
             "weights": self._models.weights.copy(),
-            **nested({"departures": self._departures.snapshot()}),
             "resets": np.array(self.resets, np.int64),
+            **nested({name: part.snapshot() for name, part in self._parts().items()}),
             **self._spread.snapshot(),
         }
 
     def restore(self, arrays: Arrays) -> None:
-        """Become the expert that ``snapshot`` was taken of."""
-        self._models.weights = arrays["weights"].copy()
-        self._departures.restore(scoped(arrays, "departures"))
+        """Become the expert that ``snapshot`` was taken of, also before its week was adapted."""
+        weights = arrays["weights"]
+        if weights.shape[-1] < len(PRIOR):
+            weights = np.insert(weights, FEATURES.index("recently"), 0.0, axis=-1)
+        self._models.weights = weights.copy()
         self.resets = int(arrays["resets"])
+        for name, part in self._parts().items():
+            if kept := scoped(arrays, name):
+                part.restore(kept)
         self._spread.restore(arrays)
+
+    def _parts(self) -> dict[str, Part]:
+        return {"departures": self._departures, "week": self._week, "lasting": self._lasting}

@@ -33,14 +33,20 @@ class LinearModels:
     an entry for each model: the same numbers as ``learn_many`` of one River object each, a hundred
     times faster where cells are few. River clips the gradient of a row, we that of the mini-batch.
 
+    Parameters
+    ----------
+    prior
+        What a model says of each feature, the intercept last, before it has learnt.
+
     Attributes
     ----------
     weights
         Of every model, (series, lead, 1 + feature), the intercept last.
     """
 
-    def __init__(self, n_series: int, horizon: int, n_features: int) -> None:
-        self.weights = np.zeros((n_series, horizon, n_features + 1))
+    def __init__(self, n_series: int, horizon: int, prior: NDArray[np.float64]) -> None:
+        self._prior = prior / UNIT
+        self.weights = np.tile(self._prior, (n_series, horizon, 1))
         self._loss = Squared()
         self._optimizer = SGD(LEARNING_RATE)
 
@@ -66,5 +72,5 @@ class LinearModels:
         weights = self.weights[:, leads]  # a view
         self._optimizer.step(weights, gradient.swapaxes(0, 1))
         insane = ~(np.abs(weights).max(axis=-1) < INSANE_WEIGHT)
-        weights[insane] = 0.0
+        weights[insane] = self._prior
         return int(insane.sum())

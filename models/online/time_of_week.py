@@ -10,7 +10,6 @@ from tidecast.models.covariates import Covariates
 from tidecast.models.online.adapted import AdaptedWeek
 from tidecast.models.parts import Parts, usual_parts
 from tidecast.models.profile import ForecastProfile
-from tidecast.models.slots import KEPT_PER_WEEK
 from tidecast.models.spread import Spread
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
@@ -19,19 +18,14 @@ __all__ = ["TimeOfWeek"]
 
 
 class TimeOfWeek:
-    """The usual week of `tidecast.models.usual`, adapted to how the longest season went.
-
-    Of what that season departed by, the usual week itself will have learnt a part a week later: so
-    much less of the ratio is said.
-    """
+    """The usual week of `tidecast.models.usual`, adapted to how the longest season went."""
 
     name = "time_of_week"
 
     def __init__(self, profile: ForecastProfile) -> None:
         self.resets = 0
         self._horizon = profile.horizon
-        season = profile.longest_season or 1
-        self._week = AdaptedWeek(profile.n_series, season, min(max(season, 50), 2000))
+        self._week = AdaptedWeek.of_longest_season(profile)
         self._spread = Spread(profile.n_series)
 
     def learn(self, window: Window, slab: Slab, covariates: Covariates) -> None:
@@ -56,8 +50,7 @@ class TimeOfWeek:
 
     def _ratio(self, n_cells: int) -> NDArray[np.float32]:
         """Return by what the usual of the bins ahead is multiplied, (cell, series)."""
-        ratio = 1.0 + KEPT_PER_WEEK * (self._week.ratio - 1.0)
-        return grown(ratio, n_cells, fill=1.0).astype(np.float32)
+        return grown(1.0 + self._week.lasting, n_cells, fill=1.0).astype(np.float32)
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tidecast.models.blend import Blend, combine, of_cells, size_of
+from tidecast.models.blend import Blend, combine, kept_by, of_cells, size_of
 
 SCALE = np.ones((1, 4))
 SIZES = np.zeros((1, 4), np.int64)
@@ -55,6 +55,22 @@ def test_a_lead_without_experience_follows_the_others() -> None:
     for _ in range(30):
         learn(blend, errors(1.0, 1.5))
     assert blend.weights()[0, 0, 0, 1] > 0.8
+
+
+def test_weights_of_many_cells_follow_a_change_sooner_than_those_of_one() -> None:
+    assert (np.diff(kept_by(np.array([1, 2, 5, 10, 100]))) <= 0.0).all()
+    of_change = {}
+    for n_cells in (1, 100):
+        blend, scale, sizes = (
+            Blend(2, 1, 1),
+            np.ones((1, n_cells)),
+            np.zeros((1, n_cells), np.int64),
+        )
+        for said in [(0.0, 1.0, 1.5)] * 200 + [(0.0, 1.5, 1.0)] * 60:
+            unit = np.broadcast_to(np.float32(said)[:, None, None], (3, 1, n_cells))
+            blend.learn(unit[None], scale, sizes, np.array([1]))
+        of_change[n_cells] = blend.weights()[1, 0, 0, 0]
+    assert of_change[100] > of_change[1] + 0.2
 
 
 def test_each_size_of_cell_has_weights_of_its_own() -> None:

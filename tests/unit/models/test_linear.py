@@ -26,7 +26,7 @@ Values = NDArray[np.float64]
 
 
 def models(n_series: int = 1, horizon: int = 1) -> LinearModels:
-    return LinearModels(n_series, horizon, len(FEATURES))
+    return LinearModels(n_series, horizon, np.zeros(len(FEATURES) + 1))
 
 
 def learn(model: LinearModels, features: Values, target: Values) -> None:
@@ -84,6 +84,16 @@ def test_a_model_that_has_diverged_starts_again_and_no_other() -> None:
     assert found.learn(features, np.zeros((1, 4)), slice(None)) == 1
     assert (found.weights[0, 0] > 0.0).all()
     assert not found.weights[0, 1].any()
+
+
+def test_a_model_starts_and_starts_again_with_what_is_said_before_anything_is_learnt() -> None:
+    prior = np.zeros(len(FEATURES) + 1)
+    prior[2] = 0.5
+    found, features = LinearModels(1, 1, prior), RANDOM.normal(size=(len(FEATURES), 1, 1, 4))
+    assert np.allclose(found.predict(features, slice(None)), 0.5 * features[2])
+    found.weights[0, 0, 3] = 1e3
+    assert found.learn(features, np.zeros((1, 4)), slice(None)) == 1
+    assert np.allclose(found.predict(features, slice(None)), 0.5 * features[2])
 
 
 def test_where_nothing_is_known_nothing_is_learnt() -> None:
@@ -189,3 +199,13 @@ def test_neighbours_are_averaged_over_those_there_are() -> None:
 def test_the_usual_of_the_target_is_in_scales_from_the_level() -> None:
     features = features_of(np.zeros((40, 3, 1)), ALONE, 0, 1)
     assert (features[FEATURES.index("usual")] == 2.0).all()
+
+
+def test_what_lasts_of_the_ratio_at_the_origin_moves_the_usual_of_the_target() -> None:
+    departures, lasting = window_of(np.zeros((40, 3, 1))), Window(4, 1)
+    for number, ratio in enumerate((0.1, 0.2, 0.3)):
+        lasting.append(BIN - 2 + number, np.full((2, 1), ratio))  # the third cell is new
+    pairs = range(3), range(2, 5)
+    table = FeatureTable(departures, covariates(ALONE), SEASON, *pairs, lasting)
+    found = table.matrix(slice(1, 3), USUAL[None])[FEATURES.index("recently"), :, 0]
+    assert np.allclose(found, [[14.0 * 0.2 / 2.0] * 2 + [0.0], [14.0 * 0.1 / 2.0] * 2 + [0.0]])

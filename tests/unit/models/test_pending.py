@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from tidecast.models.arrays import AT_ONCE
-from tidecast.models.blend import KEPT_PER_BIN, N_SIZES, Blend
+from tidecast.models.blend import N_SIZES, Blend, kept_by
 from tidecast.models.calibrate import GROUPS, Calibrate
 from tidecast.models.pending import Due, Dues, Kept, Pending, together
 from tidecast.models.profile import ForecastProfile
@@ -148,7 +148,7 @@ def test_the_blend_learns_mean_products_of_errors_by_series_size_and_lead() -> N
                 blend_error, *own = of_lead[:, series, cell]
                 said = np.where(np.isfinite(own), own, blend_error)
                 products += np.outer(said, said) / len(cells)
-            expected[series, size, lead - 1] = (1.0 + KEPT_PER_BIN) * products
+            expected[series, size, lead - 1] = (1.0 + kept_by(np.array(len(cells)))) * products
     learnt = blend.snapshot()
     assert np.allclose(learnt["products"], expected, rtol=1e-12)
     assert np.array_equal(learnt["seen"] > 0, np.diagonal(expected, axis1=-2, axis2=-1).any(-1))

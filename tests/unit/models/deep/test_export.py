@@ -42,6 +42,19 @@ def test_an_exported_network_says_the_same(backbone: str, tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
 
 
+def test_an_exported_network_takes_the_week_off_as_cells_share_it(tmp_path: Path) -> None:
+    config = small_config(context_length=341, normalise="season")
+    network, windows = small_network(config), small_windows(config)
+    path = tmp_path / "model.onnx"
+    write_onnx(path, network, windows.inputs([341, 372]))
+    inputs = windows.inputs([341, 372, 380])
+    with torch.no_grad():
+        found = network(inputs)
+    after = Exported(path)(inputs)
+    torch.testing.assert_close(after.mean, found.mean, rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(after.quantiles, found.quantiles, rtol=1e-4, atol=1e-3)
+
+
 def test_weights_of_8_bits_say_nearly_the_same_in_less_space(tmp_path: Path) -> None:
     network = small_network(small_config(width=128, n_cells=6, depth=4))
     before = said_by(network)

@@ -51,11 +51,19 @@ def test_a_slot_leans_on_its_hour_and_that_on_the_window() -> None:
     values[0, [3, WEEK + 3]] = 14.0  # Monday, at three
     season = season_of(values, torch.ones_like(values, dtype=torch.bool), DAY, horizon=WEEK)
     mean = 28.0 / (2 * WEEK)
-    at_three = (28.0 + mean) / 15.0  # of 14 values, and the mean
+    came, n_weeks = 14.0 * 1.7, 1.7  # the week before counts 0.7
+    at_three = (came + mean) / (7 * n_weeks + 1.0)  # of 14 values, and the mean
     ahead = season[0, 2 * WEEK :, 0, 0]
-    assert ahead[3].item() == pytest.approx((28.0 + 2.0 * at_three) / 4.0)
-    assert ahead[DAY + 3].item() == pytest.approx(2.0 * at_three / 4.0)
-    assert ahead[4].item() == pytest.approx(2.0 * (mean / 15.0) / 4.0)
+    assert ahead[3].item() == pytest.approx((came + 0.7 * at_three) / (n_weeks + 0.7))
+    assert ahead[DAY + 3].item() == pytest.approx(0.7 * at_three / (n_weeks + 0.7))
+    assert ahead[4].item() == pytest.approx(0.7 * mean / (7 * n_weeks + 1.0) / (n_weeks + 0.7))
+
+
+def test_the_last_week_tells_most() -> None:
+    weeks = torch.cat([torch.zeros(1, WEEK, 1, 1), torch.full((1, WEEK, 1, 1), 8.0)], dim=1)
+    known = torch.ones_like(weeks, dtype=torch.bool)
+    after, before = (season_of(each, known, DAY, horizon=3)[0, -1] for each in (weeks, 8 - weeks))
+    assert after > 4.0 > before
 
 
 def test_what_is_not_known_tells_nothing() -> None:
