@@ -74,7 +74,8 @@ def pedestrian_tables(data: Path) -> dict[str, pl.DataFrame]:
     array, places = np.load(data / PEDESTRIANS), _places(data / PEDESTRIANS)
     values = np.where(array["x"] < 0, np.nan, array["x"])
     table = _long(values, str(array["start"]), 60, places["region"].to_list())
-    return {"pedestrians": table, "pedestrians_places": places}
+    late = _last_weeks(table, 26)
+    return {"pedestrians": table, "pedestrians_26_weeks": late, "pedestrians_places": places}
 
 
 def pems_tables(data: Path) -> dict[str, pl.DataFrame]:
@@ -110,6 +111,12 @@ def _long(values: np.ndarray, start: str, minutes: int, regions: list[str]) -> p
             "value": values.ravel(),
         }
     )
+
+
+def _last_weeks(table: pl.DataFrame, weeks: int) -> pl.DataFrame:
+    """Return the rows of the last weeks of whole days."""
+    end = pl.col("time").max().dt.truncate("1d").dt.offset_by("1d")
+    return table.filter(pl.col("time") >= end - pl.duration(weeks=weeks))
 
 
 def write_tables(data: Path, tables: Path) -> None:

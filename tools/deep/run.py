@@ -155,11 +155,10 @@ def _reporter(
         advance(1)
         losses.append(progress.loss)
         if progress.step % every == 0:
-            mean = math.fsum(losses) / len(losses)
+            told = f"step {progress.step:,}: loss {math.fsum(losses) / len(losses):.4f}"
             losses.clear()
-            _say(
-                f"step {progress.step:,}: loss {mean:.4f}, validation {progress.validated:.4f}",
-                processes,
-            )
+            if math.isfinite(progress.validated):
+                told += f", validation {progress.validated:.4f}"
+            _say(told, processes)
 
     return report

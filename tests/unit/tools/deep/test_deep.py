@@ -180,6 +180,16 @@ def test_counts_are_learnt_as_counts_and_other_numbers_by_a_normal(
     assert model.network.config.likelihood == likelihood
 
 
+@pytest.mark.parametrize("share", [0, 0.2])
+def test_a_loss_is_told_and_that_of_validation_where_there_is_any(
+    array: Path, tmp_path: Path, share: float
+) -> None:
+    said = train(array, tmp_path / "model", "--steps", 250, "--validate", share)
+    line = next(line for line in said.splitlines() if line.startswith("step 250: loss "))
+    assert ("validation" in line) == (share > 0)
+    assert "nan" not in line
+
+
 def test_training_never_sees_what_is_tested(array: Path, tmp_path: Path) -> None:
     train(array, tmp_path / "one")
     values = counts()
