@@ -215,8 +215,8 @@ def test_a_correction_changes_the_window_and_not_what_was_learnt() -> None:
         for _ in run(model, slabs[:-1]):
             pass
     before = other.snapshot()
-    # No season ahead leads back to this bin.
-    other.correct(Slab(FIRST_BIN + 37, slabs[37] + 7.0, revision=1))
+    # No seasons ahead, whole ones of 6 and 24 bins and those beside them, lead back to this bin.
+    other.correct(Slab(FIRST_BIN + 34, slabs[34] + 7.0, revision=1))
     after = other.snapshot()
     changed = [key for key in before if before[key].tobytes() != after[key].tobytes()]
     assert changed == ["window/values"]

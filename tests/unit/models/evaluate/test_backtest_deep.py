@@ -30,7 +30,8 @@ PROFILE = ForecastProfile(
     season_lengths=(6,),
     experts=("seasonal_naive", "time_of_week", "deep"),
 )
-VALUES = np.random.default_rng(3).poisson(9.0, (END - FIRST, 4, 1)) * 1.0
+LEVEL = 12.0 + 9.0 * np.sin(np.arange(END - FIRST) / 6.0)  # the last values tell more than a season
+VALUES = np.random.default_rng(3).poisson(LEVEL[:, None, None], (END - FIRST, 4, 1)) * 1.0
 SLABS = [Slab(FIRST + n, values) for n, values in enumerate(VALUES)]
 
 
