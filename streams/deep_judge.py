@@ -41,6 +41,7 @@ class Judge:
     ) -> None:
         self._settings, self._say, self._bounds = settings, say, bounds
         self._topic = topic_names(settings.kafka.topic_prefix).windows
+        self._series = [series.name for series in settings.series]
         self._registry = Registry(settings.deep.models)
 
     async def run(self) -> None:
@@ -68,7 +69,7 @@ class Judge:
             return
         contest = Contest(
             parties,
-            len(self._settings.series),
+            len(self._series),
             self._settings.regions,
             self._bounds,
             patience=self._settings.deep.deadline / 1e6,
@@ -106,7 +107,7 @@ class Judge:
         """Tell the contest of all windows that were fetched; at their end it begins to watch."""
         for partition, values, _ in fetched:
             for value in values:
-                tell(contest, partition, value)
+                tell(contest, self._series, partition, value)
         contest.watching |= bool(fetched) and all(each.is_last for each in fetched)
 
     def _decide(self, contest: Contest) -> bool:
