@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from tidecast.models.deep.folder import list_models, load_model
+from tidecast.models.deep.folder import COMPLETE, list_models, load_model
 from tidecast.state.errors import CheckpointError
 from tidecast.state.settings.base import Frozen
 
@@ -106,6 +106,13 @@ class Registry:
                 f"{', '.join(self.names()) or 'none'}"
             )
         return self.root / name
+
+    def seal(self, name: str) -> bytes | None:
+        """Return what tells a model from another of its name; None where it is not whole."""
+        try:
+            return (self.root / name / COMPLETE).read_bytes()
+        except OSError:
+            return None
 
     def challengers(self) -> tuple[str, ...]:
         """Return the names of models that were neither champion nor rejected."""
