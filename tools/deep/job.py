@@ -110,7 +110,7 @@ class Job:
         Raises
         ------
         SettingsError
-            When the data are too few, or there is no such backbone.
+            When the data are too few, nothing is known of them, or there is no such backbone.
         """
         learnt, validated, _ = self._parts
         if self.shares.validated and not len(validated):
@@ -118,8 +118,18 @@ class Job:
                 "0 windows to be judged by: give more bins, a shorter context or horizon, or none "
                 "by --validate 0"
             )
+        if any(len(part) and not self._is_told(part) for part in (learnt, validated)):
+            raise SettingsError(
+                "no value is known in the bins to learn from, or in those to be judged by: is it "
+                "--missing that leaves none?"
+            )
         thinned = validated[:: math.ceil(len(validated) / MOST_VALIDATED) or 1]
         return Trainer(self._learner(), self.windows, learnt, thinned, self.plan, processes)
+
+    def _is_told(self, origins: NDArray[np.int64]) -> bool:
+        """Tell whether any value is known of what comes after ``origins``."""
+        ahead = self.data.values[origins[0] : origins[-1] + self.config.horizon]
+        return bool(np.isfinite(ahead).any())
 
     def model(self, trainer: Trainer) -> Model:
         """Return the model of the weights that were judged best."""

@@ -313,6 +313,30 @@ def test_without_a_window_to_judge_by_nothing_is_said_to_be_perfect(
         invoke(judged, tmp_path / "model", array, "--freq", "1h", "--test", 0)
 
 
+@pytest.mark.parametrize("unknown", [slice(0, 146), slice(146, 192)])
+def test_values_to_learn_from_and_to_be_judged_by_are_known(
+    array: Path, tmp_path: Path, unknown: slice
+) -> None:
+    values = counts()
+    values[unknown] = -1
+    np.savez(array, flow=values, start=np.array("2024-01-01 00:00"))
+    with pytest.raises(SettingsError, match="no value is known in the bins to learn from, or in"):
+        train(array, tmp_path / "model", "--missing", -1)
+
+
+def test_where_no_value_is_known_no_model_is_said_to_be_perfect(
+    array: Path, tmp_path: Path
+) -> None:
+    train(array, tmp_path / "model")
+    values = counts()
+    values[192:] = -1
+    np.savez(array, flow=values, start=np.array("2024-01-01 00:00"))
+    words = ("evaluate", tmp_path / "model", array, "--freq", "1h", "--missing", -1)
+    with pytest.raises(SettingsError, match="no value is known in the bins to judge by"):
+        invoke(*words)
+    invoke(*words, "--test", 0.5)
+
+
 @pytest.mark.parametrize("judged", ["evaluate", "anomalies", "simulate"])
 def test_series_of_other_names_are_refused_with_the_way_out(
     array: Path, tmp_path: Path, judged: str
