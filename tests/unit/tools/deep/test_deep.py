@@ -287,6 +287,23 @@ def test_the_published_task_ends_with_its_three_figures(tmp_path: Path) -> None:
     assert sorted(file.name for file in tmp_path.glob("kept.*")) == ["kept.1", "kept.2"]
 
 
+def test_the_networks_of_the_published_task_are_kept_and_none_is_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, out = tmp_path / "flow.npz", tmp_path / "kept"
+    np.savez(path, flow=counts())
+    words = ("pems08", path, "--steps", 1, "--seed", 3, "--out", out)
+    last = invoke(*words, "--members", 1).splitlines()[-1]
+    model, metrics = load_model(out / "seed-3")
+    assert (model.about.seed, model.network.config.backbone) == (3, "itransformer")
+    assert metrics["mae"] > 0
+    data = ("--freq", "5min", "--start", "2016-07-01T00:00", "--missing", 0)
+    assert invoke("evaluate", out / "seed-3", path, *data).splitlines()[-1] == last
+    monkeypatch.setattr(Trainer, "step", lambda _: pytest.fail("trained"))
+    with pytest.raises(CheckpointError, match="seed-3 is there already"):
+        invoke(*words, "--members", 2)
+
+
 def test_an_impossible_option_is_named(array: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="depth"):
         train(array, tmp_path / "model", "--depth", 0)
