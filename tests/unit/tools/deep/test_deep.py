@@ -20,7 +20,7 @@ from tidecast.tools.main import cli
 N_BINS = 240
 SMALL = ["--context", "6", "--horizon", "3", "--width", "8", "--depth", "1", "--batch-size", "8"]
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 
 from tidecast.models.deep.folder import load_model  # noqa: E402
 from tidecast.models.deep.training import Trainer, TrainingState  # noqa: E402
@@ -188,6 +188,15 @@ def test_a_loss_is_told_and_that_of_validation_where_there_is_any(
     line = next(line for line in said.splitlines() if line.startswith("step 250: loss "))
     assert ("validation" in line) == (share > 0)
     assert "nan" not in line
+
+
+@pytest.mark.parametrize("device, width", [("cpu", 64), ("cuda", 128)])
+def test_a_network_for_a_gpu_is_wider(
+    array: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, width: int
+) -> None:
+    monkeypatch.setattr("tidecast.tools.deep.train.pick_device", lambda: torch.device(device))
+    invoke("train", array, "--freq", "1h", "--steps", 1, "--out", tmp_path / "model")
+    assert load_model(tmp_path / "model")[0].network.config.width == width
 
 
 def test_training_never_sees_what_is_tested(array: Path, tmp_path: Path) -> None:
