@@ -29,6 +29,7 @@ from tidecast.models.deep.windows import Windows, split_origins
 from tidecast.state.bins import iso
 from tidecast.state.errors import SettingsError
 from tidecast.tools.deep.data import Data
+from tidecast.tools.deep.source import described
 
 __all__ = ["BATCH", "Job", "Shares", "Units", "grid_of", "parted", "windows_of"]
 
@@ -165,10 +166,17 @@ class Job:
             last=iso(grid.start(last)),
             steps=trainer.step_number,
             seed=self.plan.seed,
-            versions={name: version(name) for name in ("tidecast", "torch")},
+            versions=_versions(),
             future=self.units.future,
             static=self.units.static,
         )
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of the programs; of a checkout what git says of it, too."""
+    found = {name: version(name) for name in ("tidecast", "torch")}
+    commit = described()
+    return {**found, "git": commit} if commit else found
 
 
 def parted(data: Data, config: NetworkConfig, shares: Shares) -> tuple[NDArray[np.int64], ...]:

@@ -25,6 +25,7 @@ torch = pytest.importorskip("torch")
 from tidecast.models.deep.folder import load_model  # noqa: E402
 from tidecast.models.deep.training import Trainer, TrainingState  # noqa: E402
 from tidecast.tools.deep.data import Asked, read_data  # noqa: E402
+from tidecast.tools.deep.source import described  # noqa: E402
 
 
 def counts() -> np.ndarray:
@@ -161,6 +162,8 @@ def test_a_model_is_trained_written_and_judged(array: Path, tmp_path: Path) -> N
     model, metrics = load_model(out)
     assert model.about.first == "2024-01-01T00:00:00Z"
     assert model.about.steps == 12
+    assert {"tidecast", "torch"} <= set(model.about.versions)
+    assert model.about.versions.get("git") == described()
     assert metrics["mae"] > 0
     found = json.loads(figures.read_text())
     assert found["n"] == 46 * 3 * 3  # of 232 windows a fifth; cells, leads
