@@ -59,7 +59,9 @@ class ModelShelf:
 
     @property
     def lack(self) -> str:
-        """What to say where there is no model."""
+        """What to say where no model answers."""
+        if self._refused:
+            return f"no model in {self._registry.root} fits, or can be loaded: the log says why"
         return f"no model in {self._registry.root}: `tidecast deep train` makes one"
 
     def look(self) -> LiveModel | None:

@@ -229,7 +229,9 @@ def test_a_model_that_is_made_anew_under_its_name_is_another_one(tmp_path: Path)
         saved(tmp_path, "a", **changes)
         return shelf.look() is not None
 
+    assert "`tidecast deep train` makes one" in shelf.lack
     assert not made_anew(horizon=1)  # too short
+    assert "fits, or can be loaded: the log says why" in shelf.lack
     assert made_anew()
     Registry(tmp_path).promote("a")
     assert made_anew(spread=2.0)
