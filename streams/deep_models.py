@@ -11,11 +11,11 @@ from tidecast.models.deep.folder import load_model
 from tidecast.models.deep.live import LiveModel
 from tidecast.models.deep.registry import Registry
 from tidecast.state.bins import BinGrid
-from tidecast.state.errors import CheckpointError, SettingsError
+from tidecast.state.errors import CheckpointError, SettingsError, TidecastError
 from tidecast.state.settings import Settings
 from tidecast.streams.metrics import note_swap
 
-__all__ = ["ModelShelf", "load_live"]
+__all__ = ["ModelShelf", "load_live", "who_answers"]
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +35,26 @@ def load_live(settings: Settings, name: str) -> LiveModel:
     grid = BinGrid(settings.bins.width, settings.shop.time_zone)
     covariates = {covariate.name: covariate.kind for covariate in settings.covariates}
     return LiveModel(name, model, series, grid, settings.forecast.horizon, covariates)
+
+
+def who_answers(settings: Settings) -> LiveModel:
+    """Return the model that a deep worker of these settings answers with when it starts.
+
+    Raises
+    ------
+    CheckpointError, SettingsError
+        When there is none, with what keeps the best one from it.
+    """
+    registry = Registry(settings.deep.models)
+    refused: list[TidecastError] = []
+    for name in registry.candidates():
+        try:
+            return load_live(settings, name)
+        except (CheckpointError, SettingsError) as error:
+            refused.append(error)
+    if refused:
+        raise refused[0]
+    raise SettingsError(f"no model in {registry.root}: `tidecast deep train` makes the first")
 
 
 class Made(NamedTuple):
@@ -81,16 +101,12 @@ class ModelShelf:
         return current is not None and made in (current, Made(current.name, None))
 
     def _candidates(self) -> Sequence[str]:
-        """Return who may answer, the champion or else the last by name first."""
+        """Return who may answer, the best first; nobody where the registry is damaged."""
         try:
-            standing = self._registry.standing()
+            return self._registry.candidates()
         except CheckpointError as error:
             logger.error("%s", error)
             return ()
-        if standing.champion is not None:
-            return standing.champion, *reversed(standing.before)
-        names = reversed(self._registry.names())
-        return [name for name in names if name not in standing.rejected]
 
     def _tried(self, made: Made) -> LiveModel | None:
         try:

@@ -119,6 +119,20 @@ class Registry:
         standing = self.standing()
         return tuple(name for name in self.names() if standing.role(name) == "challenger")
 
+    def candidates(self) -> tuple[str, ...]:
+        """Return who may answer, best first: the champion and those before, or the last by name.
+
+        Raises
+        ------
+        CheckpointError
+            When the file that tells who is champion is damaged.
+        """
+        standing = self.standing()
+        if standing.champion is not None:
+            return standing.champion, *reversed(standing.before)
+        names = (name for name in self.names() if name not in standing.rejected)
+        return tuple(names)[::-1]
+
     def line_up(self) -> LineUp | None:
         """Return who is to be judged; None where there is no champion, or nobody beside it.
 
