@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from tidecast.models.deep.folder import COMPLETE, list_models, load_model
-from tidecast.state.errors import CheckpointError
+from tidecast.state.errors import CheckpointError, SettingsError
 from tidecast.state.settings.base import Frozen
 
 __all__ = ["LineUp", "Registry", "Role", "Standing"]
@@ -83,9 +83,18 @@ class Registry:
 
     Who answers reads `standing` again from time to time: a swap is seen as soon as it is made,
     and never half of it. Folders that are not whole are not seen.
+
+    Raises
+    ------
+    SettingsError
+        When ``root`` is itself a model.
     """
 
     def __init__(self, root: Path) -> None:
+        if (root / COMPLETE).is_file():
+            raise SettingsError(
+                f"{root} is a model itself: name the folder it is in, {root.parent}"
+            )
         self.root = root
 
     def names(self) -> tuple[str, ...]:
