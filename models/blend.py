@@ -34,6 +34,9 @@ FLOOR = 1e-3
 """The least loss that is told apart from none, of the worst expert's."""
 
 N_SIZES = 5
+ROUNDING = 1e-9
+"""As good as on a bound between sizes is on it: a cell alone is always of one size."""
+
 TINY = 1e-12
 
 
@@ -159,7 +162,8 @@ def size_of(level: NDArray[np.float64]) -> NDArray[np.int64]:
     usual = (level**2).sum(axis=-1, keepdims=True) / np.fmax(
         level.sum(axis=-1, keepdims=True), TINY
     )
-    steps = np.floor(np.log(np.fmax(usual, TINY) / np.fmax(level, TINY)) / np.log(4.0)) + 1.0
+    fours = np.log(np.fmax(usual, TINY) / np.fmax(level, TINY)) / np.log(4.0)
+    steps = np.floor(fours + ROUNDING) + 1.0
     return np.asarray(np.clip(steps, 0, N_SIZES - 1), np.int64)
 
 

@@ -193,6 +193,11 @@ def test_a_restored_blend_goes_on_as_the_one_before() -> None:
     assert blend.weights().tobytes() == other.weights().tobytes()
 
 
+def test_a_cell_alone_is_always_of_one_size() -> None:
+    levels = np.random.default_rng(0).uniform(0.01, 1e3, size=(1000, 1))
+    assert len(np.unique(size_of(levels))) == 1
+
+
 def test_sizes_are_free_of_units_and_of_cells_that_never_trade() -> None:
     level = np.array([[100.0, 100.0, 24.0, 6.0, 0.0]])
     sizes = size_of(level)
