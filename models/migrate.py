@@ -87,7 +87,7 @@ LAYOUTS: Mapping[str, Layout] = {
     "expert-pooled/features/told/*": WHOLE,
     "expert-pooled/features/kept/*/values": Layout(2, np.nan),
     "expert-pooled/models/*": Layout(0),
-    "expert-pooled/*trust/sums": Layout(1),
+    "expert-*trust/sums": Layout(1),
     "expert-pooled/said": Layout(1),
     "expert-pooled/said_at": WHOLE,
     "expert-tsb/*": Layout(1),
