@@ -64,6 +64,7 @@ LAYOUTS: Mapping[str, Layout] = {
     "surroundings/actions/counts": Layout(1),
     "surroundings/usual_now": Layout(1),
     "blend/products": Layout(0),
+    "blend/rows": Layout(0),
     "blend/seen": Layout(0),
     "dispersion/*": Layout(1),
     "counts/week/*": Layout(2),
