@@ -21,6 +21,9 @@ PRIOR = 15.0
 """What the ratio of 1 counts for, in units of noise over level: of counts, so many events. A
 level that varies by a quarter from week to week makes it 16 by Bayes' rule."""
 
+SURE = 3.0
+"""Deviations of noise beyond which a season has departed for a reason."""
+
 PRIOR_RECENT = 2.0
 SMALLEST_RATIO, LARGEST_RATIO = 0.1, 5.0
 RECENT = 4.0
@@ -84,18 +87,28 @@ class AdaptedWeek:
     @property
     def ratio(self) -> Cells:
         """What the next bins' usual is to be multiplied by, (cell, series)."""
-        known, prior = self._state, PRIOR * self._leaning("noise") / self._level
-        ratio = 1.0 + known["gap"] / (known["usual"] + prior)
-        return np.clip(ratio, SMALLEST_RATIO, LARGEST_RATIO)
+        return self._ratio(PRIOR)
 
     @property
     def lasting(self) -> Cells:
         """What of the ratio less 1, over the longest season, holds for a week ahead.
 
-        Of what that season departed by, the usual week itself will have learnt a part by then.
+        What noise does not explain is a shift, and believed however far it goes; of a cell of few
+        events, chance explains more than its variance tells. Of what that season departed by, the
+        usual week itself will have learnt a part by then.
         """
-        lasting: Cells = KEPT_PER_WEEK * (self.ratio - 1.0)
+        usual = np.fmax(self._state["usual"], ROUNDING * self._level)
+        noise = self._leaning("noise") / self._level / usual
+        evident = (self._state["gap"] / usual) ** 2 - SURE**2 * (noise + noise**2)
+        departed = self._ratio(1.0 / np.fmax(evident, 1.0 / PRIOR)) - 1.0
+        lasting: Cells = KEPT_PER_WEEK * departed / (1.0 + (1.0 - KEPT_PER_WEEK) * departed)
         return lasting
+
+    def _ratio(self, prior: Cells | float) -> Cells:
+        """Return the ratio; 1 counts for ``prior`` in it, in units of noise over level."""
+        known, counted = self._state, prior * self._leaning("noise") / self._level
+        ratio = 1.0 + known["gap"] / (known["usual"] + counted)
+        return np.clip(ratio, SMALLEST_RATIO, LARGEST_RATIO)
 
     @property
     def recent(self) -> Cells:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from daily_worlds import FIRST_DAY, WEEK, DailyWorld, noisy
 
 
@@ -14,6 +15,15 @@ def test_a_shop_that_grows_is_followed_within_a_week_or_two() -> None:
     coming = 1.8 * np.roll(WEEK, -((world.bin - FIRST_DAY) % 7))
     assert np.abs(usual - coming).mean() > 0.25 * coming.mean()
     assert np.abs(said - coming).mean() < 0.5 * np.abs(usual - coming).mean()
+
+
+@pytest.mark.parametrize("level", [3.0, 0.4])
+def test_a_shift_that_noise_does_not_explain_is_over_in_two_weeks(level: float) -> None:
+    world = DailyWorld("time_of_week")
+    world.run(noisy(20))
+    covariates = world.run(noisy(2, level=level))
+    coming = level * np.roll(WEEK, -((world.bin - FIRST_DAY) % 7))
+    assert abs((world.mean(covariates) - coming).mean()) < 0.06 * coming.mean()
 
 
 def test_a_steady_shop_keeps_its_usual_week() -> None:
