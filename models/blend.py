@@ -23,9 +23,9 @@ LARGEST_ERROR = 10.0
 SHARPNESS = 10.0
 """How the prior falls with the loss: an expert a tenth worse than the best gets 1/e of it."""
 
-PRIOR = 0.02
-PRIOR_BINS = 5.0
-"""Bins of own experience that weigh as much as the prior."""
+PRIOR_ROWS = 150.0
+"""Errors of a place's own that weigh as much as the prior: experts who follow the same past err
+alike, and of few errors nobody can tell which of them adds what."""
 
 POOLED_BINS = 30.0
 """Bins that what is known of all leads counts for in each, and what is known of all sizes."""
@@ -34,6 +34,9 @@ FLOOR = 1e-3
 """The least loss that is told apart from none, of the worst expert's."""
 
 N_SIZES = 5
+ROUNDING = 1e-9
+"""As good as on a bound between sizes is on it: a cell alone is always of one size."""
+
 TINY = 1e-12
 
 
@@ -43,9 +46,9 @@ class Blend:
     What is kept are mean products of the experts' errors: their diagonal says how good an expert
     is, the rest whose errors cancel. Weights follow the regularised leader: they are the least of
     loss + ridge towards a prior, which is the softmax of minus the experts' own losses and fades
-    with experience. Without forgetting, and of bounded squared losses known at once, the leader's
-    regret grows with the logarithm of time; what is done here to follow change, and to learn from
-    few bins, is outside that theory, and measured only.
+    with the number of errors. Without forgetting, and of bounded squared losses known at once,
+    the leader's regret grows with the logarithm of time; what is done here to follow change, and
+    to learn from few errors, is outside that theory, and measured only.
 
     An error is in units of its cell's scale, times the root of the scale in units of all cells'
     mean: between relative errors, where sparse cells would decide, and sums, where one large cell
@@ -65,7 +68,8 @@ class Blend:
     def __init__(self, n_experts: int, n_series: int, horizon: int) -> None:
         shape = (n_series, N_SIZES, horizon)
         self._products = np.zeros((*shape, n_experts, n_experts))
-        self._seen = np.zeros(shape)
+        self._seen = np.zeros(shape)  # bins
+        self._rows = np.zeros(shape)  # errors in them
 
     def learn(
         self,
@@ -96,6 +100,7 @@ class Blend:
         kept = np.where(n > 0, kept_by(n), 1.0)
         self._products[place] = kept * self._products[place] + products
         self._seen[place] = kept[:, 0, 0] * self._seen[place] + (n > 0)[:, 0, 0]
+        self._rows[place] = kept[:, 0, 0] * self._rows[place] + n[:, 0, 0]
 
     def weights(self, awake: NDArray[np.bool_] | None = None) -> Table:
         """Return the weights, (expert, series, size, lead), that add up to 1 over experts.
@@ -109,7 +114,7 @@ class Blend:
         prior = np.exp(-np.minimum(SHARPNESS * np.fmax(loss / least - 1.0, 0.0), 20.0))
         prior = np.where(is_used, prior, 0.0)
         prior /= prior.sum(axis=-1, keepdims=True)
-        ridge = least * (PRIOR + PRIOR_BINS / np.fmax(self._seen, 1.0))[..., None]
+        ridge = least * (PRIOR_ROWS / np.fmax(self._rows, 1.0))[..., None]
         return np.ascontiguousarray(np.moveaxis(_least(products, ridge, prior, is_used), -1, 0))
 
     def _used(self, awake: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
@@ -136,11 +141,13 @@ class Blend:
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
-        return {"products": self._products.copy(), "seen": self._seen.copy()}
+        own = {"products": self._products, "seen": self._seen, "rows": self._rows}
+        return {name: array.copy() for name, array in own.items()}
 
     def restore(self, arrays: Arrays) -> None:
-        """Become the blend that ``snapshot`` was taken of."""
+        """Become the blend that ``snapshot`` was taken of; one without ``rows`` saw one a bin."""
         self._products, self._seen = arrays["products"].copy(), arrays["seen"].copy()
+        self._rows = arrays.get("rows", self._seen).copy()
 
 
 def kept_by(n_cells: NDArray[np.integer]) -> Table:
@@ -159,7 +166,8 @@ def size_of(level: NDArray[np.float64]) -> NDArray[np.int64]:
     usual = (level**2).sum(axis=-1, keepdims=True) / np.fmax(
         level.sum(axis=-1, keepdims=True), TINY
     )
-    steps = np.floor(np.log(np.fmax(usual, TINY) / np.fmax(level, TINY)) / np.log(4.0)) + 1.0
+    fours = np.log(np.fmax(usual, TINY) / np.fmax(level, TINY)) / np.log(4.0)
+    steps = np.floor(fours + ROUNDING) + 1.0
     return np.asarray(np.clip(steps, 0, N_SIZES - 1), np.int64)
 
 

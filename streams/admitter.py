@@ -124,7 +124,7 @@ class Admitter:
                 logger.warning("a deep forecast is passed over: %s", error)
                 continue
             self._answers.setdefault(said.origin_bin, said)
-        for origin_bin in sorted(self._answers)[:-KEPT]:
+        for origin_bin in list(self._answers)[:-KEPT]:  # those that came first
             del self._answers[origin_bin]
         self._is_heard = True
         self._news.set()

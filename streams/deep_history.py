@@ -81,7 +81,8 @@ async def read_last_bins(settings: Settings) -> LastBins:
     """
     topic = topic_names(settings.kafka.topic_prefix).windows
     grid = BinGrid(settings.bins.width, settings.shop.time_zone)
-    told = Told(MOST_BINS, len(settings.series), grid)
+    series = [each.name for each in settings.series]
+    told = Told(MOST_BINS, len(series), grid)
     try:
         async with reading(settings.kafka, [topic]) as consumer:
             await read_tails(consumer, MOST_RECORDS)
@@ -89,7 +90,7 @@ async def read_last_bins(settings: Settings) -> LastBins:
             while any([await consumer.position(place) < end for place, end in ends.items()]):
                 for place, records in (await consumer.getmany(timeout_ms=POLL_MS)).items():
                     for record in records:
-                        tell(told, place.partition, record.value)
+                        tell(told, series, place.partition, record.value)
     except (KafkaError, TimeoutError) as error:
         raise ServiceError(f"the broker does not tell of the last bins: {error!r}") from error
     return told.last_bins()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import aclosing
 
 from aiokafka.errors import KafkaError
@@ -41,6 +41,7 @@ class Judge:
     ) -> None:
         self._settings, self._say, self._bounds = settings, say, bounds
         self._topic = topic_names(settings.kafka.topic_prefix).windows
+        self._series = [series.name for series in settings.series]
         self._registry = Registry(settings.deep.models)
 
     async def run(self) -> None:
@@ -62,13 +63,13 @@ class Judge:
     async def _session(self, line_up: LineUp) -> None:
         """Judge those of a line-up until it is another one."""
         parties = self._parties(line_up)
-        if parties is None:
+        if parties is None or self._registry.line_up() != line_up:
             while self._registry.line_up() == line_up:
                 await asyncio.sleep(LOOK_SECONDS)
             return
         contest = Contest(
             parties,
-            len(self._settings.series),
+            len(self._series),
             self._settings.regions,
             self._bounds,
             patience=self._settings.deep.deadline / 1e6,
@@ -88,25 +89,34 @@ class Judge:
 
     def _parties(self, line_up: LineUp) -> Parties | None:
         """Return the models of a line-up, as far as they can be loaded; None without two."""
-        champion = next(self._loaded([line_up.champion]), None)
-        challengers = tuple(self._loaded(line_up.challengers))
-        former = next(self._loaded([line_up.former] if line_up.former else []), None)
-        if champion is None or not (challengers or former):
+        champion = self._loaded(line_up.champion)
+        if champion is None:
             return None
-        return Parties(champion, challengers, former)
+        challengers = tuple(filter(None, map(self._challenger, line_up.challengers)))
+        former = self._loaded(line_up.former) if line_up.former else None
+        return Parties(champion, challengers, former) if challengers or former else None
 
-    def _loaded(self, names: Iterable[str]) -> Iterator[LiveModel]:
-        for name in names:
-            try:
-                yield load_live(self._settings, name)
-            except (CheckpointError, SettingsError) as error:
-                logger.error("%s", error)
+    def _loaded(self, name: str) -> LiveModel | None:
+        try:
+            return load_live(self._settings, name)
+        except (CheckpointError, SettingsError) as error:
+            logger.error("%s", error)
+            return None
+
+    def _challenger(self, name: str) -> LiveModel | None:
+        """Return a challenger; one that cannot be loaded is rejected: others wait behind it."""
+        try:
+            return load_live(self._settings, name)
+        except (CheckpointError, SettingsError) as error:
+            self._registry.reject(name)
+            self._say(Decision(model=name, outcome="rejected", reason=str(error)))
+            return None
 
     def _take(self, contest: Contest, fetched: list[Fetched]) -> None:
         """Tell the contest of all windows that were fetched; at their end it begins to watch."""
         for partition, values, _ in fetched:
             for value in values:
-                tell(contest, partition, value)
+                tell(contest, self._series, partition, value)
         contest.watching |= bool(fetched) and all(each.is_last for each in fetched)
 
     def _decide(self, contest: Contest) -> bool:

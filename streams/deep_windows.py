@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from tidecast.models.deep.context import ClosedBin
@@ -25,17 +27,29 @@ class TakesBins(Protocol):
         """Take in one of them."""
 
 
-def tell(listener: TakesBins, shard: int, value: bytes | None) -> None:
-    """Tell ``listener`` what a record of the windows topic says; what is none is passed over."""
+def tell(listener: TakesBins, series: Sequence[str], shard: int, value: bytes | None) -> None:
+    """Tell ``listener`` what a record of the windows topic says of ``series``, in their order.
+
+    What is no record is passed over. Of a series that was added later nothing is known.
+    """
     try:
         record = WindowRecord.model_validate_json(value or b"")
     except ValidationError as error:
         logger.warning("a record of the windows topic is passed over: %s", error)
         return
     cells = list(map(Cell, record.regions, record.categories))
-    values = np.array(record.values, np.float32).reshape(len(record.series), len(cells))
     known = [_known(each, len(cells)) for each in record.covariates or ()]
-    listener.take(shard, ClosedBin(record.bin, cells, values.T, known))
+    listener.take(shard, ClosedBin(record.bin, cells, _values(record, series), known))
+
+
+def _values(record: WindowRecord, series: Sequence[str]) -> NDArray[np.float32]:
+    """Return the values of ``series``: (cell, series), NaN = missing."""
+    told = dict(zip(record.series, record.values, strict=True))
+    values = np.full((len(record.regions), len(series)), np.nan, np.float32)
+    for place, name in enumerate(series):
+        if name in told:
+            values[:, place] = told[name]
+    return values
 
 
 def _known(told: WindowCovariate, n_cells: int) -> Known:

@@ -49,6 +49,7 @@ class DeepLoop:
         self.health = Health("deep")
         self._settings = settings
         self._topics = topic_names(settings.kafka.topic_prefix)
+        self._series = [series.name for series in settings.series]
         self._models = ModelShelf(settings)
         self._model: LiveModel | None = None
         self._looked = -LOOK_SECONDS
@@ -85,7 +86,7 @@ class DeepLoop:
 
     async def _session(self, model: LiveModel, pause: Backoff) -> None:
         """Answer from the tail of the topic on, until a model looks back further than that."""
-        worker = DeepWorker(model, len(self._settings.series), self._settings.regions)
+        worker = DeepWorker(model, len(self._series), self._settings.regions)
         back = 2 * worker.context_length  # there may be as many corrections as bins
         windows = follow(self._settings.kafka, self._topics.windows, back)
         async with aclosing(windows), self._producer() as producer:
@@ -105,7 +106,7 @@ class DeepLoop:
         for partition, values, is_last in fetched:
             self.health.assigned({TP(self._topics.windows, partition): 0 if is_last else None})
             for value in values:
-                tell(worker, partition, value)
+                tell(worker, self._series, partition, value)
 
     async def _answer(self, worker: DeepWorker, producer: Any) -> None:
         """Send what is said of bins that have closed; nothing that goes wrong with it ends us."""

@@ -213,6 +213,10 @@ def _read(folder: Path) -> dict[str, bytes]:
     try:
         checksums = json.loads((folder / COMPLETE).read_bytes())
         files = {name: (folder / name).read_bytes() for name in (WEIGHTS, CONFIG, CELLS, METRICS)}
+    except FileNotFoundError as error:
+        models = ", ".join(path.name for path in list_models(folder))
+        hint = f": name one of those in it, {models}" if models else ""
+        raise CheckpointError(f"{folder} holds no whole model{hint}") from error
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{folder} holds no whole model: {error}") from error
     for name, data in files.items():

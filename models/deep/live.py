@@ -61,7 +61,7 @@ class LiveModel:
         """The first bin after all that the model learnt from or was judged by."""
         self._grid, self._n_series = grid, len(series)
         self._places = [list(series).index(each) for each in model.about.series]
-        self._space = Space.none(0)
+        self._lying: tuple[Sequence[Cell], Space] = ((), Space.none(0))
 
     @property
     def context_length(self) -> int:
@@ -115,9 +115,9 @@ class LiveModel:
     def _cells(
         self, cells: Sequence[Cell], scales: Scales, static: Floats, positions: Positions
     ) -> Cells:
-        if len(self._space.place) != len(cells):
-            self._space = space_of(cells, positions, self._config.grid)
-        return make_cells(self._model.numbers(cells), scales, static, self._space)
+        if self._lying[0] != cells:
+            self._lying = cells, space_of(cells, positions, self._config.grid)
+        return make_cells(self._model.numbers(cells), scales, static, self._lying[1])
 
     def _spread(self, said: Answer, scales: Scales) -> Floats:
         """Return the standard deviation that the outermost quantiles have if they are normal."""

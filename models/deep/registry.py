@@ -12,8 +12,8 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from tidecast.models.deep.folder import list_models, load_model
-from tidecast.state.errors import CheckpointError
+from tidecast.models.deep.folder import COMPLETE, list_models, load_model
+from tidecast.state.errors import CheckpointError, SettingsError
 from tidecast.state.settings.base import Frozen
 
 __all__ = ["LineUp", "Registry", "Role", "Standing"]
@@ -83,9 +83,18 @@ class Registry:
 
     Who answers reads `standing` again from time to time: a swap is seen as soon as it is made,
     and never half of it. Folders that are not whole are not seen.
+
+    Raises
+    ------
+    SettingsError
+        When ``root`` is itself a model.
     """
 
     def __init__(self, root: Path) -> None:
+        if (root / COMPLETE).is_file():
+            raise SettingsError(
+                f"{root} is a model itself: name the folder it is in, {root.parent}"
+            )
         self.root = root
 
     def names(self) -> tuple[str, ...]:
@@ -107,10 +116,31 @@ class Registry:
             )
         return self.root / name
 
+    def seal(self, name: str) -> bytes | None:
+        """Return what tells a model from another of its name; None where it is not whole."""
+        try:
+            return (self.root / name / COMPLETE).read_bytes()
+        except OSError:
+            return None
+
     def challengers(self) -> tuple[str, ...]:
         """Return the names of models that were neither champion nor rejected."""
         standing = self.standing()
         return tuple(name for name in self.names() if standing.role(name) == "challenger")
+
+    def candidates(self) -> tuple[str, ...]:
+        """Return who may answer, best first: the champion and those before, or the last by name.
+
+        Raises
+        ------
+        CheckpointError
+            When the file that tells who is champion is damaged.
+        """
+        standing = self.standing()
+        if standing.champion is not None:
+            return standing.champion, *reversed(standing.before)
+        names = (name for name in self.names() if name not in standing.rejected)
+        return tuple(names)[::-1]
 
     def line_up(self) -> LineUp | None:
         """Return who is to be judged; None where there is no champion, or nobody beside it.

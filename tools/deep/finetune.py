@@ -17,6 +17,7 @@ from tidecast.models.deep.model import Model
 from tidecast.models.deep.schedule import TrainingPlan
 from tidecast.tools.deep.data import Asked, Data, read_data
 from tidecast.tools.deep.job import Job, Shares, grid_of
+from tidecast.tools.deep.launch import joined
 from tidecast.tools.deep.options import FILE, SHARE, data_options
 from tidecast.tools.deep.run import run_job
 from tidecast.tools.deep.train import say_written
@@ -93,8 +94,11 @@ def finetune(
     shares = Shares(validate, test)
     steps = steps or usual_steps(data, model, shares, batch_size)
     plan = tuning_plan(steps, learning_rate, batch_size, seed)
-    job = finetuning(data, begin, part, plan, shares)
-    say_written(out, run_job(job, out, resume))
+    with joined() as processes:
+        shared = plan.model_copy(update={"parts": processes.size})
+        tuned = run_job(finetuning(data, begin, part, shared, shares), out, resume, processes)
+    if processes.is_first:
+        say_written(out, tuned)
 
 
 def usual_steps(data: Data, model: Model, shares: Shares, batch_size: int) -> int:

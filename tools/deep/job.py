@@ -29,6 +29,7 @@ from tidecast.models.deep.windows import Windows, split_origins
 from tidecast.state.bins import iso
 from tidecast.state.errors import SettingsError
 from tidecast.tools.deep.data import Data
+from tidecast.tools.deep.source import described
 
 __all__ = ["BATCH", "Job", "Shares", "Units", "grid_of", "parted", "windows_of"]
 
@@ -110,7 +111,7 @@ class Job:
         Raises
         ------
         SettingsError
-            When the data are too few, or there is no such backbone.
+            When the data are too few, nothing is known of them, or there is no such backbone.
         """
         learnt, validated, _ = self._parts
         if self.shares.validated and not len(validated):
@@ -118,8 +119,18 @@ class Job:
                 "0 windows to be judged by: give more bins, a shorter context or horizon, or none "
                 "by --validate 0"
             )
+        if any(len(part) and not self._is_told(part) for part in (learnt, validated)):
+            raise SettingsError(
+                "no value is known in the bins to learn from, or in those to be judged by: is it "
+                "--missing that leaves none?"
+            )
         thinned = validated[:: math.ceil(len(validated) / MOST_VALIDATED) or 1]
         return Trainer(self._learner(), self.windows, learnt, thinned, self.plan, processes)
+
+    def _is_told(self, origins: NDArray[np.int64]) -> bool:
+        """Tell whether any value is known of what comes after ``origins``."""
+        ahead = self.data.values[origins[0] : origins[-1] + self.config.horizon]
+        return bool(np.isfinite(ahead).any())
 
     def model(self, trainer: Trainer) -> Model:
         """Return the model of the weights that were judged best."""
@@ -155,10 +166,17 @@ class Job:
             last=iso(grid.start(last)),
             steps=trainer.step_number,
             seed=self.plan.seed,
-            versions={name: version(name) for name in ("tidecast", "torch")},
+            versions=_versions(),
             future=self.units.future,
             static=self.units.static,
         )
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of the programs; of a checkout what git says of it, too."""
+    found = {name: version(name) for name in ("tidecast", "torch")}
+    commit = described()
+    return {**found, "git": commit} if commit else found
 
 
 def parted(data: Data, config: NetworkConfig, shares: Shares) -> tuple[NDArray[np.int64], ...]:

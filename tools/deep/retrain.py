@@ -18,6 +18,7 @@ from tidecast.state.errors import SettingsError
 from tidecast.state.heard import HeardCovariate
 from tidecast.state.settings import Settings
 from tidecast.streams.deep_history import LastBins, read_last_bins
+from tidecast.streams.deep_models import who_answers
 from tidecast.tools.context import SettingsFile, pass_settings_file
 from tidecast.tools.crew import stop_with
 from tidecast.tools.deep.data import Data
@@ -55,7 +56,7 @@ def retrain(settings_file: SettingsFile, lifeline: int | None) -> None:
     os.nice(LOWEST_PRIORITY)
     settings = settings_file.load()
     registry = Registry(settings.deep.models)
-    model, _ = load_model(registry.folder(_champion(registry)))
+    model, _ = load_model(registry.folder(_champion(settings, registry)))
     data = _data(settings, model, asyncio.run(read_last_bins(settings)))
     check_kind(model, data)
     steps = usual_steps(data, model, ALL, BATCH_SIZE)
@@ -64,16 +65,10 @@ def retrain(settings_file: SettingsFile, lifeline: int | None) -> None:
     say_written(out, run_job(finetuning(data, model, "all", plan, ALL), out, resume=None))
 
 
-def _champion(registry: Registry) -> str:
+def _champion(settings: Settings, registry: Registry) -> str:
     """Return the name of the champion; where there is none, who answers becomes it."""
-    standing = registry.standing()
-    if standing.champion is not None:
-        return standing.champion
-    names = [name for name in registry.names() if standing.role(name) != "rejected"]
-    if not names:
-        raise SettingsError(f"no model in {registry.root}: `tidecast deep train` makes the first")
-    registry.promote(names[-1])
-    return names[-1]
+    champion = registry.standing().champion
+    return champion or str(registry.promote(who_answers(settings).name).champion)
 
 
 def _data(settings: Settings, model: Model, told: LastBins) -> Data:

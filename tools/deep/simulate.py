@@ -70,8 +70,8 @@ def _long(drawn: NDArray[np.float32], data: Data, origin: int) -> pl.DataFrame:
     columns = {
         "sample": sample,
         "time": starts[lead],
-        "region": np.array([each.region for each in data.cells])[cell],
-        "category": np.array([each.category for each in data.cells])[cell],
+        "region": pl.Series([each.region for each in data.cells]).gather(cell),
+        "category": pl.Series([each.category for each in data.cells]).gather(cell),
         **{name: drawn[:, row].ravel() for row, name in enumerate(data.series)},
     }
     return pl.DataFrame(columns).with_columns(pl.col("time").cast(pl.Datetime("us", "UTC")))

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from tidecast.models.deep.backbones import BACKBONES
 from tidecast.models.deep.config import NetworkConfig, NormaliseBy
 from tidecast.models.deep.course import PLAIN, Course
+from tidecast.models.deep.device import pick_device
 from tidecast.models.deep.history import slots_per_day
 from tidecast.models.deep.likelihoods import LIKELIHOODS
 from tidecast.models.deep.model import Model
@@ -38,6 +39,9 @@ OF_NETWORK = (
     "latent",
     "unseen",
 )
+WIDTHS = {"cpu": 64, "cuda": 128}
+"""Of a state, by the device: a GPU has hardly anything to do with the smaller."""
+
 CHOSEN = (*OF_NETWORK, "steps", "batch_size", "parts", "seed")
 
 
@@ -50,7 +54,7 @@ CHOSEN = (*OF_NETWORK, "steps", "batch_size", "parts", "seed")
     "--context", "context_length", type=int, default=24, show_default=True, help="Bins seen."
 )
 @click.option("--horizon", type=int, default=12, show_default=True, help="Bins ahead.")
-@click.option("--width", type=int, default=64, show_default=True, help="Channels of a state.")
+@click.option("--width", type=int, help="Channels of a state; default: 64, on a GPU 128.")
 @click.option("--depth", type=int, default=3, show_default=True, help="Layers.")
 @click.option(
     "--likelihood",
@@ -92,6 +96,8 @@ def train_network(
     data = read_data(file, Asked(**options))
     if chosen["likelihood"] == AUTO:
         chosen["likelihood"] = "negative_binomial" if data.are_counts() else "normal"
+    if chosen["width"] is None:
+        chosen["width"] = WIDTHS[pick_device().type]
     with joined() as processes:
         chosen["parts"] = chosen["parts"] or processes.size
         job = make_job(data, shares, course, **chosen)
@@ -128,7 +134,8 @@ def make_job(data: Data, shares: Shares, course: Course = PLAIN, **options: Any)
         plan = TrainingPlan(**{n: value for n, value in options.items() if n in PLANNED})
     except ValidationError as error:
         first = error.errors()[0]
-        raise SettingsError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        name = ".".join(map(str, first["loc"]))
+        raise SettingsError(f"{name} = {first['input']}: {first['msg']}") from error
     return Job(data, config, plan, shares, course)
 
 

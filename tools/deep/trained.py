@@ -95,6 +95,8 @@ def last_windows(
     *_, last = parted(data, model.network.config, Shares(0.0, tested))
     if not len(last):
         raise SettingsError("no window to judge by: give more bins, or a larger share --test")
+    if not np.isfinite(data.values[last[0] :]).any():
+        raise SettingsError("no value is known in the bins to judge by: give a larger share --test")
     return windows_for(model, data, int(last[0]), device), last
 
 

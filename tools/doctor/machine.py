@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 
+from tidecast.state.errors import CheckpointError, SettingsError
 from tidecast.state.regions import read_positions
 from tidecast.state.settings import Settings
 from tidecast.tools.doctor.findings import Finding, fail, ok, warn
@@ -40,13 +41,17 @@ def examine_deep(settings: Settings) -> Iterator[Finding]:
         return
     from tidecast.models.deep.device import describe_device
     from tidecast.models.deep.folder import list_models
+    from tidecast.streams.deep_models import who_answers
 
-    models = [path.name for path in list_models(settings.deep.models)]
-    if is_asked and not models:
-        found = f"{describe_device()}, but no model in {settings.deep.models}"
-        yield warn("deep", found, "`tidecast deep train ... --out`")
-        return
-    yield ok("deep", f"{describe_device()}; {len(models)} models in {settings.deep.models}")
+    found = describe_device()
+    if is_asked:
+        try:
+            found += f", where {who_answers(settings).name} answers"
+        except (CheckpointError, SettingsError) as error:
+            yield warn("deep", f"{found}, but {error}", "`tidecast deep train ... --out`")
+            return
+    n_models = len(list_models(settings.deep.models))
+    yield ok("deep", f"{found}; {n_models} models in {settings.deep.models}")
 
 
 def examine_room() -> Iterator[Finding]:

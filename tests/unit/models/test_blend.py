@@ -93,6 +93,19 @@ def test_experts_whose_errors_cancel_share_the_weight() -> None:
     assert abs(weights @ [1.2, -1.2, 1.0]) < 0.3
 
 
+def test_weights_of_few_errors_stay_nearer_to_the_best_expert_than_those_of_many() -> None:
+    missed = {}
+    for n_cells in (1, 100):
+        blend, sizes = Blend(3, 1, 1), np.zeros((1, n_cells), np.int64)
+        for sign in [1.0, -1.0] * 15:
+            said = np.float32([1.0, 1.2, -1.2, 1.0])[:, None, None] * np.float32(sign)
+            unit = np.broadcast_to(said, (4, 1, n_cells))
+            blend.learn(unit[None], np.ones((1, n_cells)), sizes, np.array([1]))
+        missed[n_cells] = abs(blend.weights()[:, 0, 0, 0] @ [1.2, -1.2, 1.0])
+    assert missed[100] < 0.1
+    assert missed[1] > 0.5
+
+
 def test_weights_are_those_of_least_squares_when_experience_is_long() -> None:
     independent = taught(1.0, 2.0, bins=3000).weights()[:, 0, 0, 0]
     assert independent[0] == pytest.approx(0.8, abs=0.12)  # by variances 1 : 4
@@ -191,6 +204,19 @@ def test_a_restored_blend_goes_on_as_the_one_before() -> None:
     for each in (blend, other):
         learn(each, errors(2.0, 1.0))
     assert blend.weights().tobytes() == other.weights().tobytes()
+
+
+def test_a_blend_restored_without_counts_of_errors_takes_bins_for_them() -> None:
+    blend, other = taught(1.0, 2.0), Blend(2, 1, 1)
+    before = {name: array for name, array in blend.snapshot().items() if name != "rows"}
+    other.restore(before)
+    assert other.snapshot()["rows"].tolist() == before["seen"].tolist()
+    assert other.weights()[0, 0, 0, 0] > 0.5
+
+
+def test_a_cell_alone_is_always_of_one_size() -> None:
+    levels = np.random.default_rng(0).uniform(0.01, 1e3, size=(1000, 1))
+    assert len(np.unique(size_of(levels))) == 1
 
 
 def test_sizes_are_free_of_units_and_of_cells_that_never_trade() -> None:

@@ -49,6 +49,26 @@ def test_tsb_fades_when_nothing_is_sold_any_more_and_croston_does_not() -> None:
     assert croston == pytest.approx(2.0 * CORRECTION)
 
 
+def test_tsb_follows_a_rhythm_that_comes_true() -> None:
+    week = [10.0, 20.0, 30.0, 40.0, 50.0, 5.0, 1.0]
+    of_lead_1 = [leads[0] for leads in said("tsb", week * 20)[-8:-1]]
+    assert of_lead_1 == pytest.approx(week, rel=0.2)
+
+
+def test_tsb_says_the_level_of_a_flow_without_rhythm() -> None:
+    values = 100.0 + 10.0 * np.random.default_rng(7).standard_normal(365)
+    found = np.array(said("tsb", values.tolist())[200:])
+    assert found.mean() == pytest.approx(100.0, rel=0.02)
+    assert np.abs(found[:, 1:] / found[:, :1] - 1.0).mean() < 0.004  # with all of the rhythm: 0.03
+
+
+def test_tsb_goes_on_from_before_its_rhythm_was_judged() -> None:
+    profile = ForecastProfile(("demand",), BinGrid("day"), 3, (0.5,), (2,), ("tsb",))
+    now, before = make_experts(profile)[0], make_experts(profile)[0]
+    now.restore({n: a for n, a in before.snapshot().items() if not n.startswith("trust/")})
+    assert now.snapshot().keys() == before.snapshot().keys()
+
+
 def test_croston_is_size_over_interval_moved_with_each_demand_only() -> None:
     size, interval = 6.0 + RATE * (3.0 - 6.0), 2.0 + RATE * (4.0 - 2.0)
     expected = CORRECTION * size / interval

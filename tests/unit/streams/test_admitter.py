@@ -190,6 +190,16 @@ def test_a_decision_that_could_not_be_written_is_an_error() -> None:
     run(test)
 
 
+def test_answers_to_bins_far_ahead_push_out_none() -> None:
+    async def test() -> None:
+        log = Log()
+        for bin_ in (*range(9_000, 9_000 + admitter.KEPT), 7):
+            log.answer(answer(bin_, 4))
+        assert await log.decided(7) is not None
+
+    run(test)
+
+
 def test_only_the_last_answers_are_kept() -> None:
     async def test() -> None:
         log = Log()

@@ -164,10 +164,34 @@ def test_a_champion_of_the_meantime_is_not_displaced(
     assert shop.said == []
 
 
-def test_who_cannot_be_loaded_is_passed_over(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
-    saved(shop.root, "a", BAD)
-    (saved(shop.root, "b") / "weights.safetensors").write_bytes(b"torn")
+def test_a_challenger_that_cannot_be_loaded_is_rejected_and_holds_up_no_other(shop: Shop) -> None:
+    for name, spread in (("a", BAD), ("b", GOOD), ("c", GOOD), ("d", GOOD)):
+        saved(shop.root, name, spread)
+    for name in "cd":  # more are not looked at
+        (shop.root / name / "weights.safetensors").write_bytes(b"torn")
     shop.registry.promote("a")
+    shop.pass_bins(0, ENOUGH)
+
+    async def test() -> None:
+        running = asyncio.ensure_future(shop.judge().run())
+        *torn, last = await shop.judged(3)
+        assert [said.model for said in torn] == ["c", "d"]
+        assert all(said.outcome == "rejected" and "damaged" in said.reason for said in torn)
+        assert (last.model, last.outcome) == ("b", "promoted")
+        assert shop.registry.challengers() == ()
+        running.cancel()
+
+    asyncio.run(test())
+
+
+def test_beside_a_champion_that_cannot_be_loaded_nobody_is_judged(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    weights = saved(shop.root, "a", BAD) / "weights.safetensors"
+    saved(shop.root, "b", GOOD)
+    shop.registry.promote("a")
+    whole = weights.read_bytes()
+    weights.write_bytes(b"torn")
     shop.pass_bins(0, ENOUGH)
 
     async def test() -> None:
@@ -176,8 +200,10 @@ def test_who_cannot_be_loaded_is_passed_over(shop: Shop, caplog: pytest.LogCaptu
             await asyncio.sleep(0.001)
         await asyncio.sleep(0.1)
         assert caplog.text.count("damaged") == 1
-        saved(shop.root, "c", GOOD)
-        assert (await shop.judged(1))[0].model == "c"
+        assert shop.said == []
+        weights.write_bytes(whole)
+        saved(shop.root, "c", GOOD)  # who takes part is looked at again
+        assert (await shop.judged(1))[0].outcome == "promoted"
         running.cancel()
 
     asyncio.run(test())

@@ -25,6 +25,7 @@ from tidecast.streams.forecast import ForecastOutput
 
 CELLS = [Cell("north", "x"), Cell("south", "x")]
 MINUTE = 60_000_000
+SERIES = ["traffic"]
 PROMOTION = {"name": "promotion", "topic": "told", "by": ["region"], "absent": 0}
 
 
@@ -33,9 +34,11 @@ class Listener:
 
     def __init__(self) -> None:
         self.known: list[Sequence[Known]] = []
+        self.values: list[list[list[float]]] = []
 
     def take(self, shard: int, closed: ClosedBin) -> None:
         self.known.append(closed.known)
+        self.values.append(closed.values.tolist())
 
 
 def settings(experts: Sequence[str] = ("time_of_week", "deep"), *more: Any) -> Settings:
@@ -75,7 +78,7 @@ def test_a_window_carries_what_is_known_at_its_end_of_it_and_the_bins_ahead(
     static = {"name": "size", "table": size, "kind": "static"}
     past = {"name": "spending", "table": spent, "kind": "past"}
     listener = Listener()
-    tell(listener, 0, window_of(settings(("time_of_week", "deep"), static, past)))
+    tell(listener, SERIES, 0, window_of(settings(("time_of_week", "deep"), static, past)))
     [[promotion, told]] = listener.known
     assert promotion.of_cells.tolist() == [[0.0, 0.0], [0.0, 0.0], [1.0, 0.0]]
     np.testing.assert_array_equal(told.of_cells, [[np.nan, 7.0]])
@@ -93,9 +96,9 @@ def test_windows_of_before_and_corrections_are_read_without_covariates() -> None
     listener, of = Listener(), settings()
     old = json.loads(window_of(of))
     del old["covariates"]
-    tell(listener, 0, json.dumps(old).encode())
+    tell(listener, SERIES, 0, json.dumps(old).encode())
     slab = Slab(10, np.ones((2, 1)), revision=1)
-    tell(listener, 0, next(ForecastOutput(of).records(Opened(slab, CELLS)))[2])
+    tell(listener, SERIES, 0, next(ForecastOutput(of).records(Opened(slab, CELLS)))[2])
     assert listener.known == [[], []]
 
 
@@ -106,7 +109,7 @@ def test_a_window_whose_cells_have_no_column_is_passed_over(
     listener, record = Listener(), json.loads(window_of(settings()))
     record["covariates"][0]["columns"] = columns
     with caplog.at_level(logging.WARNING):
-        tell(listener, 0, json.dumps(record).encode())
+        tell(listener, SERIES, 0, json.dumps(record).encode())
     assert listener.known == []
     assert "passed over" in caplog.text
 
@@ -116,6 +119,17 @@ def test_a_window_whose_values_are_not_of_its_cells_is_passed_over(
 ) -> None:
     listener, record = Listener(), json.loads(window_of(settings()))
     with caplog.at_level(logging.WARNING):
-        tell(listener, 0, json.dumps(record | {"values": [[1.0]]}).encode())
+        tell(listener, SERIES, 0, json.dumps(record | {"values": [[1.0]]}).encode())
     assert listener.known == []
     assert "passed over" in caplog.text
+
+
+def test_series_are_taken_by_name_and_of_one_that_was_added_later_nothing_is_known() -> None:
+    listener, record = Listener(), json.loads(window_of(settings()))
+    record |= {"series": ["orders", "traffic"], "values": [[1.0, None], [3.0, 4.0]]}
+    for series in (["traffic", "orders"], ["traffic", "returns", "orders"], ["traffic"]):
+        tell(listener, series, 0, json.dumps(record).encode())
+    reordered, longer, shorter = listener.values
+    np.testing.assert_array_equal(reordered, [[3.0, 1.0], [4.0, np.nan]])
+    np.testing.assert_array_equal(longer, [[3.0, np.nan, 1.0], [4.0, np.nan, np.nan]])
+    assert shorter == [[3.0], [4.0]]

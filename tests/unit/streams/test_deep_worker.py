@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -217,6 +218,44 @@ def test_a_broken_or_foreign_model_is_refused_once_and_half_written_ones_are_not
     second = shelf.look()
     assert second is not None
     assert second.name == "e"
+
+
+def test_a_model_that_is_made_anew_under_its_name_is_another_one(tmp_path: Path) -> None:
+    shelf = ModelShelf(settings_of(tmp_path))
+
+    def made_anew(**changes: Any) -> bool:
+        shutil.rmtree(tmp_path / "a", ignore_errors=True)
+        assert shelf.look() is None
+        saved(tmp_path, "a", **changes)
+        return shelf.look() is not None
+
+    assert "`tidecast deep train` makes one" in shelf.lack
+    assert not made_anew(horizon=1)  # too short
+    assert "fits, or can be loaded: the log says why" in shelf.lack
+    assert made_anew()
+    Registry(tmp_path).promote("a")
+    assert made_anew(spread=2.0)
+    assert shelf.look() is None
+
+
+def test_a_model_that_finds_no_memory_is_tried_again_while_the_one_before_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    shelf = ModelShelf(settings_of(tmp_path))
+    saved(tmp_path, "a")
+    assert shelf.look() is not None
+    saved(tmp_path, "b")
+
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tidecast.streams.deep_models.load_live", full)
+        assert shelf.look() is None
+    assert "model b cannot be loaded for now" in caplog.text
+    found = shelf.look()
+    assert found is not None
+    assert found.name == "b"
 
 
 def test_the_champion_answers_and_who_was_rejected_does_not(tmp_path: Path) -> None:

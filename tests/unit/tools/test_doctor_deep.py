@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,14 @@ def test_what_networks_run_on_is_told_and_who_asks_for_them_needs_a_model(tmp_pa
     (lacking,) = examine_deep(asking(tmp_path, "deep"))
     assert lacking.level == "warn"
     assert f"no model in {tmp_path}" in lacking.found
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "complete.json").write_text("{}")
+    from deep_folders import saved
+
+    saved(tmp_path, "a", horizon=1)
+    (refused,) = examine_deep(asking(tmp_path, "deep"))
+    assert refused.level == "warn"
+    assert "but model a is refused: it was trained for a horizon of 1" in refused.found
+    shutil.rmtree(tmp_path / "a")
+    saved(tmp_path, "a")
     (with_one,) = examine_deep(asking(tmp_path, "deep"))
     assert (with_one.level, "1 models in" in with_one.found) == ("ok", True)
+    assert "where a answers" in with_one.found

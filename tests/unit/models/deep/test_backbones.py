@@ -82,6 +82,22 @@ def test_windows_do_not_see_each_other(name: str) -> None:
     torch.testing.assert_close(together[:1], alone)
 
 
+def test_in_bfloat16_forecasts_are_nearly_the_same_and_learn(name: str) -> None:
+    config = small_config(backbone=name)
+    network, windows = small_network(config), small_windows(config)
+    inputs, actual = windows.inputs(ORIGINS), windows.actual(ORIGINS)
+    exact = network(inputs).quantiles
+    with torch.autocast("cpu", torch.bfloat16):
+        forecast = network(inputs)
+        loss = network.loss(forecast, actual, windows.cells)
+    assert forecast.quantiles.dtype == torch.float32
+    assert not torch.equal(forecast.quantiles, exact)
+    assert (forecast.quantiles - exact).abs().mean() < 0.01 * exact.std()
+    assert (forecast.quantiles.diff(dim=-1) > 0).all()
+    loss.backward()
+    assert all(torch.isfinite(w.grad).all() for w in network.parameters())
+
+
 @pytest.mark.parametrize("normalise", ["window", "cell"])
 def test_a_shift_of_level_shifts_forecasts(name: str, normalise: str) -> None:
     config = small_config(backbone=name, normalise=normalise, likelihood="normal")

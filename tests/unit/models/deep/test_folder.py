@@ -107,8 +107,10 @@ def test_half_written_models_are_not_listed(saved: Path) -> None:
     (root / "third").mkdir()
     (root / "third" / "config.json").write_text("{}")
     assert list_models(root) == (saved,)
-    with pytest.raises(CheckpointError, match="holds no whole model"):
+    with pytest.raises(CheckpointError, match=r"holds no whole model$"):
         load_model(root / "third")
+    with pytest.raises(CheckpointError, match=rf"name one of those in it, {saved.name}$"):
+        load_model(root)
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "config.json", "cells.json"])

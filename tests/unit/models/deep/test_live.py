@@ -178,6 +178,17 @@ def test_a_worker_answers_the_newest_bin_of_every_shard_once() -> None:
     assert [shard for shard, _ in worker.answers()] == [0]
 
 
+def test_shards_of_as_many_cells_lie_each_where_it_lies() -> None:
+    model = trained(backbone="graph")
+    others = [CELLS[number] for number in (3, 0, 5, 1, 4, 2)]
+    context = Context(10, 3)
+    for number in range(20):
+        context.take(ClosedBin(FIRST + number, others, of_all(VALUES[number])))
+    both = live(model)
+    answered(both, told(Context(10, 3), 20))
+    assert same(answered(both, context), answered(live(model), context))
+
+
 def test_another_model_answers_from_the_next_bin_on() -> None:
     worker = DeepWorker(live(), 3, RegionsSettings())
     worker.take(0, ClosedBin(FIRST, CELLS[:N_CELLS], of_all(VALUES[0])))

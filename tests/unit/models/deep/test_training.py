@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 from deep_worlds import rhythm, small_config, small_windows  # noqa: E402
 
 from tidecast.models.deep.accuracy import accuracy_of  # noqa: E402
+from tidecast.models.deep.average import Average  # noqa: E402
 from tidecast.models.deep.folder import load_training, save_training  # noqa: E402
 from tidecast.models.deep.gradients import is_out_of_memory  # noqa: E402
 from tidecast.models.deep.processes import Processes  # noqa: E402
@@ -97,6 +98,31 @@ def test_training_that_pays_no_more_ends_early_and_keeps_the_best() -> None:
     trainer.run(lambda progress: judged.append(progress.validated))
     assert trainer.step_number < 1000
     assert trainer.best == min(value for value in judged if not math.isnan(value))
+
+
+def test_a_gradient_that_is_too_long_is_shortened() -> None:
+    def length(most: float) -> float:
+        trainer = make_trainer(PLAN.model_copy(update={"largest_gradient": most}))
+        trainer.step()
+        squares = [(w.grad**2).sum() for w in trainer.network.parameters() if w.grad is not None]
+        return float(sum(squares)) ** 0.5
+
+    whole = length(1e6)
+    assert length(0.5 * whole) == pytest.approx(0.5 * whole, rel=1e-3)
+    assert length(2.0 * whole) == pytest.approx(whole, rel=1e-3)
+
+
+def test_averaged_weights_forget_slowly_and_faster_while_they_are_young() -> None:
+    network = torch.nn.Linear(1, 1, bias=False)
+    means = []
+    with torch.no_grad():
+        network.weight.fill_(0.0)
+        average = Average(network, decay=0.15)
+        for weight in (10.0, 20.0, 20.0):
+            network.weight.fill_(weight)
+            average.update(network)
+            means.append(average.weights["weight"].item())
+    assert means == pytest.approx([9.0, 18.35, 19.7525])  # a tenth kept, then 0.15
 
 
 def test_a_step_that_is_not_finite_changes_no_weight() -> None:

@@ -20,11 +20,12 @@ from tidecast.tools.main import cli
 N_BINS = 240
 SMALL = ["--context", "6", "--horizon", "3", "--width", "8", "--depth", "1", "--batch-size", "8"]
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 
 from tidecast.models.deep.folder import load_model  # noqa: E402
 from tidecast.models.deep.training import Trainer, TrainingState  # noqa: E402
 from tidecast.tools.deep.data import Asked, read_data  # noqa: E402
+from tidecast.tools.deep.source import described  # noqa: E402
 
 
 def counts() -> np.ndarray:
@@ -161,6 +162,8 @@ def test_a_model_is_trained_written_and_judged(array: Path, tmp_path: Path) -> N
     model, metrics = load_model(out)
     assert model.about.first == "2024-01-01T00:00:00Z"
     assert model.about.steps == 12
+    assert {"tidecast", "torch"} <= set(model.about.versions)
+    assert model.about.versions.get("git") == described()
     assert metrics["mae"] > 0
     found = json.loads(figures.read_text())
     assert found["n"] == 46 * 3 * 3  # of 232 windows a fifth; cells, leads
@@ -188,6 +191,15 @@ def test_a_loss_is_told_and_that_of_validation_where_there_is_any(
     line = next(line for line in said.splitlines() if line.startswith("step 250: loss "))
     assert ("validation" in line) == (share > 0)
     assert "nan" not in line
+
+
+@pytest.mark.parametrize("device, width", [("cpu", 64), ("cuda", 128)])
+def test_a_network_for_a_gpu_is_wider(
+    array: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, width: int
+) -> None:
+    monkeypatch.setattr("tidecast.tools.deep.train.pick_device", lambda: torch.device(device))
+    invoke("train", array, "--freq", "1h", "--steps", 1, "--out", tmp_path / "model")
+    assert load_model(tmp_path / "model")[0].network.config.width == width
 
 
 def test_training_never_sees_what_is_tested(array: Path, tmp_path: Path) -> None:
@@ -287,8 +299,25 @@ def test_the_published_task_ends_with_its_three_figures(tmp_path: Path) -> None:
     assert sorted(file.name for file in tmp_path.glob("kept.*")) == ["kept.1", "kept.2"]
 
 
+def test_the_networks_of_the_published_task_are_kept_and_none_is_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, out = tmp_path / "flow.npz", tmp_path / "kept"
+    np.savez(path, flow=counts())
+    words = ("pems08", path, "--steps", 1, "--seed", 3, "--out", out)
+    last = invoke(*words, "--members", 1).splitlines()[-1]
+    model, metrics = load_model(out / "seed-3")
+    assert (model.about.seed, model.network.config.backbone) == (3, "itransformer")
+    assert metrics["mae"] > 0
+    data = ("--freq", "5min", "--start", "2016-07-01T00:00", "--missing", 0)
+    assert invoke("evaluate", out / "seed-3", path, *data).splitlines()[-1] == last
+    monkeypatch.setattr(Trainer, "step", lambda _: pytest.fail("trained"))
+    with pytest.raises(CheckpointError, match="seed-3 is there already"):
+        invoke(*words, "--members", 2)
+
+
 def test_an_impossible_option_is_named(array: Path, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="depth"):
+    with pytest.raises(SettingsError, match="depth = 0: Input should be greater than"):
         train(array, tmp_path / "model", "--depth", 0)
 
 
@@ -311,6 +340,30 @@ def test_without_a_window_to_judge_by_nothing_is_said_to_be_perfect(
     train(array, tmp_path / "model", "--latent", 2)
     with pytest.raises(SettingsError, match=r"no window to .*: give more bins, or a larger share"):
         invoke(judged, tmp_path / "model", array, "--freq", "1h", "--test", 0)
+
+
+@pytest.mark.parametrize("unknown", [slice(0, 146), slice(146, 192)])
+def test_values_to_learn_from_and_to_be_judged_by_are_known(
+    array: Path, tmp_path: Path, unknown: slice
+) -> None:
+    values = counts()
+    values[unknown] = -1
+    np.savez(array, flow=values, start=np.array("2024-01-01 00:00"))
+    with pytest.raises(SettingsError, match="no value is known in the bins to learn from, or in"):
+        train(array, tmp_path / "model", "--missing", -1)
+
+
+def test_where_no_value_is_known_no_model_is_said_to_be_perfect(
+    array: Path, tmp_path: Path
+) -> None:
+    train(array, tmp_path / "model")
+    values = counts()
+    values[192:] = -1
+    np.savez(array, flow=values, start=np.array("2024-01-01 00:00"))
+    words = ("evaluate", tmp_path / "model", array, "--freq", "1h", "--missing", -1)
+    with pytest.raises(SettingsError, match="no value is known in the bins to judge by"):
+        invoke(*words)
+    invoke(*words, "--test", 0.5)
 
 
 @pytest.mark.parametrize("judged", ["evaluate", "anomalies", "simulate"])

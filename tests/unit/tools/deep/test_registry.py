@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 pytest.importorskip("torch")
 
+from tidecast.state.errors import SettingsError
 from tidecast.tools.main import cli
 
 SMALL = ("--context", "6", "--horizon", "3", "--width", "8", "--depth", "1", "--batch-size", "8")
@@ -58,6 +59,12 @@ def test_a_folder_without_models_says_how_to_make_one(tmp_path: Path) -> None:
     [said] = deep("list", tmp_path)
     assert said.startswith(f"no whole model in {tmp_path}")
     assert f"tidecast deep train TABLE --freq 1h --out {tmp_path}/first" in said
+
+
+def test_a_model_is_not_taken_for_a_folder_of_models(models: Path) -> None:
+    for words in (("list", models / "first"), ("promote", models / "first", "first")):
+        with pytest.raises(SettingsError, match=f"is a model itself: name .*, {models}$"):
+            deep(*words)
 
 
 def test_a_damaged_model_is_listed_as_broken(models: Path) -> None:

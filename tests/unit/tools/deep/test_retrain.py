@@ -18,7 +18,7 @@ from tidecast.models.deep.folder import load_model  # noqa: E402
 from tidecast.models.deep.history import Scales  # noqa: E402
 from tidecast.models.deep.registry import Registry  # noqa: E402
 from tidecast.state.cells import Cell  # noqa: E402
-from tidecast.state.errors import SettingsError  # noqa: E402
+from tidecast.state.errors import CheckpointError, SettingsError  # noqa: E402
 from tidecast.state.settings import Settings  # noqa: E402
 from tidecast.streams.deep_history import LastBins  # noqa: E402
 from tidecast.tools.deep import finetune, retrain  # noqa: E402
@@ -87,6 +87,17 @@ def test_who_answers_without_a_champion_becomes_it_and_must_be_beaten(shop: Shop
     assert shop.registry.standing().champion == "b"
 
 
+def test_who_cannot_answer_does_not_become_the_champion(shop: Shop) -> None:
+    saved(shop.models, "b", horizon=1)
+    (saved(shop.models, "c") / "weights.safetensors").write_bytes(b"torn")
+    with pytest.raises(CheckpointError, match=r"weights.safetensors is damaged"):
+        shop.retrain()
+    assert shop.registry.standing().champion is None
+    saved(shop.models, "a")
+    shop.retrain()
+    assert shop.registry.standing().champion == "a"
+
+
 def test_without_a_model_or_enough_bins_it_says_so(shop: Shop) -> None:
     with pytest.raises(SettingsError, match="`tidecast deep train` makes the first"):
         shop.retrain()
@@ -99,6 +110,7 @@ def test_without_a_model_or_enough_bins_it_says_so(shop: Shop) -> None:
 
 def test_a_series_that_the_shop_no_longer_has_is_named(shop: Shop) -> None:
     saved(shop.models, "first")
+    shop.registry.promote("first")
     shop.series = ["demand", "turnover"]
     with pytest.raises(SettingsError, match="value: no series here"):
         shop.retrain()
