@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays, grown
 from tidecast.models.covariates import Covariates
+from tidecast.models.parts import Parts, usual_parts
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.slots import KEPT_PER_WEEK
 
@@ -110,6 +111,17 @@ class AdaptedWeek:
         ratio = 1.0 + known["gap"] / (known["usual"] + counted)
         return np.clip(ratio, SMALLEST_RATIO, LARGEST_RATIO)
 
+    def lasting_ratio(self, n_cells: int) -> NDArray[np.float32]:
+        """Return what lasts as a ratio: that of each of ``n_cells``, (cell, series)."""
+        return grown(1.0 + self.lasting, n_cells, fill=1.0).astype(np.float32)
+
+    def lasting_parts(self, covariates: Covariates, cell: int) -> Parts:
+        """Return what the usual week ahead of a cell, times what lasts, is made of."""
+        parts = usual_parts(covariates, cell)
+        ratio = self.lasting_ratio(len(covariates.level))[cell].astype(np.float64)
+        usual = parts["level"] + parts["season"]
+        return {**parts, "recent": usual * (ratio[:, None] - 1.0)}
+
     @property
     def recent(self) -> Cells:
         """How the last few bins went against the adapted week, as a ratio less 1."""
@@ -136,7 +148,8 @@ class AdaptedWeek:
         reach = CLIP * self.deviation
         departure = _without_rounding(np.clip(values - expected, -reach, reach), expected)
         is_known = np.isfinite(departure)
-        self._forget("gap", np.nan_to_num(values - usual), self._kept)
+        gap = _without_rounding(values - usual, usual)
+        self._forget("gap", np.nan_to_num(gap), self._kept)
         self._forget("usual", np.where(is_known, np.abs(usual), 0.0), self._kept)
         self._forget("recent_gap", np.nan_to_num(departure), 1.0 - 2.0 / RECENT)
         self._forget("recent_usual", np.where(is_known, np.abs(expected), 0.0), 1.0 - 2.0 / RECENT)

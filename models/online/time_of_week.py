@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, grown, nested, scoped
+from tidecast.models.arrays import Arrays, nested, scoped
 from tidecast.models.covariates import Covariates
 from tidecast.models.online.adapted import AdaptedWeek
-from tidecast.models.parts import Parts, usual_parts
+from tidecast.models.parts import Parts
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.spread import Spread
 from tidecast.state.slabs import Slab
@@ -38,19 +38,12 @@ class TimeOfWeek:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return mean and scale, each (series, cell, lead); scale > 0."""
         usual = covariates.usual_ahead.transpose(2, 1, 0)  # (series, cell, lead)
-        mean = usual * self._ratio(len(covariates.level)).T[:, :, None]
+        mean = usual * self._week.lasting_ratio(len(covariates.level)).T[:, :, None]
         return mean, self._spread.over_leads(covariates.scale, self._horizon)
 
     def explain(self, window: Window, covariates: Covariates, cell: int) -> Parts:
         """See `Expert.explain`."""
-        parts = usual_parts(covariates, cell)
-        ratio = self._ratio(len(covariates.level))[cell].astype(np.float64)
-        usual = parts["level"] + parts["season"]
-        return {**parts, "recent": usual * (ratio[:, None] - 1.0)}
-
-    def _ratio(self, n_cells: int) -> NDArray[np.float32]:
-        """Return by what the usual of the bins ahead is multiplied, (cell, series)."""
-        return grown(1.0 + self._week.lasting, n_cells, fill=1.0).astype(np.float32)
+        return self._week.lasting_parts(covariates, cell)
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""

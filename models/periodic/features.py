@@ -59,6 +59,8 @@ class FeatureRows:
     ----------
     departures
         A window of departures from the usual week, of ``departures_kept`` bins.
+    ratio
+        What the usual week is multiplied by at the level of late, (cell, series).
     """
 
     def __init__(
@@ -66,11 +68,13 @@ class FeatureRows:
         window: Window,
         departures: Window,
         covariates: Covariates,
+        ratio: NDArray[np.float32],
         profile: ForecastProfile,
     ) -> None:
         self.origin = covariates.bin
         self.unit = _unit(covariates.level, covariates.scale).T.astype(np.float32)
-        self.usual = covariates.usual_ahead.transpose(0, 2, 1)  # (lead, series, cell)
+        self.usual = (ratio * covariates.usual_ahead).transpose(0, 2, 1)  # (lead, series, cell)
+        self._usual_now = (ratio * covariates.usual_now).T
         self._level = covariates.level.T.astype(np.float32)
         self._window = window
         self._departures = departures
@@ -125,7 +129,7 @@ class FeatureRows:
         local = self._covariates.calendar.grid.local(self.origin + lead)
         return [
             (usual - self._level) / self.unit,
-            (usual - self._covariates.usual_now.T) / self.unit,
+            (usual - self._usual_now) / self.unit,
             self._season_value(0, lead),
             self._season_value(0, lead, later=-self._short),
             self._season_value(1, lead),

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, Part, Stateful, grown
+from tidecast.models.arrays import Arrays, Part, Stateful, grown, nested
 from tidecast.models.covariates import Covariates
+from tidecast.models.online.adapted import AdaptedWeek
 from tidecast.models.parts import (
     Parts,
     added,
     grouped,
     of_features,
     scaled,
-    usual_parts,
     within,
 )
 from tidecast.models.periodic.artifact import Artifact
@@ -47,7 +47,8 @@ class TreesExpert(Stateful):
     The trees of a series serve all its cells and leads; the lead is a feature. When a refit is due,
     which the log alone decides, trees are to be fitted to ``training_rows``, a sample of the rows
     of late, and to be swapped in before the next bin. Where there are no trees the expert is
-    asleep: its means are NaN.
+    asleep: its means are NaN. The usual is the usual week at the level of late, for trees say no
+    more than what they have seen: a shop that grows would leave them behind.
     """
 
     name = "trees"
@@ -59,6 +60,7 @@ class TreesExpert(Stateful):
         self.schedule = RefitSchedule(profile.season_lengths)
         self._profile = profile
         span = max(SPAN_SEASONS * profile.longest_season, SHORTEST_SPAN)
+        self._week = AdaptedWeek.of_longest_season(profile)
         self._departures = Window(departures_kept(profile), profile.n_series)
         self._examples = Examples(profile.n_series, profile.horizon, span, MAX_ROWS)
         self._trees: list[Artifact | None] = [None] * profile.n_series
@@ -91,7 +93,9 @@ class TreesExpert(Stateful):
         """Keep examples of this bin, and notice when a refit is due."""
         said = grown(self._next.T, len(slab.values), fill=np.nan)
         self._spread.learn(slab.values - said)
-        self._departures.append(slab.bin, slab.values - covariates.usual_now)
+        usual = covariates.usual_now * self._week.lasting_ratio(len(slab.values))
+        self._departures.append(slab.bin, slab.values - usual)
+        self._week.learn(slab.values, covariates)
         self._examples.fill(slab.bin, slab.values)
         rows, means = self._observe(window, covariates)
         self._examples.add(rows)
@@ -114,9 +118,13 @@ class TreesExpert(Stateful):
         They are made once for learning and forecasting.
         """
         if self._newest is None or not self._newest[0].are_of(covariates):
-            rows = FeatureRows(window, self._departures, covariates, self._profile)
+            rows = self._rows(window, covariates)
             self._newest = rows, self._means(rows)
         return self._newest
+
+    def _rows(self, window: Window, covariates: Covariates) -> FeatureRows:
+        ratio = self._week.lasting_ratio(len(covariates.level))
+        return FeatureRows(window, self._departures, covariates, ratio, self._profile)
 
     def _means(self, rows: FeatureRows) -> NDArray[np.float32]:
         """Return what the trees say, (series, lead, cell); NaN where there are none."""
@@ -130,11 +138,14 @@ class TreesExpert(Stateful):
         return np.maximum(means, np.float32(0.0))
 
     def explain(self, window: Window, covariates: Covariates, cell: int) -> Parts:
-        """See `Expert.explain`: the usual week, and what features add to it, by SHAP values."""
-        usual = usual_parts(covariates, cell)
+        """See `Expert.explain`: the usual week at the level of late, and what features add to it.
+
+        What they add is told by SHAP values.
+        """
+        usual = self._week.lasting_parts(covariates, cell)
         if cell >= self._departures.n_cells:  # nothing was learnt yet
             return scaled(usual, np.nan)
-        rows = FeatureRows(window, self._departures, covariates, self._profile)
+        rows = self._rows(window, covariates)
         terms = np.full((len(FEATURES) + 1, *usual["level"].shape), np.nan)
         for series, trees in enumerate(self._trees):
             if trees is not None:
@@ -154,7 +165,7 @@ class TreesExpert(Stateful):
         }
 
     def restore(self, arrays: Arrays) -> None:
-        """Become the expert that ``snapshot`` was taken of.
+        """Become the expert that ``snapshot`` was taken of, also before its week was adapted.
 
         Raises
         ------
@@ -164,11 +175,12 @@ class TreesExpert(Stateful):
         texts = (row.astype(np.uint8).tobytes() for row in arrays["artifact"])
         self._trees = _read([text.rstrip(PADDING) for text in texts])
         self._newest = None
-        super().restore(arrays)
+        super().restore({**nested({"week": self._week.snapshot()}), **arrays})
 
     def _members(self) -> dict[str, Part]:
         return {
             "schedule": self.schedule,
+            "week": self._week,
             "departures": self._departures,
             "examples": self._examples,
             "spread": self._spread,

@@ -53,7 +53,8 @@ class TreeWorld:
     def rows(self, slabs: Iterable[Values]) -> Iterator[tuple[Slab, FeatureRows]]:
         for values in slabs:
             slab, covariates = self.observe(values)
-            yield slab, FeatureRows(self.window, self.departures, covariates, self.profile)
+            ratio = np.ones(values.shape, np.float32)
+            yield slab, FeatureRows(self.window, self.departures, covariates, ratio, self.profile)
 
 
 def column(rows: FeatureRows, name: str, lead: int) -> list[float]:
