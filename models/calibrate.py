@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from statistics import NormalDist
 
 import numpy as np
@@ -37,6 +38,9 @@ STEP = 0.05
 """How far a quantile moves for actuals that are all on one side of it, of lead 1: in scales, outer
 levels in events where less than one is expected."""
 
+FEW = 3.0
+"""Actuals of a lead and group in a bin; fewer move a quantile by less, for one is all chance."""
+
 SHIFT_KEPT = 0.99
 """What is left of a shift a bin later: histograms have learnt by then what lasts."""
 
@@ -47,7 +51,13 @@ SHARED_STEP = 0.1
 """The step of outer levels in all leads and groups at once: a series of one cell has few residuals
 of each, and what it misses at one lead it misses at most."""
 
+IN_COMMON = 0.5
+"""What every lead moves for what any other lacked; the rest is for those that are near it."""
+
 LARGEST_SHIFTS = (-6.0, 6.0)
+
+FURTHEST = 0.495
+"""How far from the median the share of residuals below a quantile is at most."""
 
 
 class Calibrate(Stateful):
@@ -60,13 +70,19 @@ class Calibrate(Stateful):
     above it than should be, it moves up, by the share that was too much. So coverage holds where
     residuals are not those of last week. What was issued is judged, so that lead h is corrected h
     bins later, and by smaller steps: errors of lead h come h in a row. Outer quantiles are shifted
-    in all leads and groups, too, by what they lacked together; that does not fade.
+    in all groups and leads, too, by what they lacked together, near leads more; that does not fade,
+    so that the coverage of every lead comes to what it should be, wherever levels and errors drift.
+
+    A quantile of n residuals covers less of the next one than of these: n residuals leave n + 1
+    places for it. Levels are moved out by as much, and further at longer leads, where residuals
+    tell of fewer shocks.
 
     References
     ----------
     Gibbs and Candes (2021), Adaptive conformal inference under distribution shift; Angelopoulos,
     Candes and Tibshirani (2023), Conformal PID control for time series prediction (the quantile
-    tracker).
+    tracker); Vovk, Gammerman and Shafer (2005), Algorithmic Learning in a Random World (n + 1
+    places).
     """
 
     STATE = ("counts", "shift", "shared", "whole")
@@ -83,8 +99,10 @@ class Calibrate(Stateful):
         self._outer = is_outer(self._levels)
         self._unit = np.where(self._outer, _event_sizes()[:, None], 1.0)  # (group, level)
         self._kept = np.where(self._outer, OUTER_KEPT, SHIFT_KEPT)
-        weight = 1.0 / np.sqrt(np.arange(1.0, horizon + 1.0))
-        self._shared_step = SHARED_STEP * weight / weight.sum()  # (lead,)
+        self._shocks = np.sqrt(np.arange(1.0, horizon + 1.0))  # residuals of one shock, (lead,)
+        self._shared_step = SHARED_STEP / self._shocks / (1.0 / self._shocks).sum()  # (lead,)
+        ratio = self._shocks[:, None] / self._shocks
+        self._nearness = IN_COMMON + (1.0 - IN_COMMON) * np.fmin(ratio, ratio.T)  # (lead, lead)
 
     def learn(
         self,
@@ -132,9 +150,9 @@ class Calibrate(Stateful):
     ) -> None:
         """Move quantiles by what their coverage lacked, (row, level)."""
         total = np.stack([tally.sums(each) for each in lack.T], axis=-1)
-        size = STEP * self._unit / np.sqrt(leads)[:, None, None]  # (lead, group, level)
+        size = STEP * self._unit / self._shocks[leads - 1, None, None]  # (lead, group, level)
         shift = self._shift[:, leads - 1]
-        moved = self._kept * shift + size * total / np.fmax(tally.seen, 1)
+        moved = self._kept * shift + size * total / np.fmax(tally.seen, FEW)
         moved = np.clip(moved, *LARGEST_SHIFTS)
         self._shift[:, leads - 1] = np.where(tally.seen > 0, moved, shift)
 
@@ -152,15 +170,15 @@ class Calibrate(Stateful):
         below = np.cumsum(self._counts + self._borrowed(), axis=-1)
         below /= below[..., -1:]
         shapes = np.empty((*below.shape[:-1], len(self._levels)), np.float32)
-        for level, share in enumerate(self._levels):
+        for level, share in enumerate(self._shares()):
             place = (below < share).sum(axis=-1)[..., None]
             low = np.where(place > 0, np.take_along_axis(below, np.maximum(place - 1, 0), -1), 0.0)
             high = np.take_along_axis(below, place, -1)
             inside = ((share - low) / np.fmax(high - low, 1e-12))[..., 0]
             edge = self._edges[place[..., 0]]
             shapes[..., level] = edge + inside * (self._edges[place[..., 0] + 1] - edge)
-        shared = np.clip(self._shared.sum(axis=1), *LARGEST_SHIFTS)  # (series, level)
-        shapes += self._shift + self._unit * shared[:, None, None]
+        shared = np.clip(self._nearness @ self._shared, *LARGEST_SHIFTS)  # (series, lead, level)
+        shapes += self._shift + self._unit * shared[:, :, None]
         return np.sort(shapes, axis=-1)
 
     @property
@@ -170,6 +188,17 @@ class Calibrate(Stateful):
         They are the inner ones of series of which all actuals so far were.
         """
         return self._whole[:, None] & ~self._outer
+
+    def _shares(self) -> Iterator[NDArray[np.float64]]:
+        """Yield, by level, the share of residuals below that should hold for the next one as well.
+
+        They are (series, lead, group, 1). Residuals that the prior counts for are sure.
+        """
+        n = self._counts.sum(axis=-1, keepdims=True)
+        sampled = np.fmax(1.0 - PRIOR_WEIGHT / n, 0.0)
+        wider = 1.0 + self._shocks[:, None, None] * sampled / n
+        for level in self._levels:
+            yield 0.5 + np.clip(wider * (level - 0.5), -FURTHEST, FURTHEST)
 
     def _borrowed(self) -> NDArray[np.float64]:
         """Return what each group takes from the others: (series, lead, group, bucket)."""

@@ -116,12 +116,17 @@ class Dispersion(Stateful):
         return _ratio(squares + lean * usual, means + lean)
 
     def _unknown(self, n_cells: int, n_leads: int) -> NDArray[np.float64]:
-        """Return the variance of the means of young cells, as a share of their squares."""
+        """Return the variance of the means of young cells, as a share of their squares.
+
+        It is what is unknown of them beyond what is of the oldest cell, (series, cell, lead): what
+        errors are like in a table that is all young, its shapes tell.
+        """
         age = grown(self._seen, n_cells).T[:, :, None] + 1.0
         size = SIZE_UNKNOWN * np.fmax(1.0 / age - 1.0 / END_OF_YOUTH, 0.0)
         youth = np.fmax(1.0 - age / END_OF_YOUTH, 0.0)
         rhythm = RHYTHM_UNKNOWN * youth * np.log(np.arange(1.0, n_leads + 1.0))
-        return np.asarray(size + rhythm)
+        unknown = size + rhythm
+        return np.asarray(unknown - unknown.min(axis=1, keepdims=True, initial=np.inf))
 
 
 def _usual(squares: Cells, means: Cells) -> Cells:

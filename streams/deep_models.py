@@ -116,6 +116,9 @@ class ModelShelf:
             note_swap("refused")
             self._refused.add(made)
             return None
+        except (RuntimeError, MemoryError) as error:  # torch's, of a GPU that is full among others
+            logger.error("model %s cannot be loaded for now: %r", made.name, error)
+            return None
         logger.warning("model %s answers from now on", made.name)
         note_swap("swapped")
         return model

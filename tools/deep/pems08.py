@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import torch
 
 from tidecast.models.deep.folder import check_free, save_model
 from tidecast.tools.console import open_console
@@ -50,8 +51,10 @@ def pems08(
     12 steps in, 12 out; windows split 6:2:2 in time, chosen by the middle part alone; zeros are
     missing; figures are means over the 12 leads, of 3,567 test windows (arXiv 2310.06119). Members
     differ in their seed, and are judged by what they say on average. --out keeps them, as folders
-    named seed-1 and so on, when all are trained.
+    named seed-1 and so on, when all are trained. A processor works on one thread, so that the
+    figures are the same whatever the number of its cores.
     """
+    torch.set_num_threads(1)
     data = read_data(file, ASKED)
     jobs = [_job(data, steps, seed + number) for number in range(members)]
     folders = [out / f"seed-{job.plan.seed}" for job in jobs] if out else []

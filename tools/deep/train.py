@@ -134,7 +134,8 @@ def make_job(data: Data, shares: Shares, course: Course = PLAIN, **options: Any)
         plan = TrainingPlan(**{n: value for n, value in options.items() if n in PLANNED})
     except ValidationError as error:
         first = error.errors()[0]
-        raise SettingsError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        name = ".".join(map(str, first["loc"]))
+        raise SettingsError(f"{name} = {first['input']}: {first['msg']}") from error
     return Job(data, config, plan, shares, course)
 
 

@@ -166,6 +166,16 @@ def test_the_longer_the_lead_the_smaller_the_step() -> None:
     assert moved[0] == 2 * moved[3] > 0.0
 
 
+def test_one_actual_moves_a_quantile_by_less_than_many_do() -> None:
+    moved = []
+    for n_cells in (1, 2, 1000):
+        calibrate = Calibrate(1, 1, LEVELS)
+        actual, mean = flat(150.0, n_cells), flat(100.0, n_cells)
+        learn(calibrate, actual, mean, flat(1.0, n_cells), NORMAL, lead=1)
+        moved.append(calibrate.snapshot()["shift"][0, 0, -1, 1])
+    assert 0.0 < 2.0 * moved[0] == moved[1] < moved[2]
+
+
 def test_one_burst_shifts_by_no_more_than_a_step() -> None:
     calibrate = Calibrate(1, 1, LEVELS)
     learn(calibrate, flat(1e30), flat(100.0), flat(1.0), NORMAL, lead=1)
@@ -188,6 +198,16 @@ def test_what_is_missed_at_one_lead_widens_the_outer_levels_of_all() -> None:
     moved = (calibrate.shapes() - before)[0, 3, -1]  # of a lead of which nothing is known
     assert moved[2] > 0.5 and moved[1] == 0.0
     assert 0.0 < moved[0] < 0.1  # nothing was below
+
+
+def test_what_is_missed_at_a_lead_moves_those_near_it_most() -> None:
+    calibrate = Calibrate(1, 4, LEVELS)
+    before = calibrate.shapes()[0, :2, -1, 2]
+    far = calibrate.shapes()[0, 3, -1, 2]
+    for _ in range(5):
+        learn(calibrate, flat(103.0, 1), flat(100.0, 1), flat(1.0, 1), NORMAL, lead=3)
+    after = calibrate.shapes()[0, :, -1, 2]
+    assert after[3] - far > after[1] - before[1] > after[0] - before[0] > 0.0
 
 
 def test_what_all_leads_lack_is_in_events_where_few_are_expected() -> None:
@@ -214,3 +234,33 @@ def test_series_of_one_cell_of_changing_size_are_soon_covered_when_errors_grow()
         said.append(calibrate.shapes())
     late = np.array(inside[-60:])
     assert abs(late.mean() - 0.9) < 0.03  # six points are missing where each lead learns alone
+
+
+def test_coverage_comes_to_what_it_should_be_at_every_lead_of_one_cell_whose_level_drifts() -> None:
+    rng, n_bins, horizon, n_series = np.random.default_rng(7), 2000, 7, 4
+    phase = np.arange(n_bins)[:, None] / 200 + np.arange(n_series) / n_series
+    level = 1000.0 + np.cumsum(0.5 * np.sin(2.0 * np.pi * phase), axis=0)  # (bin, series)
+    calibrate, said, inside = Calibrate(n_series, horizon, LEVELS), [], []
+    one, leads = np.ones((horizon, n_series, 1), np.float32), np.arange(1, horizon + 1)
+    for bin_ in range(n_bins):
+        if bin_ >= horizon:
+            mean = level[bin_ - leads][:, :, None].astype(np.float32)  # nobody follows the drift
+            actual = level[bin_][:, None] + rng.normal(size=(n_series, 1))
+            shapes = np.stack([said[bin_ - lead][:, lead - 1] for lead in leads])
+            issued = mean + shapes[:, :, -1]  # (lead, series, level)
+            inside.append((issued[..., 0] < actual[:, 0]) & (actual[:, 0] <= issued[..., -1]))
+            calibrate.learn(actual, mean, one, shapes, leads)
+        said.append(calibrate.shapes())
+    covered = np.array(inside[-1000:])  # (bin, lead, series)
+    assert np.abs(covered.mean(axis=(0, 2)) - 0.9).max() < 0.01
+    assert np.abs(covered.mean(axis=(0, 1)) - 0.9).max() < 0.01
+
+
+def test_quantiles_of_few_residuals_lie_further_out_the_more_so_the_longer_the_lead() -> None:
+    calibrate = Calibrate(1, 4, LEVELS)
+    learnt = calibrate.snapshot()
+    for times, lead, wider in ((1.0, 4, 0.0), (3.0, 1, 1.0), (3.0, 4, 2.0), (1e4, 4, 0.0)):
+        calibrate.restore({**learnt, "counts": times * learnt["counts"]})  # a third was prior
+        share = 0.5 + 0.45 * (1.0 + wider * (2.0 / 3.0) / 90.0)
+        upper = calibrate.shapes()[0, lead - 1, :, 2]
+        assert np.allclose(upper, NormalDist().inv_cdf(share), atol=0.015), (times, lead)

@@ -147,10 +147,20 @@ def test_how_a_new_cell_goes_on_is_the_less_known_the_longer_the_lead() -> None:
 
 
 def test_what_errors_will_be_more_does_not_widen_what_is_unknown_of_a_young_cell() -> None:
-    mean, said, level = np.full((1, 1, 1), 4.0, np.float32), np.ones((1, 1, 1), np.float32), 4.0
-    dispersion, spread = taught((1.0, 4.0), bins=3), np.full((1, 1, 1), 2.0, np.float32)
-    known = taught((1.0, 4.0), bins=200)
-    for each, most in ((known, 2.001), (dispersion, 1.97)):
-        plain = each.scale(mean, said, np.full((1, 1), level))
-        wide = each.scale(mean, said, np.full((1, 1), level), spread)
+    mean, said = np.full((1, 2, 1), 4.0, np.float32), np.ones((1, 2, 1), np.float32)
+    level, spread = np.full((1, 2), 4.0), np.full((1, 2, 1), 2.0, np.float32)
+    known, young = taught(*[(1.0, 4.0)] * 2, bins=200), taught((1.0, 4.0), bins=200)
+    for each, most in ((known, 2.001), (young, 1.97)):
+        plain = each.scale(mean, said, level)[0, 1]
+        wide = each.scale(mean, said, level, spread)[0, 1]
         assert 1.0 < (wide / plain).item() < most
+
+
+def test_where_all_cells_are_young_none_is_wider_than_its_errors_are() -> None:
+    young = taught(*[(1.0, 100.0)] * 5, bins=20)
+    mean = np.full((1, 6, 12), 100.0, np.float32)
+    scale = young.scale(mean, np.full_like(mean, 0.001), np.full((1, 6), LEVEL))[0]
+    old, new = scale[:5], scale[5]  # the last one comes as the others are twenty bins old
+    assert old.mean() == pytest.approx(10.0, rel=0.2)
+    assert not np.diff(old, axis=1).any()
+    assert new[0] > 2.0 * old.mean() and (np.diff(new) > 0.0).all()

@@ -238,6 +238,26 @@ def test_a_model_that_is_made_anew_under_its_name_is_another_one(tmp_path: Path)
     assert shelf.look() is None
 
 
+def test_a_model_that_finds_no_memory_is_tried_again_while_the_one_before_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    shelf = ModelShelf(settings_of(tmp_path))
+    saved(tmp_path, "a")
+    assert shelf.look() is not None
+    saved(tmp_path, "b")
+
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tidecast.streams.deep_models.load_live", full)
+        assert shelf.look() is None
+    assert "model b cannot be loaded for now" in caplog.text
+    found = shelf.look()
+    assert found is not None
+    assert found.name == "b"
+
+
 def test_the_champion_answers_and_who_was_rejected_does_not(tmp_path: Path) -> None:
     shelf, registry = ModelShelf(settings_of(tmp_path)), Registry(tmp_path)
     for name in "abc":

@@ -317,7 +317,7 @@ def test_the_networks_of_the_published_task_are_kept_and_none_is_written_over(
 
 
 def test_an_impossible_option_is_named(array: Path, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="depth"):
+    with pytest.raises(SettingsError, match="depth = 0: Input should be greater than"):
         train(array, tmp_path / "model", "--depth", 0)
 
 
