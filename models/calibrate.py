@@ -181,6 +181,14 @@ class Calibrate(Stateful):
         shapes += self._shift + self._unit * shared[:, :, None]
         return np.sort(shapes, axis=-1)
 
+    @property
+    def whole(self) -> NDArray[np.bool_]:
+        """Tell which quantiles are whole numbers, (series, level).
+
+        They are the inner ones of series of which all actuals so far were.
+        """
+        return self._whole[:, None] & ~self._outer
+
     def _shares(self) -> Iterator[NDArray[np.float64]]:
         """Yield, by level, the share of residuals below that should hold for the next one as well.
 
@@ -223,15 +231,36 @@ class Tally:
         return np.bincount(self._flat * n + which, minlength=math.prod(shape)).reshape(shape)
 
 
-def quantiles_of(mean: Forecasts, scale: Forecasts, shapes: Shapes) -> NDArray[np.float32]:
-    """Return quantiles, (series, cell, lead, level): sorted, at least 0."""
+def quantiles_of(
+    mean: Forecasts, scale: Forecasts, shapes: Shapes, whole: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Return quantiles, (series, cell, lead, level): sorted, at least 0.
+
+    Those that are ``whole``, (series, level), are whole numbers: see `_round`.
+    """
     series = np.arange(mean.shape[0])[:, None, None]
     lead = np.arange(mean.shape[2])[None, None, :]
     shape = shapes[series, lead, group_of(mean, scale)]  # (series, cell, lead, level)
     shape *= scale[..., None]
     shape += mean[..., None]
+    for number in np.flatnonzero(whole.any(axis=1)):
+        _round(shape[number], whole[number])
     shape[shape < NOTHING] = 0.0
     return np.maximum.accumulate(shape, axis=-1, out=shape)
+
+
+def _round(quantiles: NDArray[np.float32], whole: NDArray[np.bool_]) -> None:
+    """Round quantiles of a series, (cell, lead, level), in place, at levels that are ``whole``.
+
+    The pinball loss of a count is straight between two whole numbers, so that one of them is at
+    least as good. Of those farther out, which are bounds of intervals, upper ones below a half are
+    zero: no count lies between. Lower ones give way to what is rounded.
+    """
+    first = int(whole.argmax())
+    lower, upper = quantiles[..., :first], quantiles[..., first:]
+    rounded = np.rint(upper)
+    np.copyto(upper, rounded, where=whole[first:] | (rounded == 0.0))
+    np.minimum(lower, upper[..., :1], out=lower)
 
 
 def group_of(mean: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.int64]:

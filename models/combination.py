@@ -86,6 +86,11 @@ class Combination:
         """Return what turns means and scales into quantiles, (series, lead, group, level)."""
         return self._calibrate.shapes()
 
+    @property
+    def whole(self) -> NDArray[np.bool_]:
+        """Tell which quantiles are whole numbers, (series, level)."""
+        return self._calibrate.whole
+
     def parts(self) -> dict[str, Part]:
         """Return everything that has a state, by the name that it has in a snapshot."""
         return {

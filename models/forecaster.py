@@ -106,11 +106,11 @@ class Forecaster(Stateful):
         weights of experts learn from what each of them said.
         """
         scale = _following(opinion.scale, opinion.mean, mean)
-        shapes = self._combination.shapes()
+        shapes, whole = self._combination.shapes(), self._combination.whole
         bin_ = opinion.origin_bin
-        self._pending.add(bin_, np.concatenate([mean[None], opinion.means]), scale, shapes)
+        self._pending.add(bin_, np.concatenate([mean[None], opinion.means]), scale, shapes, whole)
         self._pending.forget(lambda due: self._is_final(due, bin_))
-        return Forecast(bin_, mean, quantiles_of(mean, scale, shapes), opinion.weights)
+        return Forecast(bin_, mean, quantiles_of(mean, scale, shapes, whole), opinion.weights)
 
     def unlearnt(self) -> Forecaster:
         """Return one of the same profile that has learnt nothing, and judges no beginning."""

@@ -137,6 +137,7 @@ SHIFT = "calibrate/shift"
 SHARED = "calibrate/shared"
 WHOLE_NUMBERS = "calibrate/whole"
 SHAPES = "pending/*/shapes"
+ROUNDED = "pending/*/whole"
 
 
 def migrated_fold(
@@ -206,6 +207,8 @@ def migrated_arrays(change: Change, arrays: Arrays) -> Arrays:
         elif fnmatchcase(name, SHAPES):
             lead = int(name.split("/")[-2])
             result[name] = _moved_shapes(change, array, shapes[:, lead - 1])
+        elif fnmatchcase(name, ROUNDED):
+            result[name] = moved(moved(array, change.series, axis=0), change.levels, axis=1)
         else:
             result[name] = _moved(change, name, array)
     return result

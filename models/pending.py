@@ -15,7 +15,7 @@ from tidecast.models.short import Short, are_short
 
 __all__ = ["Due", "Dues", "Kept", "Pending", "together"]
 
-SAID = ("means", "scale", "shapes")
+SAID = ("means", "scale", "shapes", "whole")
 """The arrays of what was said of a bin at a lead."""
 
 
@@ -24,18 +24,20 @@ class Due:
     """What was said of one bin at one lead.
 
     ``means`` (1 + expert, series, cell) has the blend first; ``scale`` (series, cell) is the
-    blend's; ``shapes`` (series, group, level) turns both into its quantiles again.
+    blend's; ``shapes`` (series, group, level) turns both into its quantiles again, of which those
+    that are ``whole``, (series, level), are rounded.
     """
 
     lead: int
     means: NDArray[np.float32]
     scale: NDArray[np.float32]
     shapes: NDArray[np.float32]
+    whole: NDArray[np.bool_]
 
     def quantiles(self) -> NDArray[np.float32]:
         """Return the blend's quantiles, (series, cell, level)."""
         mean, scale = self.means[0, :, :, None], self.scale[:, :, None]
-        return quantiles_of(mean, scale, self.shapes[:, None])[:, :, 0]
+        return quantiles_of(mean, scale, self.shapes[:, None], self.whole)[:, :, 0]
 
 
 @dataclass(frozen=True)
@@ -52,18 +54,19 @@ class Kept:
     short: Short
     scale: NDArray[np.float32]
     shapes: NDArray[np.float32]
+    whole: NDArray[np.bool_]
 
     @classmethod
     def of(cls, spoke: NDArray[np.bool_], said: Due) -> Kept:
         """Return a due whose ``means`` are of those who ``spoke``."""
         n_whole = 1 if are_short(said.means[1:]) else len(said.means)
         whole, short = said.means[:n_whole].copy(), Short.of(said.means[n_whole:])
-        return cls(spoke, said.lead, whole, short, said.scale, said.shapes)
+        return cls(spoke, said.lead, whole, short, said.scale, said.shapes, said.whole)
 
     def said(self) -> Due:
         """Return the due with the ``means`` of those who spoke."""
         means = np.concatenate([self.means, self.short.opened()])
-        return Due(self.lead, means, self.scale, self.shapes)
+        return Due(self.lead, means, self.scale, self.shapes, self.whole)
 
     def opened(self) -> Due:
         """Return the due, those who slept with NaN."""
@@ -86,6 +89,7 @@ class Dues:
     means: NDArray[np.float32]  # (lead, 1 + expert, series, cell)
     scale: NDArray[np.float32]  # (lead, series, cell)
     shapes: NDArray[np.float32]  # (lead, series, group, level)
+    whole: NDArray[np.bool_]  # (lead, series, level)
 
     @classmethod
     def of(cls, dues: Sequence[Due]) -> Dues:
@@ -95,6 +99,7 @@ class Dues:
             np.stack([due.means for due in dues]),
             np.stack([due.scale for due in dues]),
             np.stack([due.shapes for due in dues]),
+            np.stack([due.whole for due in dues]),
         )
 
     def quantiles(self) -> NDArray[np.float32]:
@@ -103,7 +108,8 @@ class Dues:
         n_rows, of_shapes = n_leads * n_series, self.shapes.shape[2:]
         flat = (n_rows, n_cells, 1)  # every lead of a series like a series of its own
         shapes = self.shapes.reshape(n_rows, 1, *of_shapes)
-        found = quantiles_of(self.means[:, 0].reshape(flat), self.scale.reshape(flat), shapes)
+        mean, scale = self.means[:, 0].reshape(flat), self.scale.reshape(flat)
+        found = quantiles_of(mean, scale, shapes, self.whole.reshape(n_rows, -1))
         return found.reshape(n_leads, n_series, n_cells, of_shapes[-1])
 
 
@@ -133,9 +139,10 @@ class Pending:
         means: NDArray[np.float32],
         scale: NDArray[np.float32],
         shapes: NDArray[np.float32],
+        whole: NDArray[np.bool_],
     ) -> None:
         """Keep a forecast: means (1 + expert, series, cell, lead), scale (series, cell, lead),
-        shapes (series, lead, group, level)."""
+        shapes (series, lead, group, level), whole (series, level)."""
         spoke: NDArray[np.bool_] = np.any(~np.isnan(means), axis=(1, 2, 3))
         spoke[0] = True
         for lead in range(1, means.shape[-1] + 1):
@@ -144,6 +151,7 @@ class Pending:
                 np.ascontiguousarray(means[..., lead - 1][spoke]),
                 np.ascontiguousarray(scale[..., lead - 1]),
                 np.ascontiguousarray(shapes[:, lead - 1]),
+                whole,
             )
             self._due.setdefault(origin_bin + lead, []).append(Kept.of(spoke, said))
 
@@ -180,12 +188,18 @@ class Pending:
         return result
 
     def restore(self, arrays: Arrays) -> None:
-        """Become the store that ``snapshot`` was taken of; one without ``spoke`` kept everybody."""
+        """Become the store that ``snapshot`` was taken of.
+
+        One without ``spoke`` kept everybody; one without ``whole`` is of quantiles never rounded.
+        """
         self._due = {}
         for key, means in arrays.items():
             scope, name = key.rsplit("/", 1)
             if name == "means":
                 target, lead = map(int, scope.split("/"))
                 spoke = arrays.get(f"{scope}/spoke", np.ones(len(means), dtype=bool))
-                said = Due(lead, means, arrays[f"{scope}/scale"], arrays[f"{scope}/shapes"])
+                scale, shapes = arrays[f"{scope}/scale"], arrays[f"{scope}/shapes"]
+                never = np.zeros((len(shapes), shapes.shape[-1]), dtype=bool)
+                whole = arrays.get(f"{scope}/whole", never)
+                said = Due(lead, means, scale, shapes, whole)
                 self._due.setdefault(target, []).append(Kept.of(spoke, said))

@@ -50,7 +50,8 @@ class Said:
         scale = np.broadcast_to(scale, means[1:].shape).reshape(flat.shape)
         shapes = np.stack(self.shapes, axis=2)  # (expert, series, due, group, level)
         shapes = shapes.reshape(flat.shape[0], *shapes.shape[2:])
-        drawn = quantiles_of(np.where(np.isfinite(flat), flat, 0.0), scale, shapes)
+        whole = np.tile(np.all([due.whole for due in self.dues], axis=0), (n_experts - 1, 1))
+        drawn = quantiles_of(np.where(np.isfinite(flat), flat, 0.0), scale, shapes, whole)
         found[1:] = drawn.reshape(found[1:].shape)
         found[1:][means[1:] <= NOTHING] = 0.0
         found[~np.isfinite(means)] = np.nan

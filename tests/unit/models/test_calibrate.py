@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import NormalDist
 
 import numpy as np
+import pytest
 
 from tidecast.models.calibrate import GROUPS, Calibrate, group_of, quantiles_of
 
@@ -12,6 +13,7 @@ LEVELS = (0.05, 0.5, 0.95)
 RANDOM = np.random.default_rng(0)
 
 
+ANY = np.array([[False] * 3])  # a series of any numbers
 NORMAL = Calibrate(1, 1, LEVELS).shapes()[:, 0]  # (series, group, level)
 N_GROUPS = len(GROUPS) + 1
 
@@ -67,8 +69,31 @@ def test_quantiles_are_the_mean_and_scaled_shapes_at_least_zero() -> None:
     shapes[...] = [-2.0, 0.5, 2.0]
     mean = np.array([[[10.0], [1.0]]], np.float32)
     scale = np.array([[[2.0], [3.0]]], np.float32)
-    found = quantiles_of(mean, scale, shapes)[0, :, 0]
+    found = quantiles_of(mean, scale, shapes, ANY)[0, :, 0]
     assert found.tolist() == [[6.0, 11.0, 14.0], [0.0, 2.5, 7.0]]
+
+
+def test_medians_of_whole_numbers_are_whole_and_so_is_nothing() -> None:
+    shapes = np.broadcast_to(np.float32([-0.1, 0.1, 0.45]), (2, 1, N_GROUPS, 3))
+    mean, scale = np.float32([[[0.1], [1.35], [4.4]]] * 2), np.ones((2, 3, 1), np.float32)
+    whole = np.array([[False, True, False], [False, False, False]])
+    counts, others = quantiles_of(mean, scale, shapes, whole)[:, :, 0]
+    assert counts == pytest.approx(np.array([[0.0, 0.0, 0.55], [1.0, 1.0, 1.8], [4.0, 4.0, 4.85]]))
+    assert others == pytest.approx(
+        np.array([[0.0, 0.2, 0.55], [1.25, 1.45, 1.8], [4.3, 4.5, 4.85]])
+    )
+    rare = quantiles_of(mean[:, :1], 0.5 * scale[:, :1], shapes, whole)[:, 0, 0]
+    assert rare == pytest.approx(np.array([[0.0, 0.0, 0.0], [0.05, 0.15, 0.325]]))
+
+
+def test_a_series_is_of_whole_numbers_until_one_is_not() -> None:
+    calibrate, ones = Calibrate(2, 1, LEVELS), np.ones((2, 1), np.float32)
+    shapes = calibrate.shapes()[:, 0]
+    learn(calibrate, np.float32([[3.0], [np.nan]]), ones, ones, shapes, lead=1)
+    assert calibrate.whole.tolist() == [[False, True, False]] * 2
+    learn(calibrate, np.float32([[4.0], [0.5]]), ones, ones, shapes, lead=1)
+    learn(calibrate, np.float32([[4.0], [2.0]]), ones, ones, shapes, lead=1)
+    assert calibrate.whole.tolist() == [[False, True, False], [False, False, False]]
 
 
 def test_cells_that_never_trade_teach_no_shape_and_are_forecast_as_nothing() -> None:
@@ -88,7 +113,7 @@ def test_cells_that_never_trade_teach_no_shape_and_are_forecast_as_nothing() -> 
         )
     assert np.array_equal(trading.shapes(), idle.shapes())
     almost = np.full((1, 1, 1), 1e-10, np.float32)
-    assert not quantiles_of(almost, almost, idle.shapes()).any()
+    assert not quantiles_of(almost, almost, idle.shapes(), ANY).any()
 
 
 def test_first_sales_of_cells_of_which_nothing_was_forecast_speak_for_no_others() -> None:
@@ -100,7 +125,7 @@ def test_first_sales_of_cells_of_which_nothing_was_forecast_speak_for_no_others(
         actual = rng.poisson(np.where(mean > 0, mean, 0.01)).astype(np.float32)
         learn(calibrate, actual, mean, scale, calibrate.shapes()[:, 0], lead=1)
     sold = np.full((1, 500), 1e-3, np.float32)[:, :, None]  # they have a mean by now
-    quantiles = quantiles_of(sold, np.full_like(sold, 0.03), calibrate.shapes())
+    quantiles = quantiles_of(sold, np.full_like(sold, 0.03), calibrate.shapes(), ANY)
     assert quantiles[..., 1].max() < 0.01  # one in a thousand: its median is nothing
 
 

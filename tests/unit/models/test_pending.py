@@ -19,6 +19,7 @@ LEVELS = (0.05, 0.5, 0.95)
 N_EXPERTS, N_SERIES, N_CELLS, HORIZON = 3, 2, 40, 5
 RANDOM = np.random.default_rng(7)
 ACTUAL = RANDOM.poisson(3.0, (N_SERIES, N_CELLS)).astype(np.float64)
+WHOLE = np.array([[False, True, False], [False, False, False]])  # (series, level)
 ACTUAL[0, 3], ACTUAL[1] = np.nan, ACTUAL[1] / 2
 
 
@@ -29,7 +30,7 @@ def due(lead: int, n_cells: int = N_CELLS) -> Due:
     means[:, 0, -1:] = 0.0
     scale = RANDOM.gamma(4.0, 0.5, (N_SERIES, n_cells)).astype(np.float32)
     shapes = np.sort(RANDOM.normal(size=(N_SERIES, len(GROUPS) + 1, len(LEVELS))))
-    return Due(lead, means, scale, shapes.astype(np.float32))
+    return Due(lead, means, scale, shapes.astype(np.float32), WHOLE)
 
 
 DUES = [due(lead) for lead in (4, 2, 1)]
@@ -42,7 +43,7 @@ def pending(n_cells: int) -> Pending:
         shape = (N_SERIES, n_cells + 3 * (lead == 1), HORIZON)
         means = np.full((1 + N_EXPERTS, *shape), float(lead), np.float32)
         shapes = np.zeros((N_SERIES, HORIZON, n_groups, len(LEVELS)), np.float32)
-        waiting.add(10 - lead, means, np.ones(shape, np.float32), shapes)
+        waiting.add(10 - lead, means, np.ones(shape, np.float32), shapes, WHOLE)
     return waiting
 
 
@@ -66,7 +67,7 @@ def with_sleepers() -> tuple[Pending, list[np.ndarray]]:
         means = RANDOM.gamma(2.0, 2.0, (1 + N_EXPERTS, N_SERIES, N_CELLS, 2)).astype(np.float32)
         means[2], means[3, 0] = np.nan, np.nan
         shapes = np.zeros((N_SERIES, 2, len(GROUPS) + 1, len(LEVELS)), np.float32)
-        waiting.add(origin, means, means[0], shapes)
+        waiting.add(origin, means, means[0], shapes, WHOLE)
         said.append(means[..., lead - 1])
     return waiting, said
 
@@ -92,6 +93,7 @@ def test_what_is_kept_is_restored_and_so_is_what_was_kept_whole() -> None:
         other.restore(arrays)
         for due, means in zip(other.about(10), said, strict=True):
             assert np.array_equal(due.means, means, equal_nan=True)
+            assert np.array_equal(due.whole, WHOLE & (f"10/{due.lead}/whole" in arrays))
 
 
 def test_short_numbers_of_experts_take_three_bytes_each_and_come_back_as_they_were() -> None:

@@ -28,7 +28,8 @@ def due(lead: int = 1, mean: float = 10.0) -> Due:
     """Return a forecast of the same mean by the blend and all experts."""
     means = np.full((4, 2, N_CELLS), mean, np.float32)
     scale = np.ones((2, N_CELLS), np.float32)
-    return Due(lead, means, scale, np.zeros((2, len(GROUPS) + 1, 3), np.float32))
+    shapes = np.zeros((2, len(GROUPS) + 1, 3), np.float32)
+    return Due(lead, means, scale, shapes, np.zeros((2, 3), dtype=bool))
 
 
 def learnt(shift: float, n_bins: int = 200) -> ExpertShapes:
