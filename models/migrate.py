@@ -74,6 +74,8 @@ LAYOUTS: Mapping[str, Layout] = {
     "pending/*/spoke": WHOLE,
     "pending/*/means": Layout(1, np.nan),
     "pending/*/scale": Layout(0, 1.0),
+    "expert-*week/level": Layout(1, 1.0),  # these are divided by
+    "expert-*week/scale": Layout(1, 1.0),
     "expert-*week/*": Layout(1),
     "expert-*/lasting/values": Layout(2, np.nan),
     "expert-*/mean": Layout(1),  # of the spread
