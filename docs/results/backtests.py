@@ -43,7 +43,8 @@ $ python docs/results/backtests.py TABLES FIGURES
 where that is all of them, in the same table. On the two largest sets they take hours: of Melbourne
 they were run on the last weeks, on PEMS08 not. WAPE is that of the median, of the total that of the
 mean. A peer that needed more than its time, on a machine with other work, has no figures.
-The hourly orders, DiDi, Melbourne and PEMS08 are of an earlier state of the experts than the others.
+The hourly orders, DiDi, Melbourne and PEMS08 are of an earlier state of the experts than the
+others.
 """
 
 
