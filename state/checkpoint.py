@@ -23,7 +23,7 @@ from tidecast.state.errors import CheckpointError
 __all__ = ["Arrays", "compress", "lay_out", "pack", "prefixed", "unpack", "within"]
 
 logger = logging.getLogger(__name__)
-VERSION = 3  # 2 had blends, calibrations and experts of other arrays
+VERSION = 4  # 3 had blends, calibrations and experts of other arrays
 LIBRARIES = ("numpy", "river", "lightgbm")  # what the same bytes after the same events depend on
 DAMAGE = (
     zstandard.ZstdError,
