@@ -25,6 +25,7 @@ from tidecast.models.deep.model import About, Model
 from tidecast.models.deep.training import TrainingState
 from tidecast.state.cells import Cell
 from tidecast.state.errors import CheckpointError, SettingsError
+from tidecast.state.scopes import nested, scoped
 
 __all__ = [
     "COMPLETE",
@@ -42,7 +43,7 @@ WEIGHTS, CONFIG, CELLS, METRICS = "weights.safetensors", "config.json", "cells.j
 COMPLETE = "complete.json"
 """Names every file and its checksum."""
 
-WEIGHT, LEVEL, SCALE = "weight/", "scales/level", "scales/scale"
+WEIGHT, LEVEL, SCALE = "weight", "scales/level", "scales/scale"
 UNREADABLE = (
     *(KeyError, TypeError, ValueError, RuntimeError),
     *(SettingsError, safetensors.SafetensorError),
@@ -96,8 +97,7 @@ def load_model(folder: Path, device: torch.device | None = None) -> tuple[Model,
         tensors = safetensors.torch.load(files[WEIGHTS])
         _check_shapes(tensors, network_config, len(cells))
         network = network_of(network_config)
-        weights = {n.removeprefix(WEIGHT): t for n, t in tensors.items() if n.startswith(WEIGHT)}
-        network.load_state_dict(weights)
+        network.load_state_dict(scoped(tensors, WEIGHT))
         scales = Scales(tensors[LEVEL].numpy(), tensors[SCALE].numpy())
         metrics: dict[str, Any] = json.loads(files[METRICS])
     except UNREADABLE as error:
@@ -171,7 +171,7 @@ def _fresh(path: Path) -> Path:
 
 
 def _files(model: Model, metrics: Mapping[str, Any]) -> dict[str, bytes]:
-    weights = {f"{WEIGHT}{n}": w for n, w in model.network.state_dict().items()}
+    weights = nested({WEIGHT: model.network.state_dict()})
     level, scale = (torch.as_tensor(a) for a in (model.scales.level, model.scales.scale))
     config = {
         "format": FORMAT,
@@ -195,7 +195,8 @@ def _check_shapes(tensors: Mapping[str, Tensor], config: NetworkConfig, n_cells:
         When a tensor is missing, or its shape is another.
     """
     with torch.device("meta"):  # shapes without numbers
-        expected = {f"{WEIGHT}{n}": w.shape for n, w in network_of(config).state_dict().items()}
+        shapes = {name: w.shape for name, w in network_of(config).state_dict().items()}
+    expected = nested({WEIGHT: shapes})
     of_scales = torch.Size((n_cells, config.n_series))
     expected |= {LEVEL: of_scales, SCALE: of_scales}
     wrong = sorted(

@@ -12,7 +12,7 @@ from river.neighbors import KNNRegressor, LazySearch
 from river.tree import HoeffdingTreeRegressor
 from river.tree.splitter import QOSplitter
 
-from tidecast.models.arrays import Arrays, nested, scoped
+from tidecast.models.arrays import Arrays
 from tidecast.models.covariates import Covariates
 from tidecast.models.online.features import FeatureTable
 from tidecast.models.online.river_rows import ReplayedRegressor
@@ -20,6 +20,7 @@ from tidecast.models.online.standard import CLIP, departures, means_of
 from tidecast.models.parts import Parts, scaled, usual_parts
 from tidecast.models.profile import RECENT, ForecastProfile
 from tidecast.models.spread import Spread
+from tidecast.state.scopes import nested, scoped
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 
