@@ -9,7 +9,7 @@ import safetensors
 import safetensors.torch
 
 from tidecast.models.deep.training import TrainingState
-from tidecast.models.deep.writing import contiguous, write, writing
+from tidecast.models.deep.writing import contiguous, fresh_beside, put, writing
 from tidecast.state.errors import CheckpointError
 
 __all__ = ["check_kept", "load_training", "save_training"]
@@ -25,16 +25,13 @@ def save_training(path: Path, state: TrainingState) -> None:
     CheckpointError
         When it cannot be written; a file that was there stays.
     """
-    fresh = _fresh(path)
     values = {"state": json.dumps({"format": FORMAT, **state.values})}
-    data = safetensors.torch.save(contiguous(state.tensors), metadata=values)
-    write(fresh, data)
-    fresh.replace(path)
+    put(path, safetensors.torch.save(contiguous(state.tensors), metadata=values))
 
 
 def check_kept(path: Path) -> None:
     """Refuse a file of which `save_training` would say that it cannot be written."""
-    fresh = _fresh(path)
+    fresh = fresh_beside(path)
     with writing(path):
         fresh.touch()
         fresh.unlink()
@@ -57,10 +54,3 @@ def load_training(path: Path) -> TrainingState:
     if values.pop("format", None) != FORMAT:
         raise CheckpointError(f"training {path} is of another format: train anew")
     return TrainingState(values, tensors)
-
-
-def _fresh(path: Path) -> Path:
-    """Return the file, in a folder that is there, that is written to take the place of ``path``."""
-    with writing(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(f".{path.name}.new")

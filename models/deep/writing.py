@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tidecast.state.errors import CheckpointError
 
-__all__ = ["contiguous", "write", "writing"]
+__all__ = ["contiguous", "fresh_beside", "put", "write", "writing"]
 
 
 def write(path: Path, data: bytes) -> None:
@@ -30,6 +30,27 @@ def write(path: Path, data: bytes) -> None:
     except CheckpointError:
         path.unlink(missing_ok=True)
         raise
+
+
+def put(path: Path, data: bytes) -> None:
+    """Write a file in the place of ``path``, whole; until then what was there stays.
+
+    Raises
+    ------
+    CheckpointError
+        When it cannot be written.
+    """
+    fresh = fresh_beside(path)
+    write(fresh, data)
+    with writing(path):
+        fresh.replace(path)
+
+
+def fresh_beside(path: Path) -> Path:
+    """Return the file, in a folder that is there, that is written to take the place of ``path``."""
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(f".{path.name}.new")
 
 
 @contextmanager
