@@ -138,6 +138,7 @@ LAYOUTS: Mapping[str, Layout] = {
 COUNTS = "calibrate/counts"
 SHIFT = "calibrate/shift"
 SHARED = "calibrate/shared"
+MOST = "calibrate/most"
 WHOLE_NUMBERS = "calibrate/whole"
 SHAPES = "pending/*/shapes"
 ROUNDED = "pending/*/whole"
@@ -200,8 +201,15 @@ def migrated_arrays(change: Change, arrays: Arrays) -> Arrays:
     counts = _counts(change, arrays[COUNTS])
     shift = moved(moved(arrays[SHIFT], change.series, axis=0), change.levels, axis=3)
     shared = moved(moved(arrays[SHARED], change.series, axis=0), change.levels, axis=2)
+    most = moved(arrays[MOST], change.series, axis=0)
     numbers = moved(arrays[WHOLE_NUMBERS], change.series, axis=0, fill=True)
-    calibrate = {COUNTS: counts, SHIFT: shift, SHARED: shared, WHOLE_NUMBERS: numbers}
+    calibrate = {
+        COUNTS: counts,
+        SHIFT: shift,
+        SHARED: shared,
+        MOST: most,
+        WHOLE_NUMBERS: numbers,
+    }
     shapes = _shapes_of(change, scoped(calibrate, "calibrate"))
     result: Arrays = {}
     for name, array in arrays.items():
