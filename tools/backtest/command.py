@@ -173,6 +173,8 @@ def command(
     told = None if cell is None else _told(backtest, plan, cell)
     findings = Findings(backtest, run, peers, told)
     findings.show(open_console())
+    if not findings.scores:
+        click.echo("nothing was scored: no such value came of which there was a forecast", err=True)
     if told is not None:
         show(told, told.explanation.series)
     for note in peers.notes() if peers else ():

@@ -47,15 +47,21 @@ def _of_rows(table: Table) -> list[str]:
 
 def _of_cells(table: Table, places: Mapping[str, Any]) -> list[str]:
     """Say what the table holds."""
-    n_empty = table.n_bins - len(set(table.bins.tolist()))
     is_zero = table.absent == 0
     notes = [
         f"{len(table.cells):,} cells; a row that is not there "
         + ("stands for 0" if is_zero else "is a missing value")
         + " (--absent says otherwise)"
     ]
-    if n_empty:
-        notes.append(f"{n_empty:,} of {table.n_bins:,} bins have no row at all")
+    filled = np.unique(table.bins)
+    if n_empty := table.n_bins - len(filled):
+        apart = np.diff(filled)
+        longest = int(apart.argmax())
+        until = table.grid.local(int(filled[longest + 1]))
+        notes.append(
+            f"{n_empty:,} of {table.n_bins:,} bins have no row at all; the longest gap, of "
+            f"{apart[longest] - 1:,}, ends {until:%Y-%m-%d %H:%M}"
+        )
     n_below = int((table.values < 0).sum())
     if n_below:
         notes.append(

@@ -225,6 +225,14 @@ def test_sizes_and_days_hold_every_scored_forecast() -> None:
     sizes = [s for s in by_size(backtest.evaluator) if (s.expert, s.metric) == ("tidecast", "mae")]
     assert [s.low for s in sizes] == [0.1, 1.0, 10.0]
     assert sum(s.n for s in sizes) == every
+    scaled = {name: np.array([s.value for s in by_size(backtest.evaluator)
+                              if (s.expert, s.metric) == ("seasonal_naive", name)])
+              for name in ("mase", "rmsse")}  # fmt: skip
+    assert {len(found) for found in scaled.values()} == {3}
+    cells = np.array([s.cells for s in sizes])
+    whole = figures(backtest, "cell")
+    for name, found in scaled.items():
+        assert (found * cells).sum() / cells.sum() == pytest.approx(whole[name])
     days = [s for s in by_day(backtest.evaluator) if s.metric == "mae" and s.lead is None]
     assert len(days) == 15
     assert sum(s.n for s in days) == every

@@ -37,6 +37,10 @@ def test_a_plain_table_is_told_by_its_columns_cells_and_span(tmp_path: Path) -> 
         (["2025-03-30 05:30,,1"], "without a region or category count as (none)"),
         (["2025-03-30 05:30,south,-1"], "1 values are below 0"),
         (["2025-03-31 01:30,north,1"], "1 of 26 bins have no row at all"),
+        (
+            ["2025-03-31 01:30,north,1", "2099-01-01,north,1"],
+            "the longest gap, of 646,534, ends 2099-01-01 00:00",
+        ),
     ],
 )
 def test_rows_that_are_no_plain_value_are_told(tmp_path: Path, rows: list[str], says: str) -> None:
