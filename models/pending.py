@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays, runs
-from tidecast.models.calibrate import quantiles_of
+from tidecast.models.quantiles import quantiles_of
 from tidecast.models.short import Short, are_short
 
 __all__ = ["Due", "Dues", "Kept", "Pending", "together"]

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tidecast.models.evaluate.losses import stretch
 
-__all__ = ["NOTHING", "chance_of_zero", "is_outer", "lacking"]
+__all__ = ["HALF", "NOTHING", "chance_of_zero", "is_outer", "lacking"]
 
 Levels = NDArray[np.float64]
 Values = NDArray[np.float32]

@@ -8,7 +8,8 @@ import numpy as np
 
 from tidecast.models.arrays import AT_ONCE
 from tidecast.models.blend import N_SIZES, Blend, kept_by
-from tidecast.models.calibrate import GROUPS, Calibrate
+from tidecast.models.calibrate import Calibrate
+from tidecast.models.event_groups import GROUPS
 from tidecast.models.pending import Due, Dues, Kept, Pending, together
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import ScoreSheet
