@@ -60,7 +60,9 @@ def scores(file: Path) -> list[dict[str, Any]]:
     return found
 
 
-def test_what_the_guards_did_is_in_the_figures(sales: Path, tmp_path: Path) -> None:
+def test_what_the_guards_did_is_in_the_figures_and_told(
+    sales: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     hour = (pl.col("time").rank("dense") - 1).alias("hour")
     silent = pl.when(hour.is_between(76, 83)).then(0.0).otherwise(pl.col("value")).alias("value")
     down, file = tmp_path / "down.parquet", tmp_path / "scores.json"
@@ -70,6 +72,7 @@ def test_what_the_guards_did_is_in_the_figures(sales: Path, tmp_path: Path) -> N
     assert set(told["guards"]["value"]) == {"burst", "shared_burst", "outage", "shift"}
     assert told["guards"]["value"]["outage"] in (6 * 4, 7 * 4, 8 * 4)  # from the first or so on
     assert set(told["resets"].values()) == {0}
+    assert f"{told['guards']['value']['outage']:,} for outages" in capsys.readouterr().err
 
 
 def test_what_was_sold_out_is_not_scored(sales: Path, tmp_path: Path) -> None:
