@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, nested, scoped
+from tidecast.models.arrays import Arrays
 from tidecast.models.calibrate import Calibrate
 from tidecast.models.fold import ForecastFold
 from tidecast.models.migrate_experts import migrated_experts
@@ -23,6 +23,7 @@ from tidecast.models.profile import ForecastProfile
 from tidecast.state.changes import Change, moved
 from tidecast.state.errors import CheckpointError
 from tidecast.state.migrate import migrated_slabs
+from tidecast.state.scopes import nested, scoped
 from tidecast.state.settings import Settings
 
 __all__ = ["migrated_arrays", "migrated_coherent", "migrated_fold"]
