@@ -66,6 +66,8 @@ class Calibrate(Stateful):
     bins later, and by smaller steps: errors of lead h come h in a row. Outer quantiles are shifted
     in all groups and leads, too, by what they lacked together, near leads more; that does not fade,
     so that the coverage of every lead comes to what it should be, wherever levels and errors drift.
+    A bin of which fewer actuals are known than lately were moves them by less: every actual counts
+    alike.
 
     A quantile of n residuals covers less of the next one than of these: n residuals leave n + 1
     places for it. Levels are moved out by as much, and further at longer leads, where residuals
@@ -79,7 +81,7 @@ class Calibrate(Stateful):
     places).
     """
 
-    STATE = ("counts", "shift", "shared", "whole")
+    STATE = ("counts", "shift", "shared", "most", "whole")
 
     def __init__(self, n_series: int, horizon: int, levels: tuple[float, ...]) -> None:
         self._levels = np.array(levels)
@@ -89,6 +91,7 @@ class Calibrate(Stateful):
         self._shift = np.zeros((*shape[:3], len(levels)))
         self._whole = np.ones(n_series, dtype=bool)
         self._shared = np.zeros((*shape[:2], len(levels)))  # what lacked at a lead adds to all
+        self._most = np.zeros((*shape[:2], 1))  # actuals that a bin lately had
         self._outer = is_outer(self._levels)
         self._unit = np.where(self._outer, event_sizes()[:, None], 1.0)  # (group, level)
         self._kept = np.where(self._outer, OUTER_KEPT, SHIFT_KEPT)
@@ -123,11 +126,20 @@ class Calibrate(Stateful):
         lack = lacking(found, quantile, self._levels, self._whole[series])
         told = mean > NOTHING
         lack[np.ix_(~told, self._levels < 0.5)] = 0.0  # they are above what they ought to be above
-        self._learn_shared(Tally((len(self._whole), len(leads)), (series, lead)), lack, leads)
+        of_bin = Tally((len(self._whole), len(leads)), (series, lead))
+        lack *= self._fullness(of_bin.seen, leads)[series, lead]
+        self._learn_shared(of_bin, lack, leads)
         places = series[told], lead[told], group[told]
         tally = Tally((len(self._whole), len(leads), len(GROUPS) + 1), places)
         self._learn_shapes(tally, ((found - mean) / scale)[told], leads)
         self._learn_shifts(tally, lack[told], leads)
+
+    def _fullness(self, seen: NDArray[np.float64], leads: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return actuals ``seen`` of a bin, as a share of the most of late: (series, lead, 1)."""
+        kept = np.where(seen > 0, KEPT_PER_BIN, 1.0)
+        most = np.fmax(kept * self._most[:, leads - 1], seen)
+        self._most[:, leads - 1] = most
+        return np.asarray(seen / np.fmax(most, 1.0))
 
     def _learn_shapes(
         self, tally: Tally, standard: NDArray[np.float32], leads: NDArray[np.int64]

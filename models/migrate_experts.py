@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, nested, scoped
+from tidecast.models.arrays import Arrays
 from tidecast.models.blend import Blend
 from tidecast.models.deep_expert import DeepExpert
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.changes import Change, moved
+from tidecast.state.scopes import nested, scoped
 
 __all__ = ["migrated_experts"]
 

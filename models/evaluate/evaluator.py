@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, grown, nested, scoped
+from tidecast.models.arrays import Arrays, grown
 from tidecast.models.evaluate.denominators import Denominators
 from tidecast.models.evaluate.levels import LEVELS, Rows
 from tidecast.models.evaluate.said import Said
@@ -17,6 +17,7 @@ from tidecast.models.evaluate.trail import Trail
 from tidecast.models.evaluate.where import EVERYTHING, ScoreWhere
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.cells import Cell
+from tidecast.state.scopes import nested, scoped
 
 __all__ = ["Evaluator", "Level", "Span"]
 

@@ -243,3 +243,18 @@ def test_quantiles_of_few_residuals_lie_further_out_the_more_so_the_longer_the_l
         share = 0.5 + 0.45 * (1.0 + wider * (2.0 / 3.0) / 90.0)
         upper = calibrate.shapes()[0, lead - 1, :, 2]
         assert np.allclose(upper, NormalDist().inv_cdf(share), atol=0.015), (times, lead)
+
+
+def test_every_actual_is_covered_alike_though_bins_of_few_miss_more() -> None:
+    rng, calibrate, n_cells = np.random.default_rng(11), Calibrate(1, 1, LEVELS), 20
+    one, inside = np.ones((1, n_cells), np.float32), []
+    mean, shapes = 100.0 * one, calibrate.shapes()[:, 0]
+    for bin_ in range(1000):
+        n_known, spread = (4, 3.0) if bin_ % 2 else (n_cells, 1.0)
+        residual = np.full((1, n_cells), np.nan, np.float32)
+        residual[:, :n_known] = spread * rng.normal(size=n_known)
+        within = (residual > shapes[0, -1, 0]) & (residual <= shapes[0, -1, 2])
+        inside.extend(within[0, :n_known] if bin_ >= 300 else [])
+        learn(calibrate, mean + residual, mean, one, shapes, lead=1)
+        shapes = calibrate.shapes()[:, 0]
+    assert abs(np.mean(inside) - 0.9) < 0.01
