@@ -50,7 +50,7 @@ def _pending(kept: Arrays, places: Sequence[int]) -> Arrays:
     for name, means in kept.items():
         scope, what = name.rsplit("/", 1)
         if what == "means":
-            spoke = kept.get(f"{scope}/spoke", np.ones(len(means), dtype=bool))
+            spoke = kept[f"{scope}/spoke"]
             rank = np.cumsum(spoke) - 1
             result[name] = means[[rank[row] for row in rows if row >= 0 and spoke[row]]]
             result[f"{scope}/spoke"] = moved(spoke, rows, axis=0, fill=False)
