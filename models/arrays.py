@@ -8,6 +8,8 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tidecast.state.scopes import nested, scoped
+
 __all__ = [
     "AT_ONCE",
     "LARGEST",
@@ -16,9 +18,7 @@ __all__ = [
     "Stateful",
     "finite",
     "grown",
-    "nested",
     "runs",
-    "scoped",
 ]
 
 Arrays = dict[str, NDArray[Any]]
@@ -56,19 +56,6 @@ def runs(n_leads: int, n_cells: int) -> Iterator[slice]:
     """
     step = max(1, AT_ONCE // max(1, n_cells))
     return (slice(first, min(first + step, n_leads)) for first in range(0, n_leads, step))
-
-
-def nested(parts: Mapping[str, Arrays]) -> Arrays:
-    """Return one snapshot of several, each under its name and a slash."""
-    return {
-        f"{scope}/{name}": array for scope, part in parts.items() for name, array in part.items()
-    }
-
-
-def scoped(arrays: Arrays, scope: str) -> Arrays:
-    """Return the snapshot that ``nested`` put under ``scope``."""
-    start = f"{scope}/"
-    return {name[len(start) :]: array for name, array in arrays.items() if name.startswith(start)}
 
 
 class Part(Protocol):

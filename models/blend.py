@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays
+from tidecast.models.arrays import Stateful
 
 __all__ = ["N_SIZES", "Blend", "combine", "kept_by", "of_cells", "size_of"]
 
@@ -40,7 +40,7 @@ ROUNDING = 1e-9
 TINY = 1e-12
 
 
-class Blend:
+class Blend(Stateful):
     """Weights, positive with sum one, of the least discounted squared loss of the combination.
 
     What is kept are mean products of the experts' errors: their diagonal says how good an expert
@@ -64,6 +64,8 @@ class Blend:
     Stoltz (2013), Forecasting electricity consumption by aggregating specialized experts, for
     sleepers.
     """
+
+    STATE = ("products", "seen", "rows")
 
     def __init__(self, n_experts: int, n_series: int, horizon: int) -> None:
         shape = (n_series, N_SIZES, horizon)
@@ -138,16 +140,6 @@ class Blend:
             pooled = pooled + POOLED_BINS * over / n
             count = count + POOLED_BINS
         return np.asarray(pooled / count)
-
-    def snapshot(self) -> Arrays:
-        """Return the state as arrays."""
-        own = {"products": self._products, "seen": self._seen, "rows": self._rows}
-        return {name: array.copy() for name, array in own.items()}
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become the blend that ``snapshot`` was taken of; one without ``rows`` saw one a bin."""
-        self._products, self._seen = arrays["products"].copy(), arrays["seen"].copy()
-        self._rows = arrays.get("rows", self._seen).copy()
 
 
 def kept_by(n_cells: NDArray[np.integer]) -> Table:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.models.arrays import Stateful
+from tidecast.models.event_groups import GROUPS, event_sizes, group_of
+from tidecast.models.histogram import N_BUCKETS, bucket_of, normal_shares, quantile
 from tidecast.models.ranks import NOTHING, is_outer, lacking
+from tidecast.models.tally import Tally
 
-__all__ = ["Calibrate", "quantiles_of"]
+__all__ = ["Calibrate"]
 
-Forecasts = NDArray[np.float32]  # (series, cell, lead)
 Shapes = NDArray[np.float32]  # (series, lead, group, level)
 
 KEPT_PER_BIN = 0.99
@@ -27,12 +27,6 @@ POOL_WEIGHT = 10.0
 NEIGHBOUR_WEIGHT = 60.0
 """Residuals, at most, that those of the next smaller and larger group count for: one burst does
 not make the shape of a group that has few of its own."""
-
-N_BUCKETS = 160
-FINEST = 0.05  # width of the buckets around 0, in scales; it grows in proportion further out
-GROUPS = np.array([0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0])
-"""Bounds of the events expected, (mean / scale)^2, between groups. The fewer are expected, the more
-the shape depends on how few; many are alike, and fewer groups follow change sooner."""
 
 STEP = 0.05
 """How far a quantile moves for actuals that are all on one side of it, of lead 1: in scales, outer
@@ -72,6 +66,8 @@ class Calibrate(Stateful):
     bins later, and by smaller steps: errors of lead h come h in a row. Outer quantiles are shifted
     in all groups and leads, too, by what they lacked together, near leads more; that does not fade,
     so that the coverage of every lead comes to what it should be, wherever levels and errors drift.
+    A bin of which fewer actuals are known than lately were moves them by less: every actual counts
+    alike.
 
     A quantile of n residuals covers less of the next one than of these: n residuals leave n + 1
     places for it. Levels are moved out by as much, and further at longer leads, where residuals
@@ -85,19 +81,19 @@ class Calibrate(Stateful):
     places).
     """
 
-    STATE = ("counts", "shift", "shared", "whole")
+    STATE = ("counts", "shift", "shared", "most", "whole")
 
     def __init__(self, n_series: int, horizon: int, levels: tuple[float, ...]) -> None:
         self._levels = np.array(levels)
-        self._edges = _to_standard(np.arange(N_BUCKETS + 1.0) - N_BUCKETS / 2)
-        prior = PRIOR_WEIGHT * np.diff(_normal_cdf(self._edges))
+        prior = PRIOR_WEIGHT * normal_shares()
         shape = (n_series, horizon, len(GROUPS) + 1, N_BUCKETS)
         self._counts = np.broadcast_to(prior, shape).copy()
         self._shift = np.zeros((*shape[:3], len(levels)))
         self._whole = np.ones(n_series, dtype=bool)
         self._shared = np.zeros((*shape[:2], len(levels)))  # what lacked at a lead adds to all
+        self._most = np.zeros((*shape[:2], 1))  # actuals that a bin lately had
         self._outer = is_outer(self._levels)
-        self._unit = np.where(self._outer, _event_sizes()[:, None], 1.0)  # (group, level)
+        self._unit = np.where(self._outer, event_sizes()[:, None], 1.0)  # (group, level)
         self._kept = np.where(self._outer, OUTER_KEPT, SHIFT_KEPT)
         self._shocks = np.sqrt(np.arange(1.0, horizon + 1.0))  # residuals of one shock, (lead,)
         self._shared_step = SHARED_STEP / self._shocks / (1.0 / self._shocks).sum()  # (lead,)
@@ -130,18 +126,26 @@ class Calibrate(Stateful):
         lack = lacking(found, quantile, self._levels, self._whole[series])
         told = mean > NOTHING
         lack[np.ix_(~told, self._levels < 0.5)] = 0.0  # they are above what they ought to be above
-        self._learn_shared(Tally((len(self._whole), len(leads)), (series, lead)), lack, leads)
+        of_bin = Tally((len(self._whole), len(leads)), (series, lead))
+        lack *= self._fullness(of_bin.seen, leads)[series, lead]
+        self._learn_shared(of_bin, lack, leads)
         places = series[told], lead[told], group[told]
         tally = Tally((len(self._whole), len(leads), len(GROUPS) + 1), places)
         self._learn_shapes(tally, ((found - mean) / scale)[told], leads)
         self._learn_shifts(tally, lack[told], leads)
 
+    def _fullness(self, seen: NDArray[np.float64], leads: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return actuals ``seen`` of a bin, as a share of the most of late: (series, lead, 1)."""
+        kept = np.where(seen > 0, KEPT_PER_BIN, 1.0)
+        most = np.fmax(kept * self._most[:, leads - 1], seen)
+        self._most[:, leads - 1] = most
+        return np.asarray(seen / np.fmax(most, 1.0))
+
     def _learn_shapes(
         self, tally: Tally, standard: NDArray[np.float32], leads: NDArray[np.int64]
     ) -> None:
         """Add standardised residuals, (row,), to the histograms."""
-        place = np.floor(_to_place(standard) + N_BUCKETS / 2)
-        added = tally.counts(np.clip(place, 0, N_BUCKETS - 1).astype(np.int64), N_BUCKETS)
+        added = tally.counts(bucket_of(standard), N_BUCKETS)
         kept = np.where(tally.seen > 0, KEPT_PER_BIN, 1.0)
         self._counts[:, leads - 1] = kept * self._counts[:, leads - 1] + added
 
@@ -169,14 +173,8 @@ class Calibrate(Stateful):
         """Return quantiles of standardised residuals: (series, lead, group, level)."""
         below = np.cumsum(self._counts + self._borrowed(), axis=-1)
         below /= below[..., -1:]
-        shapes = np.empty((*below.shape[:-1], len(self._levels)), np.float32)
-        for level, share in enumerate(self._shares()):
-            place = (below < share).sum(axis=-1)[..., None]
-            low = np.where(place > 0, np.take_along_axis(below, np.maximum(place - 1, 0), -1), 0.0)
-            high = np.take_along_axis(below, place, -1)
-            inside = ((share - low) / np.fmax(high - low, 1e-12))[..., 0]
-            edge = self._edges[place[..., 0]]
-            shapes[..., level] = edge + inside * (self._edges[place[..., 0] + 1] - edge)
+        shapes = np.stack([quantile(below, share) for share in self._shares()], axis=-1)
+        shapes = shapes.astype(np.float32)
         shared = np.clip(self._nearness @ self._shared, *LARGEST_SHIFTS)  # (series, lead, level)
         shapes += self._shift + self._unit * shared[:, :, None]
         return np.sort(shapes, axis=-1)
@@ -210,79 +208,3 @@ class Calibrate(Stateful):
         share = NEIGHBOUR_WEIGHT / beside.sum(axis=-1, keepdims=True)
         borrowed: NDArray[np.float64] = pooled + np.minimum(share, 1.0) * beside
         return borrowed
-
-
-class Tally:
-    """Sums over rows by the place that each falls into, on axes of ``shape``."""
-
-    def __init__(self, shape: tuple[int, ...], places: tuple[NDArray[np.int64], ...]) -> None:
-        self._shape = shape
-        self._flat = np.ravel_multi_index(places, shape)
-        self.seen = self.sums()[..., None]  # rows by place, (*shape, 1)
-
-    def sums(self, rows: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
-        """Return the sums of ``rows``, (row,), or how many there are: ``shape``."""
-        sums = np.bincount(self._flat, rows, math.prod(self._shape))
-        return np.asarray(sums, np.float64).reshape(self._shape)
-
-    def counts(self, which: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-        """Return how many rows are of each of ``n`` kinds, by place: (*shape, n)."""
-        shape = (*self._shape, n)
-        return np.bincount(self._flat * n + which, minlength=math.prod(shape)).reshape(shape)
-
-
-def quantiles_of(
-    mean: Forecasts, scale: Forecasts, shapes: Shapes, whole: NDArray[np.bool_]
-) -> NDArray[np.float32]:
-    """Return quantiles, (series, cell, lead, level): sorted, at least 0.
-
-    Those that are ``whole``, (series, level), are whole numbers: see `_round`.
-    """
-    series = np.arange(mean.shape[0])[:, None, None]
-    lead = np.arange(mean.shape[2])[None, None, :]
-    shape = shapes[series, lead, group_of(mean, scale)]  # (series, cell, lead, level)
-    shape *= scale[..., None]
-    shape += mean[..., None]
-    for number in np.flatnonzero(whole.any(axis=1)):
-        _round(shape[number], whole[number])
-    shape[shape < NOTHING] = 0.0
-    return np.maximum.accumulate(shape, axis=-1, out=shape)
-
-
-def _round(quantiles: NDArray[np.float32], whole: NDArray[np.bool_]) -> None:
-    """Round quantiles of a series, (cell, lead, level), in place, at levels that are ``whole``.
-
-    The pinball loss of a count is straight between two whole numbers, so that one of them is at
-    least as good. Of those farther out, which are bounds of intervals, upper ones below a half are
-    zero: no count lies between. Lower ones give way to what is rounded.
-    """
-    first = int(whole.argmax())
-    lower, upper = quantiles[..., :first], quantiles[..., first:]
-    rounded = np.rint(upper)
-    np.copyto(upper, rounded, where=whole[first:] | (rounded == 0.0))
-    np.minimum(lower, upper[..., :1], out=lower)
-
-
-def group_of(mean: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return the group of each forecast, by the events it expects; free of units."""
-    return np.searchsorted(np.sqrt(GROUPS).astype(np.float32), mean / scale, side="right")
-
-
-def _event_sizes() -> NDArray[np.float64]:
-    """Return the size of one event in scales where that is more than 1, by group: (group,)."""
-    inner = np.sqrt(GROUPS[1:] * GROUPS[:-1])
-    expected = np.concatenate([GROUPS[:1] ** 1.5 / GROUPS[1:2] ** 0.5, inner, GROUPS[-1:]])
-    return np.asarray(np.fmax(1.0, 1.0 / np.sqrt(expected)))
-
-
-def _to_place(standard: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return places on the scale of buckets: even near 0, logarithmic far out."""
-    return np.asarray(np.arcsinh(standard.astype(np.float64)) / FINEST)
-
-
-def _to_standard(place: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.sinh(place * FINEST)
-
-
-def _normal_cdf(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.array([NormalDist().cdf(value) for value in values])

@@ -18,7 +18,7 @@ from tidecast.models.online.last_value import LastValue
 from tidecast.models.online.leading import LeadingExpert
 from tidecast.models.online.linear import LinearExpert
 from tidecast.models.online.pooled import PooledExpert
-from tidecast.models.online.sampled import ForestExpert, NearestExpert, TreeExpert
+from tidecast.models.online.river_sampled import ForestExpert, NearestExpert, TreeExpert
 from tidecast.models.online.seasonal_naive import SeasonalNaive
 from tidecast.models.online.snarimax import SnarimaxExpert
 from tidecast.models.online.starima import StarimaExpert

@@ -16,12 +16,13 @@ from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import Scores
 from tidecast.state.announced import AnnouncedCovariates
 from tidecast.state.cells import Cell
-from tidecast.state.checkpoint import compress, lay_out, prefixed, unpack, within
+from tidecast.state.checkpoint import compress, lay_out, unpack
 from tidecast.state.covariate_file import read_covariates
 from tidecast.state.covariates import CovariateTable
 from tidecast.state.cuts import Admission, Announcement, InputMessage, Refit
 from tidecast.state.errors import CheckpointError
 from tidecast.state.known import Knowledge, Known
+from tidecast.state.scopes import nested, scoped
 from tidecast.state.settings import Settings
 from tidecast.state.slab_fold import SlabFold, SlabRules
 from tidecast.state.slabs import LateBins, Slab
@@ -186,9 +187,7 @@ class ForecastFold:
         learnt = self.forecaster.snapshot()
         return lay_out(
             values | {"announced": announced},
-            prefixed("slabs", arrays)
-            | prefixed("forecaster", learnt)
-            | prefixed("announced", rows),
+            nested({"slabs": arrays, "forecaster": learnt, "announced": rows}),
         )
 
     def restore(self, data: bytes) -> None:
@@ -200,6 +199,6 @@ class ForecastFold:
             When the bytes are damaged or of an unknown version.
         """
         values, arrays = unpack(data)
-        self.slabs.restore(values, within("slabs", arrays))
-        self.announced.restore(values["announced"], within("announced", arrays))
-        self.forecaster.restore(within("forecaster", arrays))
+        self.slabs.restore(values, scoped(arrays, "slabs"))
+        self.announced.restore(values["announced"], scoped(arrays, "announced"))
+        self.forecaster.restore(scoped(arrays, "forecaster"))

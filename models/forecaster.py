@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from tidecast.models.arrays import Part, Stateful, finite, grown
 from tidecast.models.beginning import Anew, Beginning
-from tidecast.models.calibrate import quantiles_of
 from tidecast.models.combination import Combination, shares
 from tidecast.models.covariates import Covariates
 from tidecast.models.explain import Explanation, Issued, explained
@@ -20,6 +19,7 @@ from tidecast.models.panel import Panel
 from tidecast.models.pending import Due, Pending
 from tidecast.models.periodic.refits import Refits
 from tidecast.models.profile import ForecastProfile
+from tidecast.models.quantiles import quantiles_of
 from tidecast.models.ranks import NOTHING
 from tidecast.models.scores import Scores, ScoreSheet
 from tidecast.models.short import shortened

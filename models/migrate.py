@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, nested, scoped
+from tidecast.models.arrays import Arrays
 from tidecast.models.calibrate import Calibrate
 from tidecast.models.fold import ForecastFold
 from tidecast.models.migrate_experts import migrated_experts
@@ -23,6 +23,7 @@ from tidecast.models.profile import ForecastProfile
 from tidecast.state.changes import Change, moved
 from tidecast.state.errors import CheckpointError
 from tidecast.state.migrate import migrated_slabs
+from tidecast.state.scopes import nested, scoped
 from tidecast.state.settings import Settings
 
 __all__ = ["migrated_arrays", "migrated_coherent", "migrated_fold"]
@@ -139,6 +140,7 @@ LAYOUTS: Mapping[str, Layout] = {
 COUNTS = "calibrate/counts"
 SHIFT = "calibrate/shift"
 SHARED = "calibrate/shared"
+MOST = "calibrate/most"
 WHOLE_NUMBERS = "calibrate/whole"
 SHAPES = "pending/*/shapes"
 ROUNDED = "pending/*/whole"
@@ -201,8 +203,15 @@ def migrated_arrays(change: Change, arrays: Arrays) -> Arrays:
     counts = _counts(change, arrays[COUNTS])
     shift = moved(moved(arrays[SHIFT], change.series, axis=0), change.levels, axis=3)
     shared = moved(moved(arrays[SHARED], change.series, axis=0), change.levels, axis=2)
+    most = moved(arrays[MOST], change.series, axis=0)
     numbers = moved(arrays[WHOLE_NUMBERS], change.series, axis=0, fill=True)
-    calibrate = {COUNTS: counts, SHIFT: shift, SHARED: shared, WHOLE_NUMBERS: numbers}
+    calibrate = {
+        COUNTS: counts,
+        SHIFT: shift,
+        SHARED: shared,
+        MOST: most,
+        WHOLE_NUMBERS: numbers,
+    }
     shapes = _shapes_of(change, scoped(calibrate, "calibrate"))
     result: Arrays = {}
     for name, array in arrays.items():

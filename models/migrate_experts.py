@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, nested, scoped
+from tidecast.models.arrays import Arrays
 from tidecast.models.blend import Blend
 from tidecast.models.deep_expert import DeepExpert
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.changes import Change, moved
+from tidecast.state.scopes import nested, scoped
 
 __all__ = ["migrated_experts"]
 
@@ -49,7 +50,7 @@ def _pending(kept: Arrays, places: Sequence[int]) -> Arrays:
     for name, means in kept.items():
         scope, what = name.rsplit("/", 1)
         if what == "means":
-            spoke = kept.get(f"{scope}/spoke", np.ones(len(means), dtype=bool))
+            spoke = kept[f"{scope}/spoke"]
             rank = np.cumsum(spoke) - 1
             result[name] = means[[rank[row] for row in rows if row >= 0 and spoke[row]]]
             result[f"{scope}/spoke"] = moved(spoke, rows, axis=0, fill=False)

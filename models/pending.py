@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays, runs
-from tidecast.models.calibrate import quantiles_of
+from tidecast.models.quantiles import quantiles_of
 from tidecast.models.short import Short, are_short
 
 __all__ = ["Due", "Dues", "Kept", "Pending", "together"]
@@ -188,18 +188,11 @@ class Pending:
         return result
 
     def restore(self, arrays: Arrays) -> None:
-        """Become the store that ``snapshot`` was taken of.
-
-        One without ``spoke`` kept everybody; one without ``whole`` is of quantiles never rounded.
-        """
+        """Become the store that ``snapshot`` was taken of."""
         self._due = {}
-        for key, means in arrays.items():
+        for key in arrays:
             scope, name = key.rsplit("/", 1)
             if name == "means":
                 target, lead = map(int, scope.split("/"))
-                spoke = arrays.get(f"{scope}/spoke", np.ones(len(means), dtype=bool))
-                scale, shapes = arrays[f"{scope}/scale"], arrays[f"{scope}/shapes"]
-                never = np.zeros((len(shapes), shapes.shape[-1]), dtype=bool)
-                whole = arrays.get(f"{scope}/whole", never)
-                said = Due(lead, means, scale, shapes, whole)
-                self._due.setdefault(target, []).append(Kept.of(spoke, said))
+                said = Due(lead, *(arrays[f"{scope}/{name}"] for name in SAID))
+                self._due.setdefault(target, []).append(Kept.of(arrays[f"{scope}/spoke"], said))

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tidecast.models.evaluate.losses import stretch
 
-__all__ = ["NOTHING", "chance_of_zero", "is_outer", "lacking"]
+__all__ = ["HALF", "NOTHING", "chance_of_zero", "is_outer", "lacking"]
 
 Levels = NDArray[np.float64]
 Values = NDArray[np.float32]
@@ -38,14 +38,15 @@ def lacking(actual: Values, quantile: Values, levels: Levels, whole: Flags | boo
     from y - 0.5 to y + 0.5. Inner ones do not, for their sharpest quantiles are whole numbers
     themselves.
     """
-    short = levels - (actual[:, None] <= np.fmax(quantile, 0.0))
-    sparse = (quantile[:, 0] < NOTHING) & (actual < NOTHING)
-    below = quantile[sparse]  # (row, level)
-    chance = chance_of_zero(below, levels)[:, None]
-    tied = levels * (1.0 - 1.0 / np.fmax(chance, levels))
-    short[sparse] = np.where(below < NOTHING, tied, short[sparse])
-    _rank_outer(short, actual, quantile, levels, whole)
-    return short
+    issued = np.ascontiguousarray(quantile.T)  # (level, row): rows are many, levels few
+    column = levels[:, None]
+    short = column - (actual <= np.fmax(issued, 0.0))
+    sparse = np.flatnonzero((issued[0] < NOTHING) & (actual < NOTHING))
+    below = issued.take(sparse, axis=1)
+    tied = column * (1.0 - 1.0 / np.fmax(chance_of_zero(below.T, levels), column))
+    short[:, sparse] = np.where(below < NOTHING, tied, short.take(sparse, axis=1))
+    _rank_outer(short, actual, issued, levels, whole)
+    return short.T
 
 
 def is_outer(levels: Levels) -> NDArray[np.bool_]:
@@ -58,17 +59,19 @@ def _rank_outer(
 ) -> None:
     """Rank counts among outer levels, in place, as the half around them lies.
 
-    A count that is half or more from every outer quantile ranks as a point does.
+    A count that is half or more from every outer quantile ranks as a point does. ``short`` and
+    ``quantile`` are (level, row).
     """
     outer = is_outer(levels)
+    column = levels[outer, None]
     issued = np.where(quantile < NOTHING, np.float32(0.0), quantile)
-    near = (np.abs(actual[:, None] - issued[:, outer]) <= HALF).any(axis=1) | (actual < NOTHING)
-    near &= whole
-    start, end = stretch(actual[near], issued[near], levels, HALF)
-    width = (end - start)[:, None]
-    within = np.clip((levels[outer] - start[:, None]) / np.fmax(width, LEAST), 0.0, 1.0)
-    share = np.where(width > LEAST, within, start[:, None] <= levels[outer] + LEAST)
-    short[np.ix_(near, outer)] = levels[outer] - share
+    is_near = (np.abs(actual - issued[outer]) <= HALF).any(axis=0) | (actual < NOTHING)
+    near = np.flatnonzero(is_near & whole)
+    start, end = stretch(actual[near], issued.take(near, axis=1).T, levels, HALF)
+    width = end - start
+    within = np.clip((column - start) / np.fmax(width, LEAST), 0.0, 1.0)
+    share = np.where(width > LEAST, within, start <= column + LEAST)
+    short[np.ix_(outer, near)] = column - share
 
 
 def chance_of_zero(quantiles: NDArray[np.floating], levels: Levels) -> Levels:

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.state.bins import BinGrid
-from tidecast.state.checkpoint import Arrays, prefixed, within
+from tidecast.state.checkpoint import Arrays
 from tidecast.state.covariate_file import empty_covariate
 from tidecast.state.covariates import ALWAYS, Covariate, CovariateTable, Key
 from tidecast.state.cuts import Announced, Announcement
+from tidecast.state.scopes import nested, scoped
 from tidecast.state.settings import CovariateSettings, Settings
 
 __all__ = ["MOST_ROWS", "AnnouncedCovariates"]
@@ -85,7 +86,7 @@ class AnnouncedCovariates:
         for name in self._settings:
             covariate = self._table.named(name)
             keys[name] = covariate.keys
-            arrays |= prefixed(name, {part: getattr(covariate, part) for part in ROWS})
+            arrays |= nested({name: {part: getattr(covariate, part) for part in ROWS}})
         positions = [[*place, offset] for place, offset in self.positions.items()]
         return {"positions": positions, "keys": keys}, arrays
 
@@ -93,7 +94,7 @@ class AnnouncedCovariates:
         """Become what ``snapshot`` was taken of."""
         self.positions = {(topic, number): at for topic, number, at in values["positions"]}
         for name, of in self._settings.items():
-            rows = within(name, arrays)
+            rows = scoped(arrays, name)
             keys = tuple((region, category) for region, category in values["keys"][name])
             self._put(of, keys, [rows[part] for part in ROWS])
 

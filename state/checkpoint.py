@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from tidecast.state.errors import CheckpointError
 
-__all__ = ["Arrays", "compress", "lay_out", "pack", "prefixed", "unpack", "within"]
+__all__ = ["Arrays", "compress", "lay_out", "pack", "unpack"]
 
 logger = logging.getLogger(__name__)
-VERSION = 3  # 2 had blends, calibrations and experts of other arrays
+VERSION = 4  # 3 had blends, calibrations and experts of other arrays
 LIBRARIES = ("numpy", "river", "lightgbm")  # what the same bytes after the same events depend on
 DAMAGE = (
     zstandard.ZstdError,
@@ -136,20 +136,3 @@ def _say_difference(*written_by: tuple[str, str]) -> None:
         theirs,
         ours,
     )
-
-
-def prefixed(name: str, arrays: Mapping[str, NDArray[Any]]) -> Arrays:
-    """Return ``arrays`` with ``name/`` before each of their names."""
-    return {f"{name}/{key}": array for key, array in arrays.items()}
-
-
-def within(name: str, arrays: Mapping[str, NDArray[Any]]) -> Arrays:
-    """Return the arrays that ``prefixed`` put under ``name``.
-
-    Examples
-    --------
-    >>> within("a", prefixed("a", {"x": np.zeros(1)}))
-    {'x': array([0.])}
-    """
-    start = f"{name}/"
-    return {k.removeprefix(start): a for k, a in arrays.items() if k.startswith(start)}

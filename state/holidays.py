@@ -9,7 +9,7 @@ import holidays
 
 from tidecast.state.errors import SettingsError
 
-__all__ = ["Holidays"]
+__all__ = ["Holidays", "holidays_between", "known_codes"]
 
 DAY = timedelta(days=1)
 
@@ -52,6 +52,19 @@ class Holidays:
         if (before and (after or far_after)) or (far_before and after):
             return "bridge"
         return "eve" if after else "day_after" if before else ""
+
+
+def known_codes() -> list[str]:
+    """Return the codes of all countries whose holidays are known, and of their parts, in order."""
+    countries = holidays.list_supported_countries(include_aliases=False)
+    parts = [f"{country}-{part}" for country, of in countries.items() for part in of]
+    return sorted([*countries, *parts])
+
+
+def holidays_between(code: str, first: date, last: date) -> frozenset[date]:
+    """Return the holidays of a code from ``first`` to ``last``."""
+    days = _of_code(code)
+    return frozenset(days[first : last + DAY])  # type: ignore[index]
 
 
 @lru_cache

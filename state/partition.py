@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from tidecast.state.bins import BinGrid
 from tidecast.state.cells import CellIndex
-from tidecast.state.checkpoint import Arrays, prefixed, within
+from tidecast.state.checkpoint import Arrays
 from tidecast.state.cuts import BinSums, Cut, Idle
 from tidecast.state.event_ids import NO_ID, EventIds
 from tidecast.state.events import Events, Refusal
 from tidecast.state.gate import Gate, Held
 from tidecast.state.open_bins import OpenBin, sums_by_bin
+from tidecast.state.scopes import nested, scoped
 
 __all__ = ["Batch", "Outcome", "Partition", "PartitionRules", "Rejected"]
 
@@ -315,9 +316,8 @@ class Partition:
         }
         n_cells = len(self.cells)
         ids = {} if self.ids is None else self.ids.snapshot()
-        return values, prefixed("held", held) | prefixed("seen", ids) | {
-            f"open/{bin_}": part.sums[:, :n_cells] for bin_, part in self.open.items()
-        }
+        sums = {str(bin_): part.sums[:, :n_cells] for bin_, part in self.open.items()}
+        return values, nested({"held": held, "seen": ids, "open": sums})
 
     def restore(self, values: dict[str, Any], arrays: Arrays) -> None:
         """Become the partition that ``snapshot`` was taken of."""
@@ -327,11 +327,11 @@ class Partition:
         self.floor = values["floor"]
         self.cells = CellIndex(self.rules.max_cells, values["cells"])
         self.cells.overflowed = values["overflowed"]
-        self.gate.restore(values["gate"], within("held", arrays))
+        self.gate.restore(values["gate"], scoped(arrays, "held"))
         if self.ids is not None:
-            self.ids.restore(within("seen", arrays), values["unremembered"])
+            self.ids.restore(scoped(arrays, "seen"), values["unremembered"])
         self.open = {}
-        for bin_, sums in within("open", arrays).items():
+        for bin_, sums in scoped(arrays, "open").items():
             part = self.open[int(bin_)] = OpenBin(self.rules.n_terms)
             part.sums = sums
             part.changed = values["changed"][bin_]

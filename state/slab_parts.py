@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.state.checkpoint import Arrays, prefixed, within
+from tidecast.state.checkpoint import Arrays
 from tidecast.state.cuts import BinSums
 from tidecast.state.inputs import Input
+from tidecast.state.scopes import nested, scoped
 
 __all__ = ["Version", "kept_inputs", "kept_versions", "restored_inputs", "restored_versions"]
 
@@ -38,7 +39,7 @@ def kept_inputs(inputs: Mapping[Place, Input]) -> tuple[list[Any], Arrays]:
         for entry, (boundary, upto, sums) in enumerate(known.pending):
             pending.append([boundary, upto, sums.bin, sums.regions, sums.categories])
             parts: Arrays = {"region": sums.region, "category": sums.category, "sums": sums.sums}
-            arrays |= prefixed(f"pending/{number}/{entry}", parts)
+            arrays |= nested({f"pending/{number}/{entry}": parts})
         ends = [known.through, known.first, known.newest, known.passed]
         values.append([*place, *ends, list(known.told.items()), pending])
     return values, arrays
@@ -54,7 +55,7 @@ def restored_inputs(
         known = Input(columns(source), through, first, tuple(newest), passed=passed)
         known.told = dict(told)
         for entry, (boundary, upto, bin_, regions, categories) in enumerate(pending):
-            parts = within(f"pending/{number}/{entry}", arrays)
+            parts = scoped(arrays, f"pending/{number}/{entry}")
             known.pending.append((boundary, upto, BinSums(bin_, regions, categories, **parts)))
         inputs[source, partition] = known
     return inputs

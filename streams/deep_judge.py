@@ -18,7 +18,8 @@ from aiokafka.errors import KafkaError
 from tidecast.models.deep.contest import Contest, Decision, Parties
 from tidecast.models.deep.live import LiveModel
 from tidecast.models.deep.promotion import Bounds
-from tidecast.models.deep.registry import LineUp, Registry
+from tidecast.models.deep.registry import Registry
+from tidecast.models.deep.standing import LineUp
 from tidecast.state.errors import CheckpointError, ServiceError, SettingsError
 from tidecast.state.settings import Settings
 from tidecast.streams.deep_models import load_live

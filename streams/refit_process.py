@@ -15,8 +15,9 @@ import orjson
 
 from tidecast.models.periodic.artifact import fit
 from tidecast.models.periodic.examples import TrainingRows
-from tidecast.state.checkpoint import pack, prefixed, unpack, within
+from tidecast.state.checkpoint import pack, unpack
 from tidecast.state.errors import ServiceError
+from tidecast.state.scopes import nested, scoped
 
 __all__ = ["fit_apart"]
 
@@ -52,13 +53,13 @@ async def fit_apart(rows: Sequence[TrainingRows]) -> tuple[bytes, ...]:
 
 
 def _packed(rows: Sequence[TrainingRows]) -> bytes:
-    arrays = [prefixed(str(number), vars(of_series)) for number, of_series in enumerate(rows)]
-    return pack({"series": len(rows)}, {name: a for part in arrays for name, a in part.items()})
+    arrays = nested({str(number): vars(of_series) for number, of_series in enumerate(rows)})
+    return pack({"series": len(rows)}, arrays)
 
 
 def _unpacked(data: bytes) -> list[TrainingRows]:
     values, arrays = unpack(data)
-    return [TrainingRows(**within(str(number), arrays)) for number in range(values["series"])]
+    return [TrainingRows(**scoped(arrays, str(number))) for number in range(values["series"])]
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -76,6 +77,9 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return a command.
 
+        NumPy has one thread then: the last digits of sums of products depend on how many made
+        them, and what was forecast live is repeated to the byte, whatever else runs there.
+
         Raises
         ------
         click.ClickException
@@ -84,6 +88,8 @@ class LazyGroup(click.Group):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
+        if cmd_name != "deep":  # networks are trained by threads of torch
+            os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when NumPy is imported
         try:
             command = getattr(importlib.import_module(entry.module), entry.attribute)
         except ModuleNotFoundError as error:

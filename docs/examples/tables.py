@@ -83,7 +83,8 @@ def pems_tables(data: Path) -> dict[str, pl.DataFrame]:
     array = np.load(data / PEMS)
     flow = np.where(array["flow"] == 0, np.nan, array["flow"])
     regions = [f"sensor {number}" for number in range(flow.shape[1])]
-    return {"pems08": _long(flow, str(array["start"]), 5, regions)}
+    table = _long(flow, str(array["start"]), 5, regions)
+    return {"pems08": table, "pems08_4_weeks": _last_weeks(table, 4)}
 
 
 SETS = {

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, nested, scoped
+from tidecast.models.arrays import Arrays
 from tidecast.models.deep.known import KnownBins
 from tidecast.state.cells import Cell
 from tidecast.state.known import Known
+from tidecast.state.scopes import nested, scoped
 from tidecast.state.window import Window
 
 __all__ = ["ClosedBin", "Context"]

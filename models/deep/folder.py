@@ -1,14 +1,12 @@
-"""Models and unfinished training on disk: safetensors and JSON, nothing that runs when read."""
+"""Models on disk: safetensors and JSON, nothing that runs when read."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,27 +20,19 @@ from tidecast.models.deep.config import NetworkConfig
 from tidecast.models.deep.generator import network_of
 from tidecast.models.deep.history import Scales
 from tidecast.models.deep.model import About, Model
-from tidecast.models.deep.training import TrainingState
+from tidecast.models.deep.writing import contiguous, write, writing
 from tidecast.state.cells import Cell
 from tidecast.state.errors import CheckpointError, SettingsError
+from tidecast.state.scopes import nested, scoped
 
-__all__ = [
-    "COMPLETE",
-    "check_free",
-    "check_kept",
-    "list_models",
-    "load_model",
-    "load_training",
-    "save_model",
-    "save_training",
-]
+__all__ = ["COMPLETE", "check_free", "list_models", "load_model", "save_model"]
 
 FORMAT = 1
 WEIGHTS, CONFIG, CELLS, METRICS = "weights.safetensors", "config.json", "cells.json", "metrics.json"
 COMPLETE = "complete.json"
 """Names every file and its checksum."""
 
-WEIGHT, LEVEL, SCALE = "weight/", "scales/level", "scales/scale"
+WEIGHT, LEVEL, SCALE = "weight", "scales/level", "scales/scale"
 UNREADABLE = (
     *(KeyError, TypeError, ValueError, RuntimeError),
     *(SettingsError, safetensors.SafetensorError),
@@ -62,7 +52,7 @@ def save_model(folder: Path, model: Model, metrics: Mapping[str, Any]) -> None:
         files = _files(model, metrics)
         files[COMPLETE] = _json({name: _checksum(data) for name, data in files.items()})
         for name, data in files.items():
-            _write(partial / name, data)
+            write(partial / name, data)
         partial.chmod(0o755)
         partial.rename(folder)
     except BaseException:
@@ -96,8 +86,7 @@ def load_model(folder: Path, device: torch.device | None = None) -> tuple[Model,
         tensors = safetensors.torch.load(files[WEIGHTS])
         _check_shapes(tensors, network_config, len(cells))
         network = network_of(network_config)
-        weights = {n.removeprefix(WEIGHT): t for n, t in tensors.items() if n.startswith(WEIGHT)}
-        network.load_state_dict(weights)
+        network.load_state_dict(scoped(tensors, WEIGHT))
         scales = Scales(tensors[LEVEL].numpy(), tensors[SCALE].numpy())
         metrics: dict[str, Any] = json.loads(files[METRICS])
     except UNREADABLE as error:
@@ -112,66 +101,17 @@ def list_models(root: Path) -> tuple[Path, ...]:
     return tuple(sorted(path for path in found if not path.name.startswith(".")))
 
 
-def save_training(path: Path, state: TrainingState) -> None:
-    """Write unfinished training to one file, whole or not at all.
-
-    Raises
-    ------
-    CheckpointError
-        When it cannot be written; a file that was there stays.
-    """
-    fresh = _fresh(path)
-    values = {"state": json.dumps({"format": FORMAT, **state.values})}
-    data = safetensors.torch.save(_contiguous(state.tensors), metadata=values)
-    _write(fresh, data)
-    fresh.replace(path)
-
-
-def check_kept(path: Path) -> None:
-    """Refuse a file of which `save_training` would say that it cannot be written."""
-    fresh = _fresh(path)
-    with _writing(path):
-        fresh.touch()
-        fresh.unlink()
-
-
-def load_training(path: Path) -> TrainingState:
-    """Return the unfinished training of a file.
-
-    Raises
-    ------
-    CheckpointError
-        When it is not there, damaged, or of another format.
-    """
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            values = json.loads((file.metadata() or {})["state"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
-        raise CheckpointError(f"training {path} cannot be read: {error}") from error
-    if values.pop("format", None) != FORMAT:
-        raise CheckpointError(f"training {path} is of another format: train anew")
-    return TrainingState(values, tensors)
-
-
 def _begun(folder: Path) -> Path:
     """Return a new folder beside ``folder``, which is not there yet."""
     if folder.exists():
         raise CheckpointError(f"{folder} is there already: give another folder, or remove it")
-    with _writing(folder.parent):
+    with writing(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
 
 
-def _fresh(path: Path) -> Path:
-    """Return the file, in a folder that is there, that is written to take the place of ``path``."""
-    with _writing(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(f".{path.name}.new")
-
-
 def _files(model: Model, metrics: Mapping[str, Any]) -> dict[str, bytes]:
-    weights = {f"{WEIGHT}{n}": w for n, w in model.network.state_dict().items()}
+    weights = nested({WEIGHT: model.network.state_dict()})
     level, scale = (torch.as_tensor(a) for a in (model.scales.level, model.scales.scale))
     config = {
         "format": FORMAT,
@@ -179,7 +119,7 @@ def _files(model: Model, metrics: Mapping[str, Any]) -> dict[str, bytes]:
         "about": _plain(model.about),
     }
     return {
-        WEIGHTS: safetensors.torch.save(_contiguous({**weights, LEVEL: level, SCALE: scale})),
+        WEIGHTS: safetensors.torch.save(contiguous({**weights, LEVEL: level, SCALE: scale})),
         CONFIG: _json(config),
         CELLS: _json([list(cell) for cell in model.cells]),
         METRICS: _json(metrics),
@@ -195,7 +135,8 @@ def _check_shapes(tensors: Mapping[str, Tensor], config: NetworkConfig, n_cells:
         When a tensor is missing, or its shape is another.
     """
     with torch.device("meta"):  # shapes without numbers
-        expected = {f"{WEIGHT}{n}": w.shape for n, w in network_of(config).state_dict().items()}
+        shapes = {name: w.shape for name, w in network_of(config).state_dict().items()}
+    expected = nested({WEIGHT: shapes})
     of_scales = torch.Size((n_cells, config.n_series))
     expected |= {LEVEL: of_scales, SCALE: of_scales}
     wrong = sorted(
@@ -235,34 +176,3 @@ def _json(values: Any) -> bytes:
 
 def _checksum(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file, or nothing.
-
-    Raises
-    ------
-    CheckpointError
-        When the disk is full, or may not be written to.
-    """
-    try:
-        with _writing(path), path.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    except CheckpointError:
-        path.unlink(missing_ok=True)
-        raise
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Say of what goes wrong meanwhile that ``path`` cannot be written."""
-    try:
-        yield
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be written: {error.strerror}") from error
-
-
-def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}

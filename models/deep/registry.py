@@ -3,79 +3,22 @@
 from __future__ import annotations
 
 import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from pydantic import ValidationError
 
 from tidecast.models.deep.folder import COMPLETE, list_models, load_model
+from tidecast.models.deep.standing import LineUp, Standing
+from tidecast.models.deep.writing import put, writing
 from tidecast.state.errors import CheckpointError, SettingsError
-from tidecast.state.settings.base import Frozen
 
-__all__ = ["LineUp", "Registry", "Role", "Standing"]
+__all__ = ["Registry"]
 
 FILE, LOCK = "registry.json", ".registry.lock"
 MOST_CHALLENGERS = 2
 """That run beside the champion at a time."""
-
-Role = Literal["champion", "challenger", "former", "rejected"]
-
-
-class Standing(Frozen):
-    """Who answers: the ``champion``, those ``before`` it (last the latest), those ``rejected``."""
-
-    format: Literal[1] = 1
-    champion: str | None = None
-    before: tuple[str, ...] = ()
-    rejected: tuple[str, ...] = ()
-
-    def promoted(self, name: str) -> Standing:
-        """Return the standing after ``name`` has taken the champion's place."""
-        if name == self.champion:
-            return self
-        before = tuple(n for n in self.before if n != name)
-        return Standing(
-            champion=name,
-            before=before if self.champion is None else (*before, self.champion),
-            rejected=tuple(n for n in self.rejected if n != name),
-        )
-
-    def rolled_back(self) -> Standing:
-        """Return the standing after the one before has come back; the champion is rejected.
-
-        Raises
-        ------
-        CheckpointError
-            When none was before.
-        """
-        if self.champion is None or not self.before:
-            raise CheckpointError("no champion was before this one: promote another model")
-        return Standing(
-            champion=self.before[-1],
-            before=self.before[:-1],
-            rejected=(*self.rejected, self.champion),
-        )
-
-    def role(self, name: str) -> Role:
-        """Return what ``name`` is."""
-        if name == self.champion:
-            return "champion"
-        if name in self.rejected:
-            return "rejected"
-        return "former" if name in self.before else "challenger"
-
-
-@dataclass(frozen=True)
-class LineUp:
-    """Who runs beside the champion: its challengers, and the champion before it."""
-
-    champion: str
-    challengers: tuple[str, ...]
-    former: str | None
 
 
 class Registry:
@@ -215,24 +158,13 @@ class Registry:
             return self._write(standing.model_copy(update={"rejected": rejected}))
 
     def _write(self, standing: Standing) -> Standing:
-        fresh = self.root / f".{FILE}.new"
-        try:
-            with fresh.open("w", encoding="utf-8") as file:
-                file.write(standing.model_dump_json(indent=1) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self.root / FILE)
-        except OSError as error:
-            raise CheckpointError(f"{fresh} cannot be written: {error.strerror}") from error
+        put(self.root / FILE, (standing.model_dump_json(indent=1) + "\n").encode())
         return standing
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Hold off others that change the standing."""
         path = self.root / LOCK
-        try:
-            with path.open("w") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
-                yield
-        except OSError as error:
-            raise CheckpointError(f"{path} cannot be written: {error.strerror}") from error
+        with writing(path), path.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield

@@ -24,6 +24,7 @@ from tidecast.models.deep.processes import ALONE, Processes
 from tidecast.models.deep.schedule import Shuffled, TrainingPlan, learning_rate
 from tidecast.models.deep.windows import Windows
 from tidecast.state.errors import SettingsError
+from tidecast.state.scopes import nested, scoped
 
 __all__ = ["Progress", "Trainer", "TrainingState", "make_network"]
 
@@ -218,17 +219,16 @@ class Trainer:
             "validated": self._last_validated,
             "averaged": self._average.steps,
         }
+        weights = dict(self.network.named_parameters())
+        state = self._optimizer.state
+        known = {name: state[weight] for name, weight in weights.items() if state.get(weight)}
         tensors = {
-            **_prefixed("weights", dict(self.network.named_parameters())),
-            **_prefixed("average", self._average.weights),
-            **_prefixed("best", self._best_weights),
+            "weights": weights,
+            "average": self._average.weights,
+            "best": self._best_weights,
+            **{moment: {name: of[moment] for name, of in known.items()} for moment in MOMENTS},
         }
-        for name, weight in self.network.named_parameters():
-            moments = self._optimizer.state.get(weight, {})
-            for moment in MOMENTS:
-                if moment in moments:
-                    tensors[f"{moment}/{name}"] = moments[moment]
-        return TrainingState(values, _copied(tensors))
+        return TrainingState(values, _copied(nested(tensors)))
 
     def restore(self, state: TrainingState) -> None:
         """Become the trainer that ``snapshot`` was taken of."""
@@ -238,9 +238,9 @@ class Trainer:
         self._gradients.parts = values["parts"]
         self.best, self._stale = values["best"], values["stale"]
         self._last_validated = values["validated"]
-        self._best_weights = _copied(_within(tensors, "best"), self.device)
-        self._average.restore(_within(tensors, "average"), values["averaged"])
-        weights = _within(tensors, "weights")
+        self._best_weights = _copied(scoped(tensors, "best"), self.device)
+        self._average.restore(scoped(tensors, "average"), values["averaged"])
+        weights = scoped(tensors, "weights")
         with torch.no_grad():
             for name, weight in self.network.named_parameters():
                 weight.copy_(weights[name])
@@ -266,12 +266,3 @@ def _optimizer(network: Learner, plan: TrainingPlan) -> torch.optim.AdamW:
 
 def _copied(tensors: Mapping[str, Tensor], device: torch.device | None = None) -> dict[str, Tensor]:
     return {name: t.detach().to(device, copy=True) for name, t in tensors.items()}
-
-
-def _prefixed(scope: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {f"{scope}/{name}": tensor for name, tensor in tensors.items()}
-
-
-def _within(tensors: Mapping[str, Tensor], scope: str) -> dict[str, Tensor]:
-    start = f"{scope}/"
-    return {n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)}

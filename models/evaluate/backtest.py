@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tidecast.models.arrays import Arrays, finite, nested, scoped
+from tidecast.models.arrays import Arrays, finite
 from tidecast.models.coherent import CoherentForecaster
 from tidecast.models.evaluate.answers import Answers
 from tidecast.models.evaluate.beside import Beside
@@ -20,6 +20,7 @@ from tidecast.models.evaluate.weights import DailyWeights
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.cells import Cell
 from tidecast.state.covariates import CovariateTable
+from tidecast.state.scopes import nested, scoped
 from tidecast.state.slabs import Slab
 
 __all__ = ["Backtest"]

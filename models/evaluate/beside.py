@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, finite, nested, scoped
+from tidecast.models.arrays import Arrays, finite
 from tidecast.models.evaluate.evaluator import Evaluator, Span
 from tidecast.models.evaluate.metrics import Score, scores_of
 from tidecast.models.evaluate.said import Said, stacked
 from tidecast.models.peers.race import Race
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.cells import Cell
+from tidecast.state.scopes import nested, scoped
 from tidecast.state.slabs import Slab
 
 __all__ = ["Beside"]

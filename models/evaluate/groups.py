@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.models.evaluate.evaluator import Evaluator
-from tidecast.models.evaluate.metrics import Score
+from tidecast.models.evaluate.metrics import Score, scaled_errors
 from tidecast.models.scores import BLEND
 
 __all__ = ["DayScore", "SizeScore", "by_day", "by_size", "by_week"]
@@ -51,8 +51,9 @@ class DayScore:
 
 def by_size(evaluator: Evaluator) -> Iterator[SizeScore]:
     """Yield figures of cells by their mean actual in the scored bins, all leads together."""
-    sums = evaluator.levels["cell"].sums
-    total = sums.total.sum(axis=-1)  # (stat, expert, series, row)
+    level = evaluator.levels["cell"]
+    names = level.sums.names
+    total = level.sums.total.sum(axis=-1)  # (stat, expert, series, row)
     edges = (0.0, *BOUNDS, np.inf)
     for number, series in enumerate(evaluator.profile.series):
         n, actual = total[:2, 0, number]
@@ -61,12 +62,16 @@ def by_size(evaluator: Evaluator) -> Iterator[SizeScore]:
             among = (size >= low) & (size < high)
             if not among.any():
                 continue
+            top = None if np.isinf(high) else high
+            scales = [scale[among] for scale in level.scales(number)]
             for place, expert in enumerate((BLEND, *evaluator.profile.experts)):
-                group = total[:, place, number, among].sum(axis=-1)
-                top = None if np.isinf(high) else high
-                for metric, value in _figures(sums.names, group):
-                    found = (metric, value, int(group[0]))
-                    yield SizeScore(series, expert, low, top, int(among.sum()), *found)
+                group = total[:, place, number, among]  # (stat, row)
+                found = dict(_figures(names, group.sum(axis=-1)))
+                scaled = scaled_errors(dict(zip(names, group, strict=True)), *scales)
+                found |= {metric: value for metric, value in scaled.items() if value is not None}
+                n = int(group[0].sum())
+                for metric, value in found.items():
+                    yield SizeScore(series, expert, low, top, int(among.sum()), metric, value, n)
 
 
 def by_day(evaluator: Evaluator) -> Iterator[DayScore]:

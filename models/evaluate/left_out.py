@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, nested, scoped
+from tidecast.models.arrays import Arrays
 from tidecast.models.coherent import CoherentForecaster
 from tidecast.models.covariates import Covariates
 from tidecast.models.evaluate.evaluator import Evaluator, Span
@@ -20,6 +20,7 @@ from tidecast.models.pending import Due
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import BLEND
 from tidecast.state.cells import Cell
+from tidecast.state.scopes import nested, scoped
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 

@@ -76,7 +76,8 @@ def _below(
     passed = at >= quantiles if with_ties else at > quantiles
     within = np.clip((at - low) / np.where(width > 0, width, 1.0), 0.0, 1.0)
     shares = np.where(width > 0, within, passed[..., 1:])
-    steps = (shares * np.diff(levels).astype(quantiles.dtype)).sum(axis=-1)  # alike in every row
+    # laid out by rows: the sum of a row is of the same bits however the quantiles lie in memory
+    steps = np.ascontiguousarray(shares * np.diff(levels).astype(quantiles.dtype)).sum(axis=-1)
     tied = at == quantiles
     above_first = passed[..., 0] | (tied[..., 0] & (width[..., :1] > 0).any(axis=-1))
     above_last = passed[..., -1] & ~(tied[..., -1] & (width[..., -1:] > 0).any(axis=-1))

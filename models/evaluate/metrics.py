@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import grown
 from tidecast.models.evaluate.difference import compare
 from tidecast.models.evaluate.evaluator import Evaluator, Level
 from tidecast.models.scores import BLEND
 
-__all__ = ["Score", "scores_of"]
+__all__ = ["Score", "awake", "scaled_errors", "scores_of"]
 
 Floats = NDArray[np.float64]
 
@@ -49,6 +48,21 @@ def scores_of(evaluator: Evaluator) -> Iterator[Score]:
     yield from _differences(evaluator, experts)
 
 
+def awake(scores: Sequence[Score], series: str) -> dict[str, float]:
+    """Return of what share of the blend's forecasts of cells each expert gave one, all leads.
+
+    Who slept in some has figures of the others only: they are not of what the blend is judged by.
+    Nothing is returned where nobody slept, or only who never spoke.
+    """
+    n = {
+        score.expert: score.n
+        for score in scores
+        if (score.series, score.level, score.lead, score.metric) == (series, "cell", None, "mae")
+    }
+    shares = {expert: found / n[BLEND] for expert, found in n.items()}
+    return shares if any(share < 1.0 for share in shares.values()) else {}
+
+
 class Chosen:
     """The sums of one expert, series and lead (None = all of them), (row,) each."""
 
@@ -56,9 +70,7 @@ class Chosen:
         total = level.sums.total[:, expert, series]  # (stat, row, lead)
         rows = total.sum(axis=-1) if lead is None else total[:, :, lead - 1]
         self._rows = dict(zip(level.sums.names, rows, strict=True))
-        n_rows = rows.shape[1]  # (stat, row); rows that came later have no denominators
-        self._season = grown(level.denominators.season()[series], n_rows, fill=np.nan)[:n_rows]
-        self._step = grown(level.denominators.step()[series], n_rows, fill=np.nan)[:n_rows]
+        self._season, self._step = level.scales(series)
         self.n = int(self._rows["n"].sum())
 
     def metrics(self) -> Iterator[tuple[str, float | None]]:
@@ -69,20 +81,25 @@ class Chosen:
         yield "mae", sums["absolute"] / self.n
         yield "wape", _share(sums["absolute"], sums["actual"])
         yield "rmse", float(np.sqrt(sums["squared"] / self.n))
-        yield "mase", self._scaled("absolute", self._season, np.positive)
-        yield "rmsse", self._scaled("squared", self._step, np.sqrt)
+        yield from scaled_errors(self._rows, self._season, self._step).items()
         for name, total in sums.items():
             if name not in ("n", "actual", "absolute", "squared"):
                 yield name, total / self.n
 
-    def _scaled(
-        self, name: str, denominator: Floats, root: Callable[[Floats], Floats]
-    ) -> float | None:
-        """Return the mean over rows of a mean loss in units of its row's denominator."""
-        n = self._rows["n"]
-        ratio = self._rows[name] / np.fmax(n, 1) / denominator
-        known = (n > 0) & np.isfinite(ratio)
-        return float(root(ratio[known]).mean()) if known.any() else None
+
+def scaled_errors(
+    rows: Mapping[str, Floats], season: Floats, step: Floats
+) -> dict[str, float | None]:
+    """Return MASE and RMSSE of the plain sums of some rows: means over those that have both.
+
+    ``season`` and ``step`` are what errors are in units of; all are (row,). None of no such row.
+    """
+    n = rows["n"]
+    absolute = rows["absolute"] / np.fmax(n, 1) / season
+    squared = rows["squared"] / np.fmax(n, 1) / step
+    ratios = {"mase": absolute, "rmsse": np.sqrt(squared)}
+    known = {name: ratio[(n > 0) & np.isfinite(ratio)] for name, ratio in ratios.items()}
+    return {name: float(found.mean()) if len(found) else None for name, found in known.items()}
 
 
 def _share(part: float, whole: float) -> float | None:

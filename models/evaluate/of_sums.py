@@ -29,7 +29,8 @@ class SumScores:
 
     They are held against what the engine of sums learns from: a missing cell counts for what was
     forecast of it, and a sum of which less than four fifths is known is missing. Experts give no
-    quantiles of sums; means of sums are scored with the cells'.
+    quantiles of sums; means of sums are scored with the cells', and errors of the blend's median
+    have names of their own.
     """
 
     def __init__(self, profile: ForecastProfile, span: Span) -> None:
@@ -74,10 +75,16 @@ class SumScores:
 
     def _of(self, series: str, level: str, lead: int | None, sums: Table) -> Iterator[Score]:
         """Yield the mean losses of quantiles, of ``sums``, (stat,)."""
-        n = int(sums[0])
-        for metric, total in zip(self._sums.names, sums.tolist(), strict=True):
-            if n and metric not in PLAIN:
-                yield Score(series, level, BLEND, lead, metric, total / n, n)
+        found = dict(zip(self._sums.names, sums.tolist(), strict=True))
+        n = int(found["n"])
+        if not n:
+            return
+        mean = {name: total / n for name, total in found.items() if name not in PLAIN}
+        mean["mae_median"] = found["absolute"] / n
+        if found["actual"]:
+            mean["wape_median"] = found["absolute"] / found["actual"]
+        for metric, value in mean.items():
+            yield Score(series, level, BLEND, lead, metric, value, n)
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays; nodes are known by the cells."""

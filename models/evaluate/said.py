@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.calibrate import quantiles_of
 from tidecast.models.pending import Due
+from tidecast.models.quantiles import quantiles_of
 from tidecast.models.ranks import NOTHING
 
 __all__ = ["Said", "quantiles_of_blend", "stacked"]

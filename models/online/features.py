@@ -108,7 +108,8 @@ class FeatureTable:
         return self._standard(lags)[places]
 
     def _over_neighbours(self, values: Cells) -> Cells:
-        near = self._covariates.neighbours >= 0
-        known = np.where(near, values[..., self._covariates.neighbours], 0.0)
-        mean: Cells = known.sum(axis=-1) / np.fmax(near.sum(axis=1), 1)
+        total, near = np.zeros_like(values), self._covariates.neighbours
+        for one in near.T:
+            total += np.where(one >= 0, values.take(one, axis=-1), 0.0)
+        mean: Cells = total / np.fmax((near >= 0).sum(axis=1), 1)
         return mean

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, Part, nested, runs, scoped
+from tidecast.models.arrays import Arrays, Part, runs
 from tidecast.models.covariates import Covariates
 from tidecast.models.online.adapted import AdaptedWeek
 from tidecast.models.online.features import FEATURES, FeatureTable
@@ -22,6 +22,7 @@ from tidecast.models.parts import (
 )
 from tidecast.models.profile import RECENT, ForecastProfile
 from tidecast.models.spread import Spread
+from tidecast.state.scopes import nested, scoped
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 

@@ -1,4 +1,4 @@
-"""River's trees, forests and neighbours, on a sample of cells."""
+"""River's regressors of single rows, on a sample of cells."""
 
 from __future__ import annotations
 
@@ -7,12 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from river.forest import ARFRegressor
-from river.neighbors import KNNRegressor, LazySearch
-from river.tree import HoeffdingTreeRegressor
-from river.tree.splitter import QOSplitter
 
-from tidecast.models.arrays import Arrays, nested, scoped
+from tidecast.models.arrays import Arrays
 from tidecast.models.covariates import Covariates
 from tidecast.models.online.features import FeatureTable
 from tidecast.models.online.river_rows import ReplayedRegressor
@@ -20,10 +16,11 @@ from tidecast.models.online.standard import CLIP, departures, means_of
 from tidecast.models.parts import Parts, scaled, usual_parts
 from tidecast.models.profile import RECENT, ForecastProfile
 from tidecast.models.spread import Spread
+from tidecast.state.scopes import nested, scoped
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 
-__all__ = ["ForestExpert", "NearestExpert", "SampledExpert", "TreeExpert"]
+__all__ = ["SampledExpert"]
 
 GENERATION = 168
 """Bins after which a younger model, which began as many bins ago, takes over."""
@@ -197,62 +194,3 @@ def _share(usual: NDArray[np.float32], covariates: Covariates) -> NDArray[np.flo
     """Return the unit of departures, in scales, where so much is ``usual``, (..., cell, series)."""
     level = np.fmax(covariates.level, 1e-12)
     return np.asarray(np.sqrt(np.clip(usual / level, LEAST_SHARE, MOST_SHARE)))
-
-
-class TreeExpert(SampledExpert):
-    """River's Hoeffding tree.
-
-    References
-    ----------
-    Ikonomovska, Gama and Dzeroski (2011), Learning model trees from evolving data streams.
-    """
-
-    name = "hoeffding_tree"
-    rows_asked = 2000
-    rows_learnt = 4
-
-    @staticmethod
-    def make() -> HoeffdingTreeRegressor:
-        """Return a tree whose leaves are means: linear leaves can diverge."""
-        return HoeffdingTreeRegressor(
-            grace_period=100, leaf_prediction="mean", splitter=QOSplitter()
-        )
-
-
-class ForestExpert(SampledExpert):
-    """River's adaptive random forest.
-
-    References
-    ----------
-    Gomes, Barddal, Ferreira and Bifet (2018), Adaptive random forests for data stream regression.
-    """
-
-    name = "forest"
-    rows_asked = 400
-    rows_learnt = 2
-
-    @staticmethod
-    def make() -> ARFRegressor:
-        """Return a forest of a few trees, whose leaves are means."""
-        return ARFRegressor(
-            n_models=3, grace_period=50, leaf_prediction="mean", splitter=QOSplitter(), seed=1
-        )
-
-
-class NearestExpert(SampledExpert):
-    """River's nearest neighbours among the rows learnt last.
-
-    References
-    ----------
-    Cover and Hart (1967), Nearest neighbor pattern classification.
-    """
-
-    name = "knn"
-    rows_asked = 400
-    rows_learnt = 4
-
-    @staticmethod
-    def make() -> KNNRegressor:
-        """Return the mean of many neighbours: departures are mostly noise."""
-        engine = LazySearch(window_size=100)
-        return KNNRegressor(n_neighbors=30, engine=engine, aggregation_method="mean")

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from river.time_series import SNARIMAX
 
-from tidecast.models.arrays import Arrays, grown, nested, scoped
+from tidecast.models.arrays import Arrays, grown
 from tidecast.models.covariates import Covariates
 from tidecast.models.online.standard import CLIP, departures, means_of
 from tidecast.models.online.unrolled import unrolled
 from tidecast.models.parts import Parts, added, scaled, usual_parts, within
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.spread import Spread
+from tidecast.state.scopes import nested, scoped
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, nested, scoped
+from tidecast.models.arrays import Arrays
 from tidecast.models.covariates import Covariates
 from tidecast.models.online.adapted import AdaptedWeek
 from tidecast.models.parts import Parts
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.spread import Spread
+from tidecast.state.scopes import nested, scoped
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, Part, grown, nested
+from tidecast.models.arrays import Arrays, Part, grown
 from tidecast.models.covariates import Calendar, Covariates
 from tidecast.models.online.adapted import weight_level
 from tidecast.models.online.intermittent import Intermittent
 from tidecast.models.online.trust import Trust
 from tidecast.models.parts import Parts, either, usual_parts
 from tidecast.models.profile import ForecastProfile
+from tidecast.state.scopes import nested
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 

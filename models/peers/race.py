@@ -9,9 +9,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, nested, scoped
+from tidecast.models.arrays import Arrays
 from tidecast.models.peers.peer import Floats, PeerStopped, Runner
 from tidecast.models.profile import ForecastProfile
+from tidecast.state.scopes import nested, scoped
 from tidecast.state.settings.base import DAY
 from tidecast.state.window import Window
 

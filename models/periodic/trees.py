@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, Part, Stateful, grown, nested
+from tidecast.models.arrays import Arrays, Part, Stateful, grown
 from tidecast.models.covariates import Covariates
 from tidecast.models.online.adapted import AdaptedWeek
 from tidecast.models.parts import (
@@ -25,6 +25,7 @@ from tidecast.models.periodic.schedule import RefitSchedule
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.spread import Spread
 from tidecast.state.errors import CheckpointError
+from tidecast.state.scopes import nested
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 

@@ -26,7 +26,10 @@ NAMES = {
 WHOLE_ONLY = {"id", "cell", "hour", "day", "bin", "y"}
 """Words that mean something else inside a longer name."""
 
-WORDS = "a CSV's column of numbers holds no words: a missing number is an empty field"
+WORDS = (
+    "a CSV's column of numbers holds no words, blanks or grouped digits (1,000): a missing number "
+    "is an empty field"
+)
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _OTHER = re.compile(r"[^a-z0-9]+")

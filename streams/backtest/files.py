@@ -21,7 +21,8 @@ SEPARATORS = (",", ";", "\t", "|")
 REMEDIES = {
     "utf-8": "save it as UTF-8",
     "could not parse": "write all of a column alike",
-    "conversion from": "in a column of numbers a missing one is an empty field",
+    "conversion from": "in a column of numbers a missing one is an empty field, and digits are not "
+    "grouped (1,000)",
     "more fields": "a row has more fields than the header: mend it, or quote its texts",
 }
 """What to do where polars says so."""

@@ -101,8 +101,19 @@ def _parsed(times: pl.Series, name: str) -> pl.Series:
     try:
         return times.str.to_datetime("%+", time_unit="us", time_zone="UTC")
     except pl.exceptions.PolarsError as error:
-        first = times.drop_nulls().first()
         raise LogError(
-            f"column {name!r} holds texts such as {first!r}, which are no times: "
-            "write ISO 8601 (2024-03-01 12:00:00)"
+            f"column {name!r} holds texts such as {_odd(times)!r}, which are no times, or written "
+            "unlike the others: write ISO 8601 (2024-03-01 12:00:00), all with an offset or none"
         ) from error
+
+
+def _odd(times: pl.Series) -> str:
+    """Return the first text that is no time in the way in which most are."""
+    texts = times.drop_nulls()
+    aware = texts.str.to_datetime("%+", time_zone="UTC", strict=False)
+    try:
+        plain = texts.str.to_datetime(strict=False)
+    except pl.exceptions.PolarsError:  # the first is like no time at all
+        plain = aware
+    read = min(plain, aware, key=pl.Series.null_count)
+    return str(texts.filter(read.is_null()).first())

@@ -15,6 +15,7 @@ from tidecast.state.cells import Cell
 from tidecast.state.errors import LogError
 from tidecast.streams.backtest.table import Absent, Aggregate
 from tidecast.streams.logs import parse_log_specs
+from tidecast.tools.backtest.notes import notes_of_guards
 from tidecast.tools.backtest.page import Page
 from tidecast.tools.backtest.peers import PeerReport, start_peers
 from tidecast.tools.backtest.plan import Asked, Plan, plan_logs, plan_table
@@ -168,14 +169,17 @@ def command(
         click.echo(f"stopped after {done:,} of {plan.slabs.total:,} bins{hint}", err=True)
         raise click.Abort
     seconds = round(time.monotonic() - begun, 1)
-    run = {**plan.describe(), "seconds": seconds, **_guards(backtest)}
+    actions, resets = _actions(backtest), backtest.forecaster.resets
+    run = {**plan.describe(), "seconds": seconds, "guards": actions, "resets": resets}
     peers = PeerReport(beside, plan.slabs.cells) if beside else None
     told = None if cell is None else _told(backtest, plan, cell)
     findings = Findings(backtest, run, peers, told)
     findings.show(open_console())
+    if not findings.scores:
+        click.echo("nothing was scored: no such value came of which there was a forecast", err=True)
     if told is not None:
         show(told, told.explanation.series)
-    for note in peers.notes() if peers else ():
+    for note in (*notes_of_guards(actions, resets), *(peers.notes() if peers else ())):
         click.echo(note, err=True)
     if json_file is not None:
         findings.write(json_file)
@@ -202,14 +206,13 @@ def _told(backtest: Backtest, plan: Plan, cell: Cell) -> Told:
     return Told(cell, explanation, plan.profile.grid)
 
 
-def _guards(backtest: Backtest) -> dict[str, Any]:
-    """Return what the guards did, by series, and the experts' resets."""
-    actions, series = backtest.forecaster.actions, backtest.profile.series
-    counts = {
+def _actions(backtest: Backtest) -> dict[str, dict[str, int]]:
+    """Return what the guards did, by series."""
+    actions = backtest.forecaster.actions
+    return {
         name: {what: int(count[number]) for what, count in actions.items()}
-        for number, name in enumerate(series)
+        for number, name in enumerate(backtest.profile.series)
     }
-    return {"guards": counts, "resets": backtest.forecaster.resets}
 
 
 def _plan(settings_file: SettingsFile, files: Sequence[str], asked: Asked) -> Plan:

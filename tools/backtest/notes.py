@@ -1,4 +1,4 @@
-"""What a backtest says of its table before it begins."""
+"""What a backtest says of its table before it begins, and of its guards when it is over."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from tidecast.state.bins import BinGrid
 from tidecast.streams.backtest.sources import Slabs
 from tidecast.streams.backtest.table import NONE, Table
 
-__all__ = ["note_of_time", "notes_of_table"]
+__all__ = ["note_of_time", "notes_of_guards", "notes_of_table"]
+
+SUSPENDED = {"burst": "bursts", "shared_burst": "bursts of all cells", "outage": "outages"}
+"""What the guards call values that nobody learns from, and how it is told."""
 
 
 def note_of_time(slabs: Slabs, grid: BinGrid) -> str:
@@ -23,6 +26,23 @@ def note_of_time(slabs: Slabs, grid: BinGrid) -> str:
 def notes_of_table(table: Table, places: Mapping[str, Any]) -> list[str]:
     """Say what became of the rows of a table, a line each; ``places`` are those of regions."""
     return [*_of_rows(table), *_of_cells(table, places)]
+
+
+def notes_of_guards(
+    actions: Mapping[str, Mapping[str, int]], resets: Mapping[str, int]
+) -> list[str]:
+    """Say what the guards did, a line a series, by the counts of their ``actions`` there.
+
+    ``resets`` are those of experts. Nothing is said where nothing was done.
+    """
+    notes = []
+    for series, counts in actions.items():
+        parts = [f"{counts[what]:,} for {name}" for what, name in SUSPENDED.items() if counts[what]]
+        told = [f"values taken {', '.join(parts)} were not learnt from"] if parts else []
+        told += [f"{counts['shift']:,} shifts of a level were believed"] if counts["shift"] else []
+        notes += [f"{series}: {'; '.join(told)}"] if told else []
+    begun = [f"{expert} {count:,} times" for expert, count in resets.items() if count]
+    return [*notes, *([f"began anew, having diverged: {', '.join(begun)}"] if begun else [])]
 
 
 def _of_rows(table: Table) -> list[str]:
@@ -47,15 +67,21 @@ def _of_rows(table: Table) -> list[str]:
 
 def _of_cells(table: Table, places: Mapping[str, Any]) -> list[str]:
     """Say what the table holds."""
-    n_empty = table.n_bins - len(set(table.bins.tolist()))
     is_zero = table.absent == 0
     notes = [
         f"{len(table.cells):,} cells; a row that is not there "
         + ("stands for 0" if is_zero else "is a missing value")
         + " (--absent says otherwise)"
     ]
-    if n_empty:
-        notes.append(f"{n_empty:,} of {table.n_bins:,} bins have no row at all")
+    filled = np.unique(table.bins)
+    if n_empty := table.n_bins - len(filled):
+        apart = np.diff(filled)
+        longest = int(apart.argmax())
+        until = table.grid.local(int(filled[longest + 1]))
+        notes.append(
+            f"{n_empty:,} of {table.n_bins:,} bins have no row at all; the longest gap, of "
+            f"{apart[longest] - 1:,}, ends {until:%Y-%m-%d %H:%M}"
+        )
     n_below = int((table.values < 0).sum())
     if n_below:
         notes.append(

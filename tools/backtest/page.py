@@ -10,7 +10,8 @@ from platform import python_version
 import numpy as np
 
 from tidecast.models.evaluate.backtest import Backtest
-from tidecast.models.evaluate.metrics import Score
+from tidecast.models.evaluate.groups import by_size
+from tidecast.models.evaluate.metrics import Score, awake
 from tidecast.models.evaluate.worst import WorstCell, worst_cells, yardstick
 from tidecast.models.scores import BLEND
 from tidecast.state.bins import from_micros
@@ -27,6 +28,7 @@ from tidecast.tools.backtest.answers import (
 )
 from tidecast.tools.backtest.peers import PeerReport
 from tidecast.tools.backtest.plan import Plan
+from tidecast.tools.backtest.sizes import HEADS, size_rows
 from tidecast.tools.explain.picture import draw_parts
 from tidecast.tools.explain.told import Told
 from tidecast.tools.report.forecasts import draw_forecasts
@@ -101,6 +103,7 @@ class Page:
                 self._accuracy(errors),
                 *(self._experts(name) for _, name in series),
                 *(self._beside(name) for _, name in series),
+                *(self._sizes(name) for _, name in series),
                 self._coverage(covered),
                 self._weights(),
                 *(self._worst(number, name) for number, name in series),
@@ -112,9 +115,15 @@ class Page:
             self._facts(),
             closing_table(self._profile.series, errors, covered),
             [section for section in drawn if section.pictures or section.table],
-            {**self._origin, "read": "; ".join(self._plan.notes), "versions": _versions()},
+            {**self._origin, **self._notes(), "versions": _versions()},
         )
         path.write_text(page, encoding="utf-8")
+
+    def _notes(self) -> dict[str, str]:
+        """Return what was told of the data, and of peers that have no figures or not their own."""
+        of_peers = list(self._peers.notes()) if self._peers else []
+        peers = {"peers": "; ".join(of_peers)} if of_peers else {}
+        return {"read": "; ".join(self._plan.notes), **peers}
 
     def _lead(self) -> str:
         grid, slabs = self._profile.grid, self._plan.slabs
@@ -182,6 +191,11 @@ class Page:
         table = _compared(name, experts, self._peers.scores)
         return Section(f"{_words(name)}: {self._peers.title}", [], table)
 
+    def _sizes(self, name: str) -> Section:
+        rows = size_rows(by_size(self._evaluator), name)
+        table = Table(["mean of a bin", *HEADS], rows) if rows else None
+        return Section(f"{_words(name)}: figures by size of cell", [], table)
+
     def _coverage(self, covered: Sequence[Coverage]) -> Section:
         if not covered:
             return Section("", [])
@@ -233,6 +247,7 @@ class Page:
 
 def _compared(series: str, experts: Sequence[str], scores: Sequence[Score]) -> Table:
     """Return a table of experts, a row each: figures of cells, all leads together."""
+    shares_awake = awake(scores, series)
     value = {
         (score.expert, score.metric): score.value
         for score in scores
@@ -244,9 +259,11 @@ def _compared(series: str, experts: Sequence[str], scores: Sequence[Score]) -> T
         shares = [value.get((expert, metric)) for metric in SHARES]
         inside = [percent(np.nan if share is None else share, 1) for share in shares]
         p = value.get((expert, "dm_pinball_p"))
-        rows.append([_words(expert), *figures, *inside, "" if p is None else f"{p:.3f}"])
+        told = [percent(shares_awake.get(expert, np.nan), 1)] if shares_awake else []
+        rows.append([_words(expert), *figures, *inside, "" if p is None else f"{p:.3f}", *told])
     names = [name if name == "pinball" else name.upper() for name in FIGURES]
     heads = ["expert", *names, "inside 80%", "inside 90%", "p against tidecast"]
+    heads += ["awake"] if shares_awake else []
     return Table(heads, rows)
 
 

@@ -33,6 +33,7 @@ from tidecast.streams.backtest.times import parse_frequency
 from tidecast.streams.logs import LogSpec
 from tidecast.tools.backtest.notes import note_of_time, notes_of_table
 from tidecast.tools.backtest.peers import PeersPlan
+from tidecast.tools.backtest.shut_days import note_of_shut_days
 
 __all__ = ["LEVELS", "Asked", "Plan", "plan_logs", "plan_table"]
 
@@ -171,7 +172,8 @@ def plan_table(path: Path, asked: Asked) -> Plan:
     slabs = TableSlabs(table, places)
     told = f"columns: {columns.describe()}"
     told += "".join(f"; {KINDS[kind]}: {name}" for name, kind in asked.covariates.items())
-    notes = (told, *notes_of_table(table, places))
+    guessed = () if shop.holidays or kept else note_of_shut_days(table)
+    notes = (told, *notes_of_table(table, places), *guessed)
     known = read_known(frame, columns, asked.covariates, grid)
     return replace(_plan(slabs, plain, asked, notes), known=known)
 

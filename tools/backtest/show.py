@@ -14,16 +14,16 @@ from rich.table import Table
 from tidecast.models.evaluate.backtest import Backtest
 from tidecast.models.evaluate.groups import by_day, by_size, by_week
 from tidecast.models.evaluate.levels import LEVELS
-from tidecast.models.evaluate.metrics import Score, scores_of
+from tidecast.models.evaluate.metrics import Score, awake, scores_of
 from tidecast.models.scores import BLEND
 from tidecast.tools.backtest.peers import PeerReport
+from tidecast.tools.backtest.sizes import BASELINE, HEADS, figure, percent, size_rows
 from tidecast.tools.explain.told import Told
 
 __all__ = ["Findings"]
 
 SHOWN = ("wape", "rmse", "mase", "rmsse", "pinball")
 SHARES = ("coverage_80", "coverage_90")
-BASELINE = "seasonal_naive"
 Values = dict[tuple[str, str, str, int | None, str], float | None]
 
 
@@ -69,10 +69,13 @@ class Findings:
         path.write_text(json.dumps(found, allow_nan=False) + "\n", encoding="utf-8")
 
     def show(self, console: Console) -> None:
-        """Print tables for every series: experts, leads and levels."""
+        """Print tables for every series: experts, leads, levels and sizes of cells."""
+        sizes = tuple(by_size(self._evaluator))
         for series in self._evaluator.profile.series:
             for table in (self._experts(series), self._leads(series), self._levels(series)):
                 console.print(table)
+            if rows := size_rows(sizes, series):
+                console.print(_of_sizes(series, rows))
             if self._peers is not None:
                 console.print(self._beside(series, self._peers))
 
@@ -82,11 +85,11 @@ class Findings:
     def _experts(self, series: str) -> Table:
         left_out = self._left_out.names if self._left_out else ()
         experts = (BLEND, *self._evaluator.profile.experts, *left_out)
-        return _compared(f"{series}: cells, all leads", series, experts, self._value)
+        return _compared(f"{series}: cells, all leads", series, experts, self.scores)
 
     def _beside(self, series: str, peers: PeerReport) -> Table:
         experts = (BLEND, *self._evaluator.profile.experts, *peers.names)
-        return _compared(f"{series}: {peers.title}", series, experts, _by_key(peers.scores))
+        return _compared(f"{series}: {peers.title}", series, experts, peers.scores)
 
     def _leads(self, series: str) -> Table:
         names = ("wape", "rmse", "pinball", *SHARES, "weeks_80")
@@ -94,18 +97,18 @@ class Findings:
         for lead in _some_leads(self._evaluator.profile.horizon):
             figures = [self._of(series, "cell", BLEND, lead, name) for name in names]
             naive = self._of(series, "cell", BASELINE, lead, "wape")
-            texts = [_figure(value) for value in figures[:3]]
-            shares = [_percent(value) for value in figures[3:]]
-            table.add_row(str(lead), *texts, *shares, _figure(naive))
+            texts = [figure(value) for value in figures[:3]]
+            shares = [percent(value) for value in figures[3:]]
+            table.add_row(str(lead), *texts, *shares, figure(naive))
         return table
 
     def _levels(self, series: str) -> Table:
         table = _table(f"{series}: {BLEND}, by level", "level", *SHOWN, *SHARES, f"wape {BASELINE}")
         for level in LEVELS:
-            figures = [_figure(self._of(series, level, BLEND, None, name)) for name in SHOWN]
-            shares = [_percent(self._of(series, level, BLEND, None, name)) for name in SHARES]
+            figures = [figure(self._of(series, level, BLEND, None, name)) for name in SHOWN]
+            shares = [percent(self._of(series, level, BLEND, None, name)) for name in SHARES]
             naive = self._of(series, level, BASELINE, None, "wape")
-            table.add_row(level, *figures, *shares, _figure(naive))
+            table.add_row(level, *figures, *shares, figure(naive))
         return table
 
 
@@ -113,18 +116,30 @@ def _by_key(scores: Sequence[Score]) -> Values:
     return {(s.series, s.level, s.expert, s.lead, s.metric): s.value for s in scores}
 
 
-def _compared(title: str, series: str, experts: Sequence[str], values: Values) -> Table:
-    """Return a table of experts, a row each: figures of cells, all leads together."""
-    table = _table(title, "expert", *SHOWN, *SHARES, "p")
+def _of_sizes(series: str, rows: Sequence[Sequence[str]]) -> Table:
+    table = _table(f"{series}: {BLEND}, cells by their mean of a bin", "mean", *HEADS)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _compared(title: str, series: str, experts: Sequence[str], scores: Sequence[Score]) -> Table:
+    """Return a table of experts, a row each: figures of cells, all leads together.
+
+    Where one of them slept, its figures are of fewer forecasts, and a column says of how many.
+    """
+    values, shares_awake = _by_key(scores), awake(scores, series)
+    table = _table(title, "expert", *SHOWN, *SHARES, "p", *(["awake"] if shares_awake else []))
     for expert in experts:
         found = {
             name: values.get((series, "cell", expert, None, name))
             for name in (*SHOWN, *SHARES, "dm_pinball_p")
         }
         p = found["dm_pinball_p"]
-        figures = [_figure(found[name]) for name in SHOWN]
-        shares = [_percent(found[name]) for name in SHARES]
-        table.add_row(expert, *figures, *shares, "" if p is None else f"{p:.3f}")
+        figures = [figure(found[name]) for name in SHOWN]
+        shares = [percent(found[name]) for name in SHARES]
+        told = [percent(shares_awake.get(expert))] if shares_awake else []
+        table.add_row(expert, *figures, *shares, "" if p is None else f"{p:.3f}", *told)
     return table
 
 
@@ -139,11 +154,3 @@ def _table(title: str, first: str, *others: str) -> Table:
 def _some_leads(horizon: int) -> Sequence[int]:
     """Return the first leads, the last, and some between them."""
     return sorted({1, 2, 3, 6, 12, 24, 48, 96, horizon} & set(range(1, horizon + 1)))
-
-
-def _figure(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
-
-
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{value:.1%}"

@@ -8,7 +8,8 @@ import click
 from rich.table import Table
 
 from tidecast.models.deep.folder import load_model
-from tidecast.models.deep.registry import Registry, Standing
+from tidecast.models.deep.registry import Registry
+from tidecast.models.deep.standing import Standing
 from tidecast.state.errors import CheckpointError
 from tidecast.tools.console import open_console
 

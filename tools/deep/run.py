@@ -10,16 +10,11 @@ from pathlib import Path
 
 import click
 
-from tidecast.models.deep.folder import (
-    check_free,
-    check_kept,
-    load_training,
-    save_model,
-    save_training,
-)
+from tidecast.models.deep.folder import check_free, save_model
 from tidecast.models.deep.model import Model
 from tidecast.models.deep.processes import ALONE, Processes
 from tidecast.models.deep.training import Progress, Trainer, TrainingState
+from tidecast.models.deep.unfinished import check_kept, load_training, save_training
 from tidecast.state.errors import CheckpointError
 from tidecast.tools.deep.job import Job
 from tidecast.tools.progress import count_progress

@@ -206,14 +206,6 @@ def test_a_restored_blend_goes_on_as_the_one_before() -> None:
     assert blend.weights().tobytes() == other.weights().tobytes()
 
 
-def test_a_blend_restored_without_counts_of_errors_takes_bins_for_them() -> None:
-    blend, other = taught(1.0, 2.0), Blend(2, 1, 1)
-    before = {name: array for name, array in blend.snapshot().items() if name != "rows"}
-    other.restore(before)
-    assert other.snapshot()["rows"].tolist() == before["seen"].tolist()
-    assert other.weights()[0, 0, 0, 0] > 0.5
-
-
 def test_a_cell_alone_is_always_of_one_size() -> None:
     levels = np.random.default_rng(0).uniform(0.01, 1e3, size=(1000, 1))
     assert len(np.unique(size_of(levels))) == 1

@@ -5,9 +5,10 @@ from __future__ import annotations
 from statistics import NormalDist
 
 import numpy as np
-import pytest
 
-from tidecast.models.calibrate import GROUPS, Calibrate, group_of, quantiles_of
+from tidecast.models.calibrate import Calibrate
+from tidecast.models.event_groups import GROUPS, group_of
+from tidecast.models.quantiles import quantiles_of
 
 LEVELS = (0.05, 0.5, 0.95)
 RANDOM = np.random.default_rng(0)
@@ -62,28 +63,6 @@ def test_enormous_residuals_are_survived() -> None:
     calibrate = Calibrate(1, 1, LEVELS)
     learn(calibrate, flat(1e30), flat(1.0), flat(1e-6), NORMAL, lead=1)
     assert np.isfinite(calibrate.shapes()).all()
-
-
-def test_quantiles_are_the_mean_and_scaled_shapes_at_least_zero() -> None:
-    shapes = np.full((1, 1, N_GROUPS, 3), 0.0, np.float32)
-    shapes[...] = [-2.0, 0.5, 2.0]
-    mean = np.array([[[10.0], [1.0]]], np.float32)
-    scale = np.array([[[2.0], [3.0]]], np.float32)
-    found = quantiles_of(mean, scale, shapes, ANY)[0, :, 0]
-    assert found.tolist() == [[6.0, 11.0, 14.0], [0.0, 2.5, 7.0]]
-
-
-def test_medians_of_whole_numbers_are_whole_and_so_is_nothing() -> None:
-    shapes = np.broadcast_to(np.float32([-0.1, 0.1, 0.45]), (2, 1, N_GROUPS, 3))
-    mean, scale = np.float32([[[0.1], [1.35], [4.4]]] * 2), np.ones((2, 3, 1), np.float32)
-    whole = np.array([[False, True, False], [False, False, False]])
-    counts, others = quantiles_of(mean, scale, shapes, whole)[:, :, 0]
-    assert counts == pytest.approx(np.array([[0.0, 0.0, 0.55], [1.0, 1.0, 1.8], [4.0, 4.0, 4.85]]))
-    assert others == pytest.approx(
-        np.array([[0.0, 0.2, 0.55], [1.25, 1.45, 1.8], [4.3, 4.5, 4.85]])
-    )
-    rare = quantiles_of(mean[:, :1], 0.5 * scale[:, :1], shapes, whole)[:, 0, 0]
-    assert rare == pytest.approx(np.array([[0.0, 0.0, 0.0], [0.05, 0.15, 0.325]]))
 
 
 def test_a_series_is_of_whole_numbers_until_one_is_not() -> None:
@@ -264,3 +243,18 @@ def test_quantiles_of_few_residuals_lie_further_out_the_more_so_the_longer_the_l
         share = 0.5 + 0.45 * (1.0 + wider * (2.0 / 3.0) / 90.0)
         upper = calibrate.shapes()[0, lead - 1, :, 2]
         assert np.allclose(upper, NormalDist().inv_cdf(share), atol=0.015), (times, lead)
+
+
+def test_every_actual_is_covered_alike_though_bins_of_few_miss_more() -> None:
+    rng, calibrate, n_cells = np.random.default_rng(11), Calibrate(1, 1, LEVELS), 20
+    one, inside = np.ones((1, n_cells), np.float32), []
+    mean, shapes = 100.0 * one, calibrate.shapes()[:, 0]
+    for bin_ in range(1000):
+        n_known, spread = (4, 3.0) if bin_ % 2 else (n_cells, 1.0)
+        residual = np.full((1, n_cells), np.nan, np.float32)
+        residual[:, :n_known] = spread * rng.normal(size=n_known)
+        within = (residual > shapes[0, -1, 0]) & (residual <= shapes[0, -1, 2])
+        inside.extend(within[0, :n_known] if bin_ >= 300 else [])
+        learn(calibrate, mean + residual, mean, one, shapes, lead=1)
+        shapes = calibrate.shapes()[:, 0]
+    assert abs(np.mean(inside) - 0.9) < 0.01

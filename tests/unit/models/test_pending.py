@@ -8,7 +8,8 @@ import numpy as np
 
 from tidecast.models.arrays import AT_ONCE
 from tidecast.models.blend import N_SIZES, Blend, kept_by
-from tidecast.models.calibrate import GROUPS, Calibrate
+from tidecast.models.calibrate import Calibrate
+from tidecast.models.event_groups import GROUPS
 from tidecast.models.pending import Due, Dues, Kept, Pending, together
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import ScoreSheet
@@ -81,19 +82,13 @@ def test_nothing_is_kept_of_experts_that_slept_and_all_of_the_others() -> None:
     assert kept["10/1/spoke"].tolist() == [True, True, False, True]
 
 
-def test_what_is_kept_is_restored_and_so_is_what_was_kept_whole() -> None:
+def test_what_is_kept_is_restored() -> None:
     waiting, said = with_sleepers()
-    whole = {
-        f"10/{due.lead}/{name}": getattr(due, name)
-        for due in waiting.about(10)
-        for name in ("means", "scale", "shapes")
-    }
-    for arrays in (waiting.snapshot(), whole):
-        other = Pending()
-        other.restore(arrays)
-        for due, means in zip(other.about(10), said, strict=True):
-            assert np.array_equal(due.means, means, equal_nan=True)
-            assert np.array_equal(due.whole, WHOLE & (f"10/{due.lead}/whole" in arrays))
+    other = Pending()
+    other.restore(waiting.snapshot())
+    for due, means in zip(other.about(10), said, strict=True):
+        assert np.array_equal(due.means, means, equal_nan=True)
+        assert np.array_equal(due.whole, WHOLE)
 
 
 def test_short_numbers_of_experts_take_three_bytes_each_and_come_back_as_they_were() -> None:

@@ -12,7 +12,8 @@ from river.tree import HoeffdingTreeRegressor
 
 from tidecast.models.forecaster import Forecaster
 from tidecast.models.online.river_rows import ReplayedRegressor
-from tidecast.models.online.sampled import ForestExpert, NearestExpert, SampledExpert, TreeExpert
+from tidecast.models.online.river_sampled import ForestExpert, NearestExpert, TreeExpert
+from tidecast.models.online.sampled import SampledExpert
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.bins import HOUR, BinGrid
 from tidecast.state.cells import Cell

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -55,6 +56,28 @@ def test_help_imports_none_of_the_heavy_modules() -> None:
     assert done.stderr == ""
     assert done.returncode == 0
     assert all(name in done.stdout for name in COMMANDS if name != "fail")
+
+
+PRODUCTS = """
+import click
+from tidecast.tools.main import cli
+
+cli.get_command(click.Context(cli), "backtest")
+import numpy as np
+
+one, other = np.random.default_rng(0).normal(size=(2, 2_000, 40))
+print((one.T @ other).tobytes().hex())
+"""
+
+
+def test_sums_of_products_are_the_same_bytes_whatever_number_of_threads_is_asked_for() -> None:
+    found = set()
+    for threads in ("1", "4"):
+        asked = {**os.environ, "OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads}
+        program = [sys.executable, "-c", PRODUCTS]
+        done = subprocess.run(program, env=asked, capture_output=True, text=True, check=True)
+        found.add(done.stdout)
+    assert len(found) == 1
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "fail"])

@@ -81,7 +81,7 @@ def fill_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(folder_module.os, "fsync", full)
+    monkeypatch.setattr("tidecast.models.deep.writing.os.fsync", full)
 
 
 def test_a_model_that_could_not_be_written_leaves_nothing(

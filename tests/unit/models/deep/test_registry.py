@@ -16,7 +16,8 @@ from deep_worlds import N_CELLS, rhythm, small_about, small_config, small_networ
 from tidecast.models.deep.folder import save_model
 from tidecast.models.deep.history import Scales
 from tidecast.models.deep.model import Model
-from tidecast.models.deep.registry import LineUp, Registry, Standing
+from tidecast.models.deep.registry import Registry
+from tidecast.models.deep.standing import LineUp, Standing
 from tidecast.state.cells import Cell
 from tidecast.state.errors import CheckpointError
 

@@ -13,11 +13,11 @@ from deep_worlds import rhythm, small_config, small_windows  # noqa: E402
 
 from tidecast.models.deep.accuracy import accuracy_of  # noqa: E402
 from tidecast.models.deep.average import Average  # noqa: E402
-from tidecast.models.deep.folder import load_training, save_training  # noqa: E402
 from tidecast.models.deep.gradients import is_out_of_memory  # noqa: E402
 from tidecast.models.deep.processes import Processes  # noqa: E402
 from tidecast.models.deep.schedule import Shuffled, TrainingPlan  # noqa: E402
 from tidecast.models.deep.training import Progress, Trainer, make_network  # noqa: E402
+from tidecast.models.deep.unfinished import load_training, save_training  # noqa: E402
 from tidecast.models.deep.windows import split_origins  # noqa: E402
 from tidecast.state.errors import CheckpointError, SettingsError  # noqa: E402
 

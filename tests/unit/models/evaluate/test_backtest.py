@@ -121,18 +121,22 @@ def of_sums(backtest: Backtest, level: str, lead: int | None = None) -> dict[str
 def test_the_blends_quantiles_of_sums_are_scored_at_their_level() -> None:
     slabs = counts(50)
     backtest, live = run(slabs, Span(FIRST_BIN)), CoherentForecaster(Forecaster(PROFILE))
-    levels, losses = np.array(PROFILE.quantile_levels), []
+    levels, losses, medians = np.array(PROFILE.quantile_levels), [], []
     for slab in to_slabs(slabs):
         for due in live.totals.said_of(slab.bin):
             if due.lead == 2:
                 short = slab.values.sum() - due.quantiles()[0, 0]
                 losses.append(np.maximum(levels * short, (levels - 1.0) * short).mean())
+                medians.append((abs(short[levels == 0.5].item()), slab.values.sum()))
         _, forecast = live.step(slab, CELLS, {})
     assert forecast.totals is not None
     assert forecast.totals.nodes[0] == Cell("(all)", "(all)")
     found = of_sums(backtest, "total", 2)
     assert found["pinball"].value == pytest.approx(np.mean(losses), rel=1e-5)
     assert found["pinball"].n == len(losses)
+    error, actual = np.sum(medians, axis=0)
+    assert found["mae_median"].value == pytest.approx(error / len(medians), rel=1e-5)
+    assert found["wape_median"].value == pytest.approx(error / actual, rel=1e-5)
     for level, n_rows in (("region", 2), ("category", 2)):
         assert of_sums(backtest, level, 2)["coverage_80"].n == n_rows * len(losses)
 
@@ -225,6 +229,14 @@ def test_sizes_and_days_hold_every_scored_forecast() -> None:
     sizes = [s for s in by_size(backtest.evaluator) if (s.expert, s.metric) == ("tidecast", "mae")]
     assert [s.low for s in sizes] == [0.1, 1.0, 10.0]
     assert sum(s.n for s in sizes) == every
+    scaled = {name: np.array([s.value for s in by_size(backtest.evaluator)
+                              if (s.expert, s.metric) == ("seasonal_naive", name)])
+              for name in ("mase", "rmsse")}  # fmt: skip
+    assert {len(found) for found in scaled.values()} == {3}
+    cells = np.array([s.cells for s in sizes])
+    whole = figures(backtest, "cell")
+    for name, found in scaled.items():
+        assert (found * cells).sum() / cells.sum() == pytest.approx(whole[name])
     days = [s for s in by_day(backtest.evaluator) if s.metric == "mae" and s.lead is None]
     assert len(days) == 15
     assert sum(s.n for s in days) == every

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.calibrate import GROUPS
 from tidecast.models.evaluate.said import Said
 from tidecast.models.evaluate.shapes import ExpertShapes
+from tidecast.models.event_groups import GROUPS
 from tidecast.models.pending import Due
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.bins import HOUR, BinGrid

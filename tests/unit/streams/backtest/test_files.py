@@ -86,6 +86,7 @@ def test_what_is_no_table_is_told_with_a_remedy(tmp_path: Path, content: bytes, 
     [
         (PLAIN + "\n2024-03-01 12:00,Łódź,3,4", "more fields than the header"),
         (PLAIN + "\n2024-03-01 12:00,Łódź,n/a", "a missing one is an empty field"),
+        (PLAIN + '\n2024-03-01 12:00,Łódź,"1,000"', r"digits are not grouped \(1,000\)"),
         (
             "\n".join([LINES[0], "01.03.2024 09:00,Łódź,3", *LINES[1:]]),
             "write all of a column alike",

@@ -71,6 +71,11 @@ def test_days_begin_at_local_midnight() -> None:
         (pl.Series([1, 2, 3]), "whole numbers up to 3, which are no times"),
         (pl.Series([20240301]), "up to 20240301, which are no times"),
         (pl.Series(["soon"]), "texts such as 'soon'"),
+        (pl.Series([None, "2024-12-31", "2024-13-01"]), "texts such as '2024-13-01'"),
+        (pl.Series(["12/31/2024", "1/1/2025"]), "texts such as '12/31/2024'"),
+        (pl.Series(["soon", "2024-12-31T00:00Z", "later"]), "texts such as 'soon'"),
+        (pl.Series(["2024-03-01 12:00", "2024-03-01 12:00Z"]), "texts such as '2024-03-01 12:00Z'"),
+        (pl.Series(["2024-03-01 12:00Z", "2024-03-01 12:00"]), "texts such as '2024-03-01 12:00'"),
         (pl.Series([1.5]), "holds Float64, not times"),
         (pl.Series([datetime(1850, 1, 1)]), "before 1970"),  # noqa: DTZ001
     ],

@@ -13,15 +13,20 @@ import numpy as np
 import polars as pl
 import pytest
 from click_settings import click_settings
+from numpy.typing import NDArray
 from shops import click
 
+from tidecast.models.covariates import Covariates
 from tidecast.models.evaluate.backtest import Backtest
+from tidecast.models.online.time_of_week import TimeOfWeek
 from tidecast.state.bins import HOUR, iso
 from tidecast.state.settings.experts import DEFAULT_EXPERTS
+from tidecast.state.window import Window
 from tidecast.tools.backtest import run as runner
 from tidecast.tools.backtest.plan import Asked, plan_table
 from tidecast.tools.main import run
 
+Means = NDArray[np.float32]
 START = 474_000 * HOUR
 SETTINGS = click_settings("clicks", horizon=3)
 
@@ -55,7 +60,9 @@ def scores(file: Path) -> list[dict[str, Any]]:
     return found
 
 
-def test_what_the_guards_did_is_in_the_figures(sales: Path, tmp_path: Path) -> None:
+def test_what_the_guards_did_is_in_the_figures_and_told(
+    sales: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     hour = (pl.col("time").rank("dense") - 1).alias("hour")
     silent = pl.when(hour.is_between(76, 83)).then(0.0).otherwise(pl.col("value")).alias("value")
     down, file = tmp_path / "down.parquet", tmp_path / "scores.json"
@@ -65,6 +72,7 @@ def test_what_the_guards_did_is_in_the_figures(sales: Path, tmp_path: Path) -> N
     assert set(told["guards"]["value"]) == {"burst", "shared_burst", "outage", "shift"}
     assert told["guards"]["value"]["outage"] in (6 * 4, 7 * 4, 8 * 4)  # from the first or so on
     assert set(told["resets"].values()) == {0}
+    assert f"{told['guards']['value']['outage']:,} for outages" in capsys.readouterr().err
 
 
 def test_what_was_sold_out_is_not_scored(sales: Path, tmp_path: Path) -> None:
@@ -148,6 +156,57 @@ def test_a_filter_concerns_scores_only(sales: Path, tmp_path: Path) -> None:
     assert backtest(sales, "--score-where", "actual > 4", "--json", str(some)) == 0
     n = [score["n"] for file in (plain, some) for score in scores(file)[:1]]
     assert n[1] < n[0]
+
+
+def test_a_filter_that_keeps_nothing_is_told(
+    sales: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = ("--without", "trees", "--without", "leading", "--score-last", "20")
+    assert backtest(sales, *few, "--score-where", "actual > 1000") == 0
+    assert "nothing was scored" in capsys.readouterr().err
+    assert backtest(sales, *few) == 0
+    assert "nothing was scored" not in capsys.readouterr().err
+
+
+def test_who_slept_is_told_beside_figures_that_are_of_fewer_forecasts(
+    sales: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.html"
+    options = ("--score-last", "24", "--html", str(page))
+    assert backtest(sales, *options) == 0
+    said = capsys.readouterr().out
+    assert "awake" not in said + page.read_text("utf-8")
+
+    forecast = TimeOfWeek.forecast
+
+    def drowsy(self: TimeOfWeek, window: Window, covariates: Covariates) -> tuple[Means, Means]:
+        mean, scale = forecast(self, window, covariates)
+        return (mean if covariates.bin % 2 else mean * np.float32(np.nan)), scale
+
+    monkeypatch.setattr(TimeOfWeek, "forecast", drowsy)
+    assert backtest(sales, *options) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"expert .* p +awake\n", said)
+    assert re.search(r"tidecast .* 100\.0%\n", said)
+    assert re.search(r"time_of_week .* 50\.0%\n", said)
+    assert re.search(r"time of week</th>.*<td>50\.0%</td></tr>", page.read_text("utf-8"))
+
+
+def test_sizes_of_cells_have_a_table_where_there_are_several(
+    sales: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = ("--without", "trees", "--without", "leading", "--score-last", "48")
+    assert backtest(sales, *few) == 0
+    assert "by their mean of a bin" not in capsys.readouterr().out
+    larger, file = tmp_path / "larger.parquet", tmp_path / "scores.json"
+    grown = pl.when(pl.col("region") == "south").then(pl.col("value") * 20)
+    pl.read_parquet(sales).with_columns(grown.otherwise(pl.col("value"))).write_parquet(larger)
+    assert backtest(larger, *few, "--json", str(file)) == 0
+    shown = capsys.readouterr().out
+    for score in json.loads(file.read_text())["sizes"]:
+        if (score["expert"], score["metric"]) == ("tidecast", "wape"):
+            name = f"{score['low']:g} to {score['high']:g}"
+            assert re.search(rf"{name} +2 +{score['value']:.4g} ", shown)
 
 
 def stopping(after: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tidecast.tools.backtest.notes import notes_of_guards
 from tidecast.tools.backtest.plan import Asked, plan_table
 
 DAY = [f"2025-03-30 {hour:02}:00,north,{hour}" for hour in range(24)]
@@ -37,6 +38,10 @@ def test_a_plain_table_is_told_by_its_columns_cells_and_span(tmp_path: Path) -> 
         (["2025-03-30 05:30,,1"], "without a region or category count as (none)"),
         (["2025-03-30 05:30,south,-1"], "1 values are below 0"),
         (["2025-03-31 01:30,north,1"], "1 of 26 bins have no row at all"),
+        (
+            ["2025-03-31 01:30,north,1", "2099-01-01,north,1"],
+            "the longest gap, of 646,534, ends 2099-01-01 00:00",
+        ),
     ],
 )
 def test_rows_that_are_no_plain_value_are_told(tmp_path: Path, rows: list[str], says: str) -> None:
@@ -47,3 +52,16 @@ def test_an_hour_that_the_clocks_skip_is_told(tmp_path: Path) -> None:
     said = notes(tmp_path, timezone="Europe/Madrid")
     assert "1 rows are left out: they have no time, or one that the clocks of Europe/Madrid" in said
     assert "23 bins" in said
+
+
+def test_what_the_guards_did_is_told_of_each_series() -> None:
+    calm = {"burst": 0, "shared_burst": 0, "outage": 0, "shift": 0}
+    assert notes_of_guards({"sales": calm}, {"linear": 0}) == []
+    assert notes_of_guards(
+        {"sales": {**calm, "burst": 1_200, "outage": 3}, "views": {**calm, "shift": 2}},
+        {"linear": 1, "pooled": 0},
+    ) == [
+        "sales: values taken 1,200 for bursts, 3 for outages were not learnt from",
+        "views: 2 shifts of a level were believed",
+        "began anew, having diverged: linear 1 times",
+    ]

@@ -102,6 +102,7 @@ def test_it_has_a_section_for_each_of_the_pictures(document: Document) -> None:
         f"{SERIES}: what the forecast of {EVIL}/toys is made of",
         "Accuracy by lead",
         f"{SERIES}: figures over all leads",
+        f"{SERIES}: figures by size of cell",
         "Coverage by day",
         "Weights of the experts",
         f"{SERIES}: worst cells",

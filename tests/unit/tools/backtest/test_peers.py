@@ -138,11 +138,12 @@ def test_the_page_tells_how_peers_did(sales: Path, tmp_path: Path) -> None:
 def test_a_time_out_is_told_by_name(
     sales: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = tmp_path / "scores.json"
+    file, page = tmp_path / "scores.json", tmp_path / "page.html"
     options = ("--score-last", "10", "--peers", "--peer-seconds", "0.01", "--json", str(file))
-    assert backtest(sales, *options) == 0
+    assert backtest(sales, *options, "--html", str(page)) == 0
     told = "LightGBM timed out after 0 s, at 2024-03-15T00:00:00Z: it has no figures"
     assert told in capsys.readouterr().err
+    assert told in page.read_text(encoding="utf-8")
     peer = found(file)["peers"]["peers"][0]
     assert (peer["peer"], peer["stopped"]) == ("LightGBM", "timed out")
     assert "LightGBM" not in {score["expert"] for score in found(file)["peers"]["scores"]}

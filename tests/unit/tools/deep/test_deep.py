@@ -241,7 +241,7 @@ def test_a_full_disk_ends_no_training(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patches:
-        patches.setattr("tidecast.models.deep.folder.os.fsync", full)
+        patches.setattr("tidecast.models.deep.writing.os.fsync", full)
         with pytest.raises(CheckpointError, match="No space left"):
             train(array, tmp_path / "model", "--resume", tmp_path / "kept")
     assert list(tmp_path.iterdir()) == [array]
