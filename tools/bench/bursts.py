@@ -34,7 +34,8 @@ def bursts(table: Path | None, freq: str, horizon: int, weeks: int, as_json: boo
 
     The shop is made up, hourly, of 48 cells; or the first value of a long TABLE, as `tidecast
     backtest` reads it. A mishap comes three of the longest seasons, and a day's 24 bins, before
-    the end. A level that shifts for good is held against a run whose whole history was so.
+    the end; of days, of which these are few, at earlier places as well. A level that shifts for
+    good is held against a run whose whole history was so.
     """
     course = (
         made_up_course(weeks, horizon, LEVELS)
@@ -42,10 +43,10 @@ def bursts(table: Path | None, freq: str, horizon: int, weeks: int, as_json: boo
         else table_course(table, freq, horizon)
     )
     click.echo("stepping through the past that all runs share", err=True)
-    runner, outcomes = Runner(course), []
+    runners, outcomes = [Runner(stretch) for stretch in course.stretches], []
     with count_progress("bursts", len(MISHAPS), "mishaps") as advance:
         for mishap in MISHAPS:
-            outcomes.append(runner.outcome(mishap))
+            outcomes.append(Outcome.mean([runner.outcome(mishap) for runner in runners]))
             advance(1)
     if as_json:
         click.echo(json.dumps({"runs": [asdict(outcome) for outcome in outcomes]}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,10 @@ Values = NDArray[np.float64]
 
 FIRST_BIN = 480_000  # a Wednesday in 2024
 OUTAGE = 24
+
+JUDGED = 28
+"""Bins that a season after a mishap has at least, over all places that it comes at: of a week of
+days alone it is chance that decides."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,18 @@ class Course:
     def mishap_at(self) -> int:
         """The place of a mishap's first bin: three seasons and 24 bins before the end."""
         return len(self.values) - 3 * self.season - OUTAGE
+
+    @property
+    def stretches(self) -> tuple[Course, ...]:
+        """The course, and where its seasons are short the same with earlier ends.
+
+        Each has a mishap of its own, in the newer half of the course; no two have a bin after it in
+        common.
+        """
+        n_bins, apart = len(self.values), len(self.values) - self.mishap_at
+        earlier = range(n_bins - apart, n_bins // 2 + apart - 1, -apart)
+        ends = n_bins, *earlier[: math.ceil(JUDGED / self.season) - 1]
+        return tuple(replace(self, values=self.values[:end]) for end in ends)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,20 @@ class Outcome:
     later_rmse: float
     others: float | None
     not_finite: int
+
+    @classmethod
+    def mean(cls, outcomes: Sequence[Outcome]) -> Outcome:
+        """Return the mean of what one mishap left behind at several places."""
+        first, others = outcomes[0], [outcome.others for outcome in outcomes]
+        known = [ratio for ratio in others if ratio is not None]
+        return cls(
+            first.name,
+            fmean(outcome.soon for outcome in outcomes),
+            fmean(outcome.later for outcome in outcomes),
+            fmean(outcome.later_rmse for outcome in outcomes),
+            fmean(known) if known else None,
+            sum(outcome.not_finite for outcome in outcomes),
+        )
 
 
 @dataclass

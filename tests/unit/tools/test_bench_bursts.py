@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from tidecast.state.cells import Cell
 from tidecast.state.errors import TidecastError
 from tidecast.tools.bench.bursts import table_course
 from tidecast.tools.bench.bursts_course import MISHAPS, Course, made_up_course
-from tidecast.tools.bench.bursts_run import Runner
+from tidecast.tools.bench.bursts_run import Outcome, Runner
 
 OF = {mishap.name: mishap for mishap in MISHAPS}
 
@@ -65,6 +66,30 @@ def test_other_cells_are_held_against_the_undisturbed_run() -> None:
     assert outcome.others is not None
     assert outcome.others == pytest.approx(1.0, abs=0.2)
     assert outcome.others != 1.0
+
+
+def test_mishaps_come_at_several_places_where_seasons_are_short() -> None:
+    days = course(300)
+    stretches = days.stretches
+    places = [stretch.mishap_at for stretch in stretches]
+    assert places == [258, 216, 174]
+    assert all(
+        (stretch.values == days.values[: at + 42]).all()
+        for stretch, at in zip(stretches, places, strict=True)
+    )
+
+
+def test_mishaps_come_once_where_a_season_is_long_or_the_course_is_short() -> None:
+    long = replace(course(400).profile, season_lengths=(40,))
+    assert len(replace(course(400), profile=long).stretches) == 1
+    assert [len(stretch.values) for stretch in course(90).stretches] == [90]
+
+
+def test_an_outcome_is_the_mean_of_those_at_several_places() -> None:
+    one = Outcome("a shift", 2.0, 1.0, 1.2, None, 0)
+    assert Outcome.mean([one]) == one
+    other = Outcome("a shift", 4.0, 2.0, 1.4, 1.5, 3)
+    assert Outcome.mean([one, other]) == Outcome("a shift", 3.0, 1.5, pytest.approx(1.3), 1.5, 3)
 
 
 def test_the_made_up_shop_is_the_same_every_time() -> None:
