@@ -174,9 +174,8 @@ class AdaptedWeek:
         return {**self._state, "level": self._level, "scale": self._scale}
 
     def restore(self, arrays: Arrays) -> None:
-        """Become the adapted week of which ``snapshot`` was taken, also before there was noise."""
-        before = {"last": np.zeros_like(arrays["variance"]), "noise": arrays["variance"]}
-        self._state = {name: (before | arrays)[name].copy() for name in NAMES}
+        """Become the adapted week that ``snapshot`` was taken of."""
+        self._state = {name: arrays[name].copy() for name in NAMES}
         self._level, self._scale = arrays["level"].copy(), arrays["scale"].copy()
 
 

@@ -121,15 +121,11 @@ class LinearExpert:
         }
 
     def restore(self, arrays: Arrays) -> None:
-        """Become the expert that ``snapshot`` was taken of, also before its week was adapted."""
-        weights = arrays["weights"]
-        if weights.shape[-1] < len(START):
-            weights = np.insert(weights, FEATURES.index("recently"), 0.0, axis=-1)
-        self._models.weights = weights.copy()
+        """Become the expert that ``snapshot`` was taken of."""
+        self._models.weights = arrays["weights"].copy()
         self.resets = int(arrays["resets"])
         for name, part in self._parts().items():
-            if kept := scoped(arrays, name):
-                part.restore(kept)
+            part.restore(scoped(arrays, name))
         self._spread.restore(arrays)
 
     def _parts(self) -> dict[str, Part]:

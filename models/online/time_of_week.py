@@ -51,7 +51,6 @@ class TimeOfWeek:
         return {**self._spread.snapshot(), **nested({"week": self._week.snapshot()})}
 
     def restore(self, arrays: Arrays) -> None:
-        """Become the expert that ``snapshot`` was taken of, also before its week was adapted."""
+        """Become the expert that ``snapshot`` was taken of."""
         self._spread.restore(arrays)
-        if week := scoped(arrays, "week"):
-            self._week.restore(week)
+        self._week.restore(scoped(arrays, "week"))

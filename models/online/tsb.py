@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, Part, grown
+from tidecast.models.arrays import Part, grown
 from tidecast.models.covariates import Calendar, Covariates
 from tidecast.models.online.adapted import weight_level
 from tidecast.models.online.intermittent import Intermittent
 from tidecast.models.online.trust import Trust
 from tidecast.models.parts import Parts, either, usual_parts
 from tidecast.models.profile import ForecastProfile
-from tidecast.state.scopes import nested
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 
@@ -106,10 +105,6 @@ class TSB(Intermittent):
         own = {"level": np.broadcast_to(level, rhythm.shape), "season": level * (rhythm - 1.0)}
         is_young = grown(self._state["bins"], n_cells)[cell] < self._young
         return either(is_young, usual_parts(covariates, cell), own)
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become the expert that ``snapshot`` was taken of, also before its rhythm was judged."""
-        super().restore(nested({"trust": self._trust.snapshot()}) | arrays)
 
     def _members(self) -> dict[str, Part]:
         return {**super()._members(), "trust": self._trust}

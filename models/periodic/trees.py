@@ -25,7 +25,6 @@ from tidecast.models.periodic.schedule import RefitSchedule
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.spread import Spread
 from tidecast.state.errors import CheckpointError
-from tidecast.state.scopes import nested
 from tidecast.state.slabs import Slab
 from tidecast.state.window import Window
 
@@ -166,7 +165,7 @@ class TreesExpert(Stateful):
         }
 
     def restore(self, arrays: Arrays) -> None:
-        """Become the expert that ``snapshot`` was taken of, also before its week was adapted.
+        """Become the expert that ``snapshot`` was taken of.
 
         Raises
         ------
@@ -176,7 +175,7 @@ class TreesExpert(Stateful):
         texts = (row.astype(np.uint8).tobytes() for row in arrays["artifact"])
         self._trees = _read([text.rstrip(PADDING) for text in texts])
         self._newest = None
-        super().restore({**nested({"week": self._week.snapshot()}), **arrays})
+        super().restore(arrays)
 
     def _members(self) -> dict[str, Part]:
         return {

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from daily_worlds import WEEK, DailyWorld, noisy
 
-from tidecast.models.online.features import FEATURES
-
 
 def test_a_shop_that_grows_or_dies_away_is_followed_within_a_week_or_two() -> None:
     for level in (0.5, 1.8):
@@ -30,20 +28,3 @@ def test_what_the_level_of_late_adds_is_told_apart() -> None:
     covariates = world.run(noisy(1, level=1.5))
     parts = world.expert.explain(world.window, covariates, 0)
     assert (parts["recent"] > 5.0).all()
-
-
-def test_a_snapshot_from_before_its_week_was_adapted_says_what_it_said() -> None:
-    world, other = DailyWorld("linear"), DailyWorld("linear")
-    covariates = world.run(noisy(10, level=1.5))
-    place = FEATURES.index("recently")
-    early = {
-        name: np.delete(array, place, axis=-1) if name == "weights" else array
-        for name, array in world.expert.snapshot().items()
-        if not name.startswith(("week/", "lasting/"))
-    }
-    other.expert.restore(early)
-    found = other.expert.snapshot()["weights"]
-    assert not found[..., place].any()
-    assert np.array_equal(np.delete(found, place, axis=-1), early["weights"])
-    said = other.expert.forecast(world.window, covariates)[0]
-    assert np.isfinite(said).all()

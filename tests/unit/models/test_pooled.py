@@ -58,18 +58,6 @@ def test_a_shift_of_a_noisy_level_is_not_taken_for_noise() -> None:
     assert np.median(week.ratio) > 2.1
 
 
-def test_a_week_from_before_there_was_noise_goes_on() -> None:
-    week, other = (AdaptedWeek(n_series=1, season=SEASON, memory=50) for _ in range(2))
-    for value in np.random.default_rng(0).poisson(100.0, (60, 2, 1)):
-        week.learn(value.astype(np.float64), around(100.0))
-    early = {name: a for name, a in week.snapshot().items() if name not in ("last", "noise")}
-    other.restore(early)
-    assert np.allclose(other.ratio, week.ratio, atol=0.01)
-    for _ in range(2 * SEASON):
-        other.learn(np.full((2, 1), 300.0), around(100.0))
-    assert (other.ratio > 2.5).all()
-
-
 def test_a_noisy_cell_moves_its_ratio_less_than_a_steady_one() -> None:
     week = AdaptedWeek(n_series=1, season=SEASON, memory=50)
     noise = np.random.default_rng(0).normal(size=200)

@@ -62,13 +62,6 @@ def test_tsb_says_the_level_of_a_flow_without_rhythm() -> None:
     assert np.abs(found[:, 1:] / found[:, :1] - 1.0).mean() < 0.004  # with all of the rhythm: 0.03
 
 
-def test_tsb_goes_on_from_before_its_rhythm_was_judged() -> None:
-    profile = ForecastProfile(("demand",), BinGrid("day"), 3, (0.5,), (2,), ("tsb",))
-    now, before = make_experts(profile)[0], make_experts(profile)[0]
-    now.restore({n: a for n, a in before.snapshot().items() if not n.startswith("trust/")})
-    assert now.snapshot().keys() == before.snapshot().keys()
-
-
 def test_croston_is_size_over_interval_moved_with_each_demand_only() -> None:
     size, interval = 6.0 + RATE * (3.0 - 6.0), 2.0 + RATE * (4.0 - 2.0)
     expected = CORRECTION * size / interval

@@ -51,12 +51,3 @@ def test_what_the_level_of_late_adds_is_told_apart() -> None:
     assert (parts["recent"] > 5.0).all()
     said = sum(parts.values())
     assert np.allclose(said, world.mean(covariates)[None], rtol=1e-5)
-
-
-def test_a_snapshot_from_before_weeks_were_adapted_is_taken() -> None:
-    world, other = DailyWorld("time_of_week"), DailyWorld("time_of_week")
-    covariates = world.run(noisy(10, level=1.5))
-    early = {n: a for n, a in world.expert.snapshot().items() if not n.startswith("week/")}
-    other.expert.restore(early)
-    said = other.expert.forecast(world.window, covariates)[0]
-    assert np.array_equal(said, covariates.usual_ahead.transpose(2, 1, 0))

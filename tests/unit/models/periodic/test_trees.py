@@ -65,20 +65,6 @@ def test_the_trees_follow_a_level_that_moved_after_they_were_fitted() -> None:
     assert 0.85 < forecast.mean() / actual.mean() < 1.15  # trees on the usual week reach 0.75
 
 
-def test_a_snapshot_from_before_the_level_was_followed_begins_with_the_usual_week() -> None:
-    one, world, slabs = TreesExpert(PROFILE), TreeWorld(PROFILE), pulses(322)
-    said(one, world, slabs[:320])
-    other = TreesExpert(PROFILE)
-    kept = one.snapshot()
-    other.restore({name: kept[name] for name in kept if not name.startswith("week/")})
-    slab, covariates = world.observe(slabs[320])
-    parts = other.explain(world.window, covariates, 2)
-    other.learn(world.window, slab, covariates)
-    mean, _ = other.forecast(world.window, covariates)
-    assert np.isfinite(mean).all()
-    assert np.isfinite(sum(parts.values())).all()
-
-
 def test_without_a_refit_the_expert_sleeps_on() -> None:
     means = said(TreesExpert(PROFILE), TreeWorld(PROFILE), counts(110, [5.0] * 40), False)
     assert np.isnan(means[-1]).all()
