@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, Stateful
+from tidecast.models.arrays import Stateful
 
 __all__ = ["Amiss"]
 
@@ -90,8 +90,3 @@ class Amiss(Stateful):
         share = self._off / np.where(is_sure, self._forecast, 1.0)
         moved = np.clip(1.0 + believed * share, SMALLEST, LARGEST)
         return np.where(is_sure, moved, 1.0).astype(np.float32)
-
-    def restore(self, arrays: Arrays) -> None:
-        """Become what ``snapshot`` was taken of; before there was any, nothing is learnt yet."""
-        if arrays:
-            super().restore(arrays)

@@ -96,9 +96,3 @@ def test_a_snapshot_goes_on_to_the_byte() -> None:
     amiss, other = experienced(), Amiss(1, SEASON)
     other.restore(amiss.snapshot())
     assert let_pass(other, actual=0.0, n_bins=5) == let_pass(amiss, actual=0.0, n_bins=5) < 1.0
-
-
-def test_a_checkpoint_that_has_none_begins_with_nothing_learnt() -> None:
-    amiss = Amiss(1, SEASON)
-    amiss.restore({})
-    assert amiss.factor() == 1.0
