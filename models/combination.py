@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tidecast.models.amiss import Amiss
 from tidecast.models.arrays import Part
 from tidecast.models.blend import Blend, combine, of_cells, size_of
 from tidecast.models.calibrate import Calibrate
@@ -21,11 +22,12 @@ Values = NDArray[np.float32]
 
 
 class Combination:
-    """Weights of experts, dispersion of what they agree on, and the shapes of its quantiles."""
+    """Weights of experts, what they miss together, its dispersion, and the shapes of quantiles."""
 
     def __init__(self, profile: ForecastProfile) -> None:
         n_series, self._horizon = profile.n_series, profile.horizon
         self._blend = Blend(len(profile.experts), n_series, self._horizon)
+        self._amiss = Amiss(n_series, profile.longest_season)
         self._dispersion = Dispersion(n_series)
         self._counts = Counts(Calendar(profile.grid), n_series)
         self._calibrate = Calibrate(n_series, self._horizon, profile.quantile_levels)
@@ -44,6 +46,7 @@ class Combination:
         mean, scale = dues.means[:, 0], dues.scale
         self._blend.learn(errors, scales[:n_cells].T, size_of(levels[:n_cells].T), dues.leads)
         for next_ in np.flatnonzero(dues.leads == 1):
+            self._amiss.learn(actual)
             self._disperse(errors[next_, 0].T, mean[next_].T, scale[next_].T, counts)
         self._calibrate.learn(actual, mean, scale, dues.shapes, dues.leads)
 
@@ -71,16 +74,22 @@ class Combination:
     ) -> tuple[Values, Values]:
         """Return mean and scale, (series, cell, lead), of those of experts.
 
-        A cell of which nobody spoke gets its level.
+        What they are all off by is made good; a cell of which nobody spoke gets its level.
         """
         level = covariates.level.T[:, :, None].astype(np.float32)
         mean, scale = combine(means, weights), combine(scales, weights)
+        self._amiss.say(mean[:, :, 0])
+        mean = mean * self.factor()[:, None, None]
         mean = np.where(np.isfinite(mean), mean, np.maximum(level, np.float32(0.0)))
         scale = np.where(np.isfinite(scale), scale, np.abs(level) + np.float32(1e-6))
         ahead = range(covariates.bin + 1, covariates.bin + 1 + self._horizon)
         spread = self._counts.ahead(ahead, mean.shape[1])
         shut = covariates.shut_ahead.transpose(2, 1, 0)
         return mean, self._dispersion.scale(mean, scale, covariates.level.T, spread, shut)
+
+    def factor(self) -> Values:
+        """Return what the mean of experts is multiplied by, (series,): see `Amiss`."""
+        return self._amiss.factor()
 
     def shapes(self) -> Values:
         """Return what turns means and scales into quantiles, (series, lead, group, level)."""
@@ -95,6 +104,7 @@ class Combination:
         """Return everything that has a state, by the name that it has in a snapshot."""
         return {
             "blend": self._blend,
+            "amiss": self._amiss,
             "dispersion": self._dispersion,
             "counts": self._counts,
             "calibrate": self._calibrate,

@@ -41,7 +41,8 @@ class Issued:
 
     ``means`` (1 + expert, series, lead) has the blend first, ``weights`` are (expert, series,
     lead). ``level`` (series,) is what is forecast where all experts sleep, ``ceiling`` (series,
-    lead) the largest that any may say before what is known ahead moves it.
+    lead) the largest that any may say before what is known ahead moves it. ``amiss`` (series,) is
+    what their mean was multiplied by, for all were off.
     """
 
     series: tuple[str, ...]
@@ -50,6 +51,7 @@ class Issued:
     weights: NDArray[np.float32]
     level: Floats
     ceiling: Floats
+    amiss: NDArray[np.float32]
 
 
 def explained(issued: Issued, experts: Mapping[str, Parts], factor: Parts) -> Explanation:
@@ -66,8 +68,9 @@ def explained(issued: Issued, experts: Mapping[str, Parts], factor: Parts) -> Ex
     moved = added(blended, scaled(factor, _total(blended)))
     mean, mixed = issued.means[0].astype(np.float64), _mixed(issued)
     asleep = np.where(np.isfinite(mixed), 0.0, np.fmax(issued.level, 0.0)[:, None])
+    missed = {"recent": _total(moved) * (issued.amiss[:, None] - 1.0)}
     agreed = {"level": asleep, "coherence": mean - np.where(np.isfinite(mixed), mixed, asleep)}
-    parts = added({name: np.zeros(mean.shape) for name in PARTS}, moved, agreed)
+    parts = added({name: np.zeros(mean.shape) for name in PARTS}, moved, missed, agreed)
     parts = added(parts, {"rest": mean - _total(parts)})
     return Explanation(issued.series, issued.origin_bin, mean, parts, shares, said)
 
@@ -79,7 +82,7 @@ def _total(parts: Parts) -> Floats:
 def _mixed(issued: Issued) -> Floats:
     """Return the mean before cells and sums were made to agree, NaN where all sleep."""
     mixed = combine(issued.means[1:, :, None], issued.weights[:, :, None])
-    return mixed[:, 0].astype(np.float64)
+    return (mixed[:, 0] * issued.amiss[:, None]).astype(np.float64)
 
 
 def _shares(said: NDArray[np.float32], weights: NDArray[np.float32]) -> Floats:

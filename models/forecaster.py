@@ -201,7 +201,8 @@ class Forecaster(Stateful):
         limits = np.broadcast_to(limit(covariates), covariates.usual_ahead.T.shape)[:, number]
         ceiling = np.minimum(sane, limits)
         about = self.profile.series, origin
-        issued = Issued(*about, means, weights, covariates.level[number], ceiling)
+        level, factor = covariates.level[number], self._combination.factor()
+        issued = Issued(*about, means, weights, level, ceiling, factor)
         experts = self.panel.explain(self._window, covariates, number)
         return explained(issued, experts, self._surroundings.explain_factor(origin, number))
 

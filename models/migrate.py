@@ -67,6 +67,8 @@ LAYOUTS: Mapping[str, Layout] = {
     "blend/products": Layout(0),
     "blend/rows": Layout(0),
     "blend/seen": Layout(0),
+    "amiss/said": Layout(0, np.nan),
+    "amiss/*": Layout(0),
     "dispersion/*": Layout(1),
     "counts/week/*": Layout(2),
     "counts/parts": Layout(2),

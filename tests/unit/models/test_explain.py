@@ -204,10 +204,12 @@ def one(value: float) -> Values:
     return np.full((1, 1), value)
 
 
-def blended(said: list[float], parts: list[Parts], mean: float) -> Explanation:
+def blended(said: list[float], parts: list[Parts], mean: float, amiss: float = 1.0) -> Explanation:
     means = np.array([mean, *said], np.float32)[:, None, None]
     weights = np.full((len(said), 1, 1), 1.0 / len(said), np.float32)
-    issued = Issued(("one",), 0, means, weights, level=np.array([7.0]), ceiling=np.array([[10.0]]))
+    about = ("one",), 0, means, weights
+    factor = np.array([amiss], np.float32)
+    issued = Issued(*about, level=np.array([7.0]), ceiling=np.array([[10.0]]), amiss=factor)
     return explained(issued, {f"{n}": each for n, each in enumerate(parts)}, {})
 
 
@@ -215,6 +217,13 @@ def test_what_the_guards_ceiling_cuts_off_is_told_as_the_limit() -> None:
     told = blended([10.0], [{"level": one(4.0), "recent": one(11.0)}], 10.0)
     assert told.parts["limit"].item() == -5.0
     assert told.parts["rest"].item() == 0.0
+
+
+def test_what_all_experts_were_off_by_is_told_as_recent() -> None:
+    told = blended([8.0], [{"level": one(8.0)}], 4.0, amiss=0.5)
+    assert told.parts["level"].item() == 8.0
+    assert told.parts["recent"].item() == -4.0
+    assert told.parts["coherence"].item() == told.parts["rest"].item() == 0.0
 
 
 def test_an_expert_that_sleeps_counts_for_nothing() -> None:
