@@ -17,6 +17,10 @@ from rich.table import Table
 
 from tidecast.models.coherent import CoherentForecaster
 from tidecast.models.forecaster import Forecaster
+from tidecast.models.periodic.artifact import fit
+from tidecast.models.periodic.examples import TrainingRows
+from tidecast.models.periodic.features import FEATURES
+from tidecast.models.periodic.trees import TreesExpert
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.bins import HOUR, BinGrid
 from tidecast.state.cells import Cell
@@ -28,10 +32,11 @@ from tidecast.tools.bench.options import sizes
 from tidecast.tools.bench.timed import TimedExpert, loop_seconds
 from tidecast.tools.console import open_console
 
-__all__ = ["StepRun", "measure_step", "step"]
+__all__ = ["StepRun", "fitted_trees", "measure_step", "step"]
 
 FIRST_BIN = 480_000  # an hour in 2024
 MEASURED_BINS = 5
+ROWS, ROWS_OF_AN_ORIGIN = 60_000, 200  # that trees are fitted to: enough for all their leaves
 MORE = click.Choice([name for name in EXPERT_NAMES if name not in DEFAULT_EXPERTS])
 
 
@@ -56,7 +61,7 @@ def measure_step(
     """Step a forecaster through made-up hourly counts, and measure the last steps.
 
     It asks the default experts and ``more``. After ``warm_bins``, more than a day and the horizon,
-    every expert has started and every lead is scored.
+    every expert has started and every lead is scored. Trees are awake from the first bin on.
     """
     grid = BinGrid(HOUR)
     profile = ForecastProfile(
@@ -69,6 +74,9 @@ def measure_step(
         reach=600_000_000 + 2 * HOUR,  # of the default allowed_lateness
     )
     forecaster = CoherentForecaster(Forecaster(profile))
+    for expert in forecaster.cells.panel.experts:
+        if isinstance(expert, TreesExpert):
+            expert.swap(fitted_trees(series, horizon))
     timed = [TimedExpert(expert) for expert in forecaster.cells.panel.experts]
     forecaster.cells.panel.experts = tuple(timed)
     names = _shop(cells)
@@ -91,6 +99,24 @@ def measure_step(
         experts=dict(zip(profile.experts, usual, strict=True)),
         loop_seconds=loop_seconds(cells * series, horizon),
     )
+
+
+def fitted_trees(series: int, horizon: int) -> list[bytes]:
+    """Return trees for each series, as many and as large as they get, fitted to made-up rows.
+
+    Counts without a rhythm, as a step is measured on, would teach them nothing for a week or more.
+    """
+    random = np.random.default_rng(0)
+    features = random.normal(size=(ROWS, len(FEATURES)))
+    row = np.arange(ROWS)
+    rows = TrainingRows(
+        features.astype(np.float16),
+        features.sum(axis=1).astype(np.float32),
+        np.ones(ROWS, np.float32),
+        row // ROWS_OF_AN_ORIGIN,
+        (1 + row % horizon).astype(np.int32),
+    )
+    return [fit(rows)] * series
 
 
 def _shop(cells: int) -> list[Cell]:

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from tidecast.state.settings.experts import DEFAULT_EXPERTS
-from tidecast.tools.bench.step import measure_step, step
+from tidecast.tools.bench.step import fitted_trees, measure_step, step
 from tidecast.tools.bench.timed import loop_seconds
 
 
@@ -19,6 +19,12 @@ def test_a_step_is_measured() -> None:
     assert run.peak_mib > 0
     assert list(run.experts) == [*DEFAULT_EXPERTS, "last_value"]
     assert 0 < sum(run.experts.values()) < run.seconds_per_bin
+
+
+def test_trees_are_measured_awake_and_as_large_as_they_get() -> None:
+    one, other = fitted_trees(series=2, horizon=3)
+    assert one == other
+    assert one.count(b"num_leaves=63") == 15
 
 
 def test_a_loop_over_cells_takes_as_much_longer_as_there_are_more() -> None:
