@@ -22,6 +22,7 @@ from tidecast.models.online.time_of_week import TimeOfWeek
 from tidecast.state.bins import HOUR, iso
 from tidecast.state.settings.experts import DEFAULT_EXPERTS
 from tidecast.state.window import Window
+from tidecast.tools.backtest import resume
 from tidecast.tools.backtest import run as runner
 from tidecast.tools.backtest.plan import Asked, plan_table
 from tidecast.tools.main import run
@@ -254,6 +255,17 @@ def test_a_state_of_another_run_is_refused(
     assert backtest(sales, *state) == 0
     assert backtest(sales, *state, "--score-last", "10") == 5
     assert "belongs to a backtest of other data or options" in capsys.readouterr().err
+
+
+def test_a_state_of_another_format_is_refused(
+    sales: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = ("--without", "trees", "--without", "leading", "--resume", str(tmp_path / "state"))
+    with monkeypatch.context() as patches:
+        patches.setattr(resume, "FORMAT", resume.FORMAT - 1)
+        assert backtest(sales, *few) == 0
+    assert backtest(sales, *few) == 5
+    assert "or of another tidecast" in capsys.readouterr().err
 
 
 def test_an_expert_may_be_left_out(sales: Path, tmp_path: Path) -> None:
