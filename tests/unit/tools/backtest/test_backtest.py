@@ -268,6 +268,24 @@ def test_a_state_of_another_format_is_refused(
     assert "or of another tidecast" in capsys.readouterr().err
 
 
+def test_one_cell_has_its_quantiles_at_every_level(
+    sales: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    only, file = tmp_path / "only.parquet", tmp_path / "scores.json"
+    pl.read_parquet(sales).filter(region="north", category="toys").write_parquet(only)
+    few = ("--without", "trees", "--without", "leading", "--score-last", "48")
+    assert backtest(only, *few, "--json", str(file)) == 0
+    found = {
+        (score["level"], score["metric"]): f"{score['value']:.4g}"
+        for score in scores(file)
+        if (score["expert"], score["lead"]) == ("tidecast", None)
+    }
+    shown = capsys.readouterr().out
+    for level in ("cell", "region", "category", "total"):
+        assert found[level, "pinball"] == found["cell", "pinball"]
+        assert re.search(rf"{level} .* {found['cell', 'pinball']} +\d+\.\d% +\d+\.\d%", shown)
+
+
 def test_an_expert_may_be_left_out(sales: Path, tmp_path: Path) -> None:
     file = tmp_path / "scores.json"
     assert backtest(sales, "--without", "linear", "--json", str(file)) == 0
