@@ -15,6 +15,7 @@ from tidecast.models.evaluate.backtest import Backtest
 from tidecast.models.evaluate.groups import by_day, by_size, by_week
 from tidecast.models.evaluate.levels import LEVELS
 from tidecast.models.evaluate.metrics import Score, awake, scores_of
+from tidecast.models.evaluate.same_rows import of_same_rows
 from tidecast.models.scores import BLEND
 from tidecast.tools.backtest.peers import PeerReport
 from tidecast.tools.backtest.sizes import BASELINE, HEADS, figure, percent, size_rows
@@ -43,9 +44,10 @@ class Findings:
         self._peers = peers
         self._told = told
         left_out = self._left_out.scores() if self._left_out else ()
+        scores = (*scores_of(evaluator), *backtest.of_sums.scores())
         self.scores: tuple[Score, ...] = (
-            *scores_of(evaluator),
-            *backtest.of_sums.scores(),
+            *scores,
+            *of_same_rows(scores, evaluator),
             *by_week(evaluator),
             *left_out,
         )
