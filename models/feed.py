@@ -45,16 +45,15 @@ class Feed(Stateful):
         """Return which series are down in a bin, and which in a burst; each (series,).
 
         ``values`` are (cell, series), NaN = missing; no more than ``reach`` of one counts in a
-        total, and nothing unusual of a new cell, whose reach is without end. ``usual`` is what was
-        usual of the bin.
+        total, and in a burst nothing unusual of a new cell, whose reach is without end. ``usual``
+        is what was usual of the bin.
         """
         known = np.isfinite(values)
         usual = np.where(known, np.fmax(usual, 0.0), 0.0)
-        within = np.where(np.isfinite(reach), np.minimum(values, usual + reach), usual)
-        counted = np.where(known, within, 0.0)
+        counted = np.where(known, np.minimum(values, usual + reach), 0.0)
         total = usual.sum(axis=0, keepdims=True)
         down = self._silence.judge(bin_, _traded(values), total)[0]
-        burst = self._is_burst(counted, usual) & ~down
+        burst = self._is_burst(np.where(np.isfinite(reach), counted, usual), usual) & ~down
         chosen = known.any(axis=0) & ~down & ~burst
         learnt = np.where(chosen, counted.sum(axis=0), np.nan)
         self._silence.learn(learnt[None], total)

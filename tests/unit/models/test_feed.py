@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from tidecast.models.feed import Feed
@@ -107,14 +108,14 @@ def test_a_burst_of_one_cell_is_none_of_the_feed() -> None:
     assert shop.run([burst]) == [(False, False)]
 
 
-def test_new_cells_are_no_burst_of_the_others_however_large() -> None:
+@pytest.mark.parametrize("factor", [1.0, 15.0])
+def test_new_cells_are_no_burst_of_the_others_and_hide_none(factor: float) -> None:
     shop = Shop([20.0, 0.1, 0.3, 5.0])
     shop.run(shop.trade())
     shop.usual = np.append(shop.usual, np.zeros((5, 1)), axis=0)
-    values = np.where(shop.usual > 0, shop.usual, 150.0)
-    reach = np.where(shop.usual > 0, 1e9, np.inf)
-    assert shop.judge(values, reach) == (False, False)
-    assert shop.judge(np.where(shop.usual > 0, 15.0 * values, values), reach) == (False, True)
+    is_new = shop.usual == 0.0
+    values = np.where(is_new, 150.0, factor * shop.usual)
+    assert shop.judge(values, np.where(is_new, np.inf, 1e9)) == (False, factor > 1.0)
 
 
 def test_no_more_than_its_reach_counts_of_a_value() -> None:
