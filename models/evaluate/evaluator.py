@@ -91,6 +91,13 @@ class Evaluator:
         }
         self.trail = Trail(self.losses.names, profile)
 
+    def telling_levels(self) -> tuple[str, ...]:
+        """Return the levels that differ: sums of some cells, and of all; none of a cell alone."""
+        n_cells = len(self.levels["cell"].rows)
+        sizes = {name: len(level.rows) for name, level in self.levels.items()}
+        telling = [n for n, size in sizes.items() if n in ("cell", "total") or 1 < size < n_cells]
+        return tuple(telling) if n_cells > 1 else ()
+
     def add(
         self, bin_: int, actual: NDArray[np.float64], cells: Sequence[Cell], said: Said
     ) -> None:

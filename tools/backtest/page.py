@@ -11,7 +11,7 @@ import numpy as np
 
 from tidecast.models.evaluate.backtest import Backtest
 from tidecast.models.evaluate.groups import by_size
-from tidecast.models.evaluate.metrics import Score, awake
+from tidecast.models.evaluate.metrics import Score
 from tidecast.models.evaluate.worst import WorstCell, worst_cells, yardstick
 from tidecast.models.scores import BLEND
 from tidecast.state.bins import from_micros
@@ -26,9 +26,9 @@ from tidecast.tools.backtest.answers import (
     newest_weights,
     region_errors,
 )
+from tidecast.tools.backtest.figures import FIGURES, SIZES, expert_rows, figure, size_rows
 from tidecast.tools.backtest.peers import PeerReport
 from tidecast.tools.backtest.plan import Plan
-from tidecast.tools.backtest.sizes import HEADS, size_rows
 from tidecast.tools.explain.picture import draw_parts
 from tidecast.tools.explain.told import Told
 from tidecast.tools.report.forecasts import draw_forecasts
@@ -54,8 +54,6 @@ PROGRAMS = ("tidecast", "numpy", "polars", "river", "lightgbm", "matplotlib")
 
 WORST = 12
 LABEL, UNIT = 34, 16  # letters left of a picture, and along a panel
-FIGURES = ("wape", "rmse", "mase", "rmsse", "pinball", "crps")
-SHARES = ("coverage_80", "coverage_90")
 
 
 class Page:
@@ -193,7 +191,7 @@ class Page:
 
     def _sizes(self, name: str) -> Section:
         rows = size_rows(by_size(self._evaluator), name)
-        table = Table(["mean of a bin", *HEADS], rows) if rows else None
+        table = Table(["mean of a bin", *SIZES], rows) if rows else None
         return Section(f"{_words(name)}: figures by size of cell", [], table)
 
     def _coverage(self, covered: Sequence[Coverage]) -> Section:
@@ -246,40 +244,24 @@ class Page:
 
 
 def _compared(series: str, experts: Sequence[str], scores: Sequence[Score]) -> Table:
-    """Return a table of experts, a row each: figures of cells, all leads together."""
-    shares_awake = awake(scores, series)
-    value = {
-        (score.expert, score.metric): score.value
-        for score in scores
-        if (score.series, score.level, score.lead) == (series, "cell", None)
-    }
-    rows = []
-    for expert in experts:
-        figures = [_figure(value.get((expert, metric))) for metric in FIGURES]
-        shares = [value.get((expert, metric)) for metric in SHARES]
-        inside = [percent(np.nan if share is None else share, 1) for share in shares]
-        p = value.get((expert, "dm_pinball_p"))
-        told = [percent(shares_awake.get(expert, np.nan), 1)] if shares_awake else []
-        rows.append([_words(expert), *figures, *inside, "" if p is None else f"{p:.3f}", *told])
-    names = [name if name == "pinball" else name.upper() for name in FIGURES]
+    """Return a table of experts; see `expert_rows`."""
+    figures = (*FIGURES, "crps")
+    rows, with_awake = expert_rows(scores, series, experts, figures)
+    names = [name if name == "pinball" else name.upper() for name in figures]
     heads = ["expert", *names, "inside 80%", "inside 90%", "p against tidecast"]
-    heads += ["awake"] if shares_awake else []
-    return Table(heads, rows)
+    heads += ["awake"] if with_awake else []
+    return Table(heads, [[_words(expert), *told] for expert, *told in rows])
 
 
 def _worst_figures(worst: WorstCell) -> list[str]:
     shares = [percent(worst.wape, 1), percent(worst.plain_wape, 1)]
     ratio = worst.wape / worst.plain_wape
-    return [_figure(worst.mean), *shares, f"{ratio:.2f}", percent(worst.share, 1)]
+    return [figure(worst.mean), *shares, f"{ratio:.2f}", percent(worst.share, 1)]
 
 
 def _versions() -> str:
     found = [f"{name} {version(name)}" for name in PROGRAMS]
     return ", ".join([found[0], f"Python {python_version()}", *found[1:]])
-
-
-def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"
 
 
 def _words(name: str) -> str:
