@@ -18,7 +18,6 @@ def bin_words(width: int | Literal["day"]) -> tuple[str, str]:
     ``width`` is in microseconds, or local days.
     """
     words = width_words(width)
-    words = width_words(width)
     return words, f"{words[2:]}s" if words.startswith("1 ") else f"bins of {words}"
 
 
