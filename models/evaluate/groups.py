@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.models.evaluate.evaluator import Evaluator
-from tidecast.models.evaluate.metrics import Score, scaled_errors
+from tidecast.models.evaluate.metrics import Score, figures_of, scaled_errors
 from tidecast.models.scores import BLEND
 
 __all__ = ["DayScore", "SizeScore", "by_day", "by_size", "by_week"]
@@ -110,15 +110,6 @@ def by_week(evaluator: Evaluator) -> Iterator[Score]:
 
 
 def _figures(names: tuple[str, ...], sums: NDArray[np.float64]) -> Iterator[tuple[str, float]]:
-    """Yield what sums, (stat,), come to; nothing where there was no forecast."""
-    found = dict(zip(names, sums.tolist(), strict=True))
-    n = found.pop("n")
-    if not n:
-        return
-    actual = found.pop("actual")
-    if actual:
-        yield "wape", found["absolute"] / actual
-    yield "mae", found.pop("absolute") / n
-    yield "rmse", float(np.sqrt(found.pop("squared") / n))
-    for name, total in found.items():
-        yield name, total / n
+    """Yield what sums, (stat,), come to, as far as it is defined."""
+    found = figures_of(dict(zip(names, sums.tolist(), strict=True)))
+    return ((metric, value) for metric, value in found if value is not None)

@@ -12,9 +12,9 @@ from tidecast.models.aggregates import Hierarchy
 from tidecast.models.arrays import Arrays
 from tidecast.models.evaluate.evaluator import Span
 from tidecast.models.evaluate.levels import LEVELS
-from tidecast.models.evaluate.metrics import Score
+from tidecast.models.evaluate.metrics import Score, figures_of
 from tidecast.models.evaluate.said import Said, quantiles_of_blend, stacked
-from tidecast.models.evaluate.sums import PLAIN, Losses, Sums
+from tidecast.models.evaluate.sums import Losses, Sums
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import BLEND
 from tidecast.state.cells import ALL, Cell
@@ -22,6 +22,9 @@ from tidecast.state.cells import ALL, Cell
 __all__ = ["SumScores"]
 
 Table = NDArray[np.float64]
+
+CALLED: dict[str, str | None] = {"mae": "mae_median", "wape": "wape_median", "rmse": None}
+"""Errors of the median have names of their own; RMSE is told of means, with the cells'."""
 
 
 class SumScores:
@@ -74,17 +77,12 @@ class SumScores:
                     yield from self._of(series, level, lead, of_lead)
 
     def _of(self, series: str, level: str, lead: int | None, sums: Table) -> Iterator[Score]:
-        """Yield the mean losses of quantiles, of ``sums``, (stat,)."""
+        """Yield figures of ``sums``, (stat,): losses of quantiles, errors of the median."""
         found = dict(zip(self._sums.names, sums.tolist(), strict=True))
-        n = int(found["n"])
-        if not n:
-            return
-        mean = {name: total / n for name, total in found.items() if name not in PLAIN}
-        mean["mae_median"] = found["absolute"] / n
-        if found["actual"]:
-            mean["wape_median"] = found["absolute"] / found["actual"]
-        for metric, value in mean.items():
-            yield Score(series, level, BLEND, lead, metric, value, n)
+        for metric, value in figures_of(found):
+            name = CALLED.get(metric, metric)
+            if name is not None and value is not None:
+                yield Score(series, level, BLEND, lead, name, value, int(found["n"]))
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays; nodes are known by the cells."""
