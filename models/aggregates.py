@@ -57,6 +57,11 @@ class Hierarchy:
         if fresh:
             self._groups = [Group(np.array(rows, np.int64)) for rows in self._rows if rows]
 
+    @property
+    def n_cells(self) -> int:
+        """Cells that were seen so far."""
+        return len(self._cells)
+
     def _add(self, cell: Cell) -> None:
         self._cells.append(cell)
         self._regions.add(cell.region)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.models.aggregates import Hierarchy
-from tidecast.models.arrays import Arrays
+from tidecast.models.arrays import Arrays, grown
 from tidecast.models.evaluate.evaluator import Span
 from tidecast.models.evaluate.levels import LEVELS
 from tidecast.models.evaluate.metrics import Score, figures_of
@@ -60,10 +60,14 @@ class SumScores:
         self._sums.add([due.lead - 1 for due in said.sums], losses)
 
     def _observed(self, actual: Table, said: Said) -> Table:
+        """Return the actuals of nodes; a cell that this bin did not know yet had nothing in it.
+
+        A correction of an earlier bin may have brought one.
+        """
         newest = min(said.dues, key=lambda due: due.lead).means[0, self._summed]  # (series, cell)
-        expected = np.zeros((actual.shape[1], len(self._summed)))
-        expected[: newest.shape[1]] = newest.T
-        return self._hierarchy.observed(actual[self._summed].T, expected).T
+        n_cells = self._hierarchy.n_cells
+        values = grown(actual[self._summed].T, n_cells)
+        return self._hierarchy.observed(values, grown(newest.T, n_cells)).T
 
     def scores(self) -> Iterator[Score]:
         """Yield every figure, level by level; leads without a forecast are left out."""

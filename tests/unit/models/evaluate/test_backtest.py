@@ -223,6 +223,18 @@ def test_a_cell_that_comes_later_is_scored_from_then_on() -> None:
     assert n.tolist() == [30 * HORIZON, 30 * HORIZON, late, late]
 
 
+def test_a_cell_that_a_correction_brings_is_scored_in_sums_from_the_next_bin_on() -> None:
+    values = counts(60)
+    slabs = [Slab(FIRST_BIN + n, v[: 3 if n < 43 else 4]) for n, v in enumerate(values)]
+    slabs.insert(43, Slab(FIRST_BIN + 41, values[41], revision=1))  # 42 knows three cells
+    profile = replace(PROFILE, reach=3 * HOUR)
+    of_sums = {s.lead: s for s in run(slabs, Span(FIRST_BIN + 30), profile).of_sums.scores()
+               if (s.level, s.metric) == ("total", "mae_median")}  # fmt: skip
+    assert of_sums[1].n == 30
+    assert of_sums[1].value is not None
+    assert of_sums[1].value < values.sum(axis=1).max()
+
+
 def test_sizes_and_days_hold_every_scored_forecast() -> None:
     backtest = run(counts(24 * 16), Span(FIRST_BIN + 24))
     every = 24 * 15 * 4 * HORIZON
