@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
 from tidecast.models.arrays import Arrays, grown
 
-__all__ = ["Denominators"]
+__all__ = ["Denominators", "scaled_errors"]
 
 NAMES = ("season", "seasons", "step", "steps")
-Rows = NDArray[np.float64]  # (series, row)
+Floats = NDArray[np.float64]
+Rows = Floats  # (series, row)
 
 
 class Denominators:
@@ -65,6 +68,21 @@ class Denominators:
         """Become what ``snapshot`` was taken of."""
         self._state = {name: arrays[name].copy() for name in NAMES}
         self._ring, self._bins = arrays["ring"].copy(), arrays["bins"].copy()
+
+
+def scaled_errors(
+    rows: Mapping[str, Floats], season: Floats, step: Floats
+) -> dict[str, float | None]:
+    """Return MASE and RMSSE of the plain sums of some rows: means over those that have both.
+
+    ``season`` and ``step`` are what errors are in units of; all are (row,). None of no such row.
+    """
+    n = rows["n"]
+    absolute = rows["absolute"] / np.fmax(n, 1) / season
+    squared = rows["squared"] / np.fmax(n, 1) / step
+    ratios = {"mase": absolute, "rmsse": np.sqrt(squared)}
+    known = {name: ratio[(n > 0) & np.isfinite(ratio)] for name, ratio in ratios.items()}
+    return {name: float(found.mean()) if len(found) else None for name, found in known.items()}
 
 
 def _mean(total: Rows, n: Rows) -> Rows:

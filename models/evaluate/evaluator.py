@@ -12,6 +12,7 @@ from tidecast.models.arrays import Arrays, grown
 from tidecast.models.evaluate.denominators import Denominators
 from tidecast.models.evaluate.levels import LEVELS, Rows
 from tidecast.models.evaluate.said import Said
+from tidecast.models.evaluate.scaled_days import ScaledDays
 from tidecast.models.evaluate.sums import PLAIN, Losses, Sums
 from tidecast.models.evaluate.trail import Trail
 from tidecast.models.evaluate.where import EVERYTHING, ScoreWhere
@@ -90,13 +91,7 @@ class Evaluator:
             for level in LEVELS
         }
         self.trail = Trail(self.losses.names, profile)
-
-    def telling_levels(self) -> tuple[str, ...]:
-        """Return the levels that differ: sums of some cells, and of all; none of a cell alone."""
-        n_cells = len(self.levels["cell"].rows)
-        sizes = {name: len(level.rows) for name, level in self.levels.items()}
-        telling = [n for n, size in sizes.items() if n in ("cell", "total") or 1 < size < n_cells]
-        return tuple(telling) if n_cells > 1 else ()
+        self.scaled_days = ScaledDays(profile, self.levels["cell"].denominators)
 
     def add(
         self, bin_: int, actual: NDArray[np.float64], cells: Sequence[Cell], said: Said
@@ -123,6 +118,7 @@ class Evaluator:
         losses = self.losses.of_quantiles(actual[..., None], means, quantiles, kept)
         self.levels["cell"].sums.add(said.places, losses)
         self.trail.add(bin_, said.places, losses.sum(axis=3))
+        self.scaled_days.add(bin_, said.places, losses[: len(PLAIN), 0])
         both = np.isfinite(actual)[..., None] & np.isfinite(means)
         for name in LEVELS[1:]:
             self._score_rows(self.levels[name], actual, means, both, said.places)
@@ -144,7 +140,8 @@ class Evaluator:
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
         levels = {name: level.snapshot() for name, level in self.levels.items()}
-        return nested({**levels, "trail": self.trail.snapshot()})
+        days = {"trail": self.trail.snapshot(), "scaled_days": self.scaled_days.snapshot()}
+        return nested({**levels, **days})
 
     def restore(self, arrays: Arrays, cells: Sequence[Cell]) -> None:
         """Become the evaluator that ``snapshot`` was taken of, when it knew these ``cells``."""
@@ -152,3 +149,4 @@ class Evaluator:
             level.rows.see(cells)
             level.restore(scoped(arrays, name))
         self.trail.restore(scoped(arrays, "trail"))
+        self.scaled_days.restore(scoped(arrays, "scaled_days"))

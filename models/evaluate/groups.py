@@ -10,8 +10,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from tidecast.models.evaluate.denominators import scaled_errors
 from tidecast.models.evaluate.evaluator import Evaluator
-from tidecast.models.evaluate.metrics import Score, figures_of, scaled_errors
+from tidecast.models.evaluate.metrics import Score, figures_of
+from tidecast.models.evaluate.scaled_days import SCALED
 from tidecast.models.scores import BLEND
 
 __all__ = ["DayScore", "SizeScore", "by_day", "by_size", "by_week"]
@@ -77,12 +79,16 @@ def by_size(evaluator: Evaluator) -> Iterator[SizeScore]:
 def by_day(evaluator: Evaluator) -> Iterator[DayScore]:
     """Yield figures of the blend for every local day, of all leads and of lead 1."""
     names = evaluator.trail.names
+    scaled = evaluator.scaled_days.days()
     for ordinal, total in evaluator.trail.days().items():
         day = date.fromordinal(ordinal).isoformat()
         for number, series in enumerate(evaluator.profile.series):
             blend = total[:, 0, number]  # (stat, lead)
-            for lead, sums in ((None, blend.sum(axis=-1)), (1, blend[:, 0])):
-                for metric, value in _figures(names, sums):
+            for place, (lead, sums) in enumerate(((None, blend.sum(axis=-1)), (1, blend[:, 0]))):
+                found = dict(_figures(names, sums))
+                both = zip(SCALED, scaled[ordinal][:, number, place].tolist(), strict=True)
+                found |= {metric: value for metric, value in both if np.isfinite(value)}
+                for metric, value in found.items():
                     yield DayScore(series, day, lead, metric, value, int(sums[0]))
 
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tidecast.models.evaluate.denominators import scaled_errors
 from tidecast.models.evaluate.difference import compare
 from tidecast.models.evaluate.evaluator import Evaluator, Level
 from tidecast.models.evaluate.sums import PLAIN
 from tidecast.models.scores import BLEND
 
-__all__ = ["Score", "awake", "figures_of", "scaled_errors", "scores_of"]
+__all__ = ["Score", "awake", "figures_of", "scores_of"]
 
 Floats = NDArray[np.float64]
 
@@ -94,21 +95,6 @@ def figures_of(sums: Mapping[str, float]) -> Iterator[tuple[str, float | None]]:
     yield "wape", sums["absolute"] / sums["actual"] if sums["actual"] else None
     yield "rmse", math.sqrt(sums["squared"] / n)
     yield from ((name, total / n) for name, total in sums.items() if name not in PLAIN)
-
-
-def scaled_errors(
-    rows: Mapping[str, Floats], season: Floats, step: Floats
-) -> dict[str, float | None]:
-    """Return MASE and RMSSE of the plain sums of some rows: means over those that have both.
-
-    ``season`` and ``step`` are what errors are in units of; all are (row,). None of no such row.
-    """
-    n = rows["n"]
-    absolute = rows["absolute"] / np.fmax(n, 1) / season
-    squared = rows["squared"] / np.fmax(n, 1) / step
-    ratios = {"mase": absolute, "rmsse": np.sqrt(squared)}
-    known = {name: ratio[(n > 0) & np.isfinite(ratio)] for name, ratio in ratios.items()}
-    return {name: float(found.mean()) if len(found) else None for name, found in known.items()}
 
 
 def _differences(evaluator: Evaluator, experts: tuple[str, ...]) -> Iterator[Score]:

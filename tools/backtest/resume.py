@@ -13,6 +13,7 @@ from tidecast.state.errors import CheckpointError
 __all__ = ["Resume"]
 
 NAME = "backtest.checkpoint"
+FORMAT = 2  # 1 had no scaled errors of days
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class Resume:
     def save(self, backtest: Backtest, slabs: int) -> None:
         """Keep the state after so many ``slabs``; what was kept before is replaced whole."""
         cells = [list(cell) for cell in backtest.cells]
-        values = {"fingerprint": self.fingerprint, "slabs": slabs, "cells": cells}
-        data = pack(values, backtest.snapshot())
+        values = {"format": FORMAT, "fingerprint": self.fingerprint, "slabs": slabs}
+        data = pack({**values, "cells": cells}, backtest.snapshot())
         self.folder.mkdir(parents=True, exist_ok=True)
         fresh = self.folder / f"{NAME}.new"
         fresh.write_bytes(data)
@@ -38,16 +39,16 @@ class Resume:
         Raises
         ------
         CheckpointError
-            When it is of another run: another table, other options.
+            When it is of another run: another table, other options, another format.
         """
         path = self.folder / NAME
         if not path.is_file():
             return 0
         values, arrays = unpack(path.read_bytes())
-        if values.get("fingerprint") != self.fingerprint:
+        if (values.get("format"), values.get("fingerprint")) != (FORMAT, self.fingerprint):
             raise CheckpointError(
-                f"{path} belongs to a backtest of other data or options: give the same as then, "
-                "or another folder with --resume"
+                f"{path} belongs to a backtest of other data or options, or of another tidecast: "
+                "give the same as then, or another folder with --resume"
             )
         backtest.restore(arrays, [Cell(*cell) for cell in values["cells"]])
         return int(values["slabs"])

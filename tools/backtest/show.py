@@ -13,7 +13,9 @@ from rich.table import Table
 
 from tidecast.models.evaluate.backtest import Backtest
 from tidecast.models.evaluate.groups import by_day, by_size, by_week
+from tidecast.models.evaluate.levels import LEVELS
 from tidecast.models.evaluate.metrics import Score, scores_of
+from tidecast.models.evaluate.same_rows import of_same_rows
 from tidecast.models.scores import BLEND
 from tidecast.tools.backtest.figures import (
     BASELINE,
@@ -49,9 +51,10 @@ class Findings:
         self._peers = peers
         self._told = told
         left_out = self._left_out.scores() if self._left_out else ()
+        scores = (*scores_of(evaluator), *backtest.of_sums.scores())
         self.scores: tuple[Score, ...] = (
-            *scores_of(evaluator),
-            *backtest.of_sums.scores(),
+            *scores,
+            *of_same_rows(scores, evaluator),
             *by_week(evaluator),
             *left_out,
         )
@@ -117,7 +120,7 @@ class Findings:
     def _levels(self, series: str) -> Table:
         heads = (*FIGURES, *SHARES, f"wape {BASELINE}")
         table = _table(f"{series}: {BLEND}, by level", "level", *heads)
-        for level in self._evaluator.telling_levels():
+        for level in LEVELS:
             if self._of(series, level, BLEND, None, "mae") is None:
                 continue
             figures = [figure(self._of(series, level, BLEND, None, name)) for name in FIGURES]

@@ -59,8 +59,8 @@ def run(
         yield model.step(Slab(bin_, values), CELLS[: len(values)], {})
 
 
-def last(model: CoherentForecaster, slabs: Values) -> Forecast:
-    *_, (_, forecast) = run(model, slabs)
+def last(model: CoherentForecaster, slabs: Values, first_bin: int = FIRST_BIN) -> Forecast:
+    *_, (_, forecast) = run(model, slabs, first_bin)
     return forecast
 
 
@@ -215,6 +215,16 @@ def test_a_burst_of_a_cell_is_missing_in_its_sums() -> None:
         last(model, slabs)
         sums.append(model.totals.snapshot()["window/values"][-1].tobytes())
     assert sums[0] == sums[1]
+
+
+def test_nothing_of_a_sum_itself_is_suspended() -> None:
+    slabs = rhythm(101, n_cells=3)
+    slabs[100, 2] = 2_000.0
+    model = CoherentForecaster(Forecaster(PROFILE))
+    last(model, slabs[:100, :2])
+    last(model, slabs[100:], FIRST_BIN + 100)  # a large cell joins
+    assert model.totals.snapshot()["window/values"][-1].tolist() == [[*slabs[100].sum(0)[[0, 2]]]]
+    assert not any(counts.any() for counts in model.totals.actions.values())
 
 
 def test_a_correction_that_still_looks_a_burst_does_not_reach_the_sums() -> None:

@@ -254,6 +254,18 @@ def test_sizes_and_days_hold_every_scored_forecast() -> None:
     assert sum(s.n for s in days) == every
 
 
+def test_scaled_errors_of_the_only_day_are_those_of_the_run() -> None:
+    backtest = run(counts(24 * 3), Span(FIRST_BIN + 24 * 2))
+    of_day = {(s.lead, s.metric): (s.value, s.n) for s in by_day(backtest.evaluator)}
+    of_run = {
+        (s.lead, s.metric): (s.value, s.n)
+        for s in scores_of(backtest.evaluator)
+        if (s.expert, s.level) == ("tidecast", "cell")
+    }
+    for key in [(lead, metric) for lead in (None, 1) for metric in ("mase", "rmsse")]:
+        assert of_day[key] == of_run[key]
+
+
 def test_weeks_count_whose_coverage_is_about_what_was_promised() -> None:
     slabs = counts(24 * 40)
     slabs[24 * 26 :] = 500.0  # what comes then, nobody can have foreseen

@@ -22,6 +22,7 @@ from tidecast.models.online.time_of_week import TimeOfWeek
 from tidecast.state.bins import HOUR, iso
 from tidecast.state.settings.experts import DEFAULT_EXPERTS
 from tidecast.state.window import Window
+from tidecast.tools.backtest import resume
 from tidecast.tools.backtest import run as runner
 from tidecast.tools.backtest.plan import Asked, plan_table
 from tidecast.tools.main import run
@@ -175,21 +176,9 @@ def test_tables_have_no_row_of_which_there_is_no_figure(
     pl.read_parquet(sales).filter(north).drop("region").head(6).write_parquet(short)
     assert backtest(short, "--html", str(page)) == 0  # three bins: nothing is known of lead 3
     shown = first_words(capsys.readouterr().out)
-    assert {"1", "2", "cell", "total"} <= shown
-    assert shown.isdisjoint({"3", "region", "category", "trees", "leading"})
+    assert {"1", "2", "cell"} <= shown
+    assert shown.isdisjoint({"3", "trees", "leading"})
     assert "trees</th>" not in page.read_text("utf-8")
-
-
-def test_a_cell_alone_has_no_table_of_levels(
-    sales: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    alone = tmp_path / "alone.parquet"
-    of_all = pl.read_parquet(sales).group_by("time").agg(pl.col("value").sum()).sort("time")
-    of_all.write_parquet(alone)
-    assert backtest(alone, "--score-last", "24") == 0
-    shown = capsys.readouterr().out
-    assert "by lead" in shown
-    assert "by level" not in shown
 
 
 def test_a_filter_that_keeps_nothing_is_told(
@@ -290,6 +279,35 @@ def test_a_state_of_another_run_is_refused(
     assert backtest(sales, *state) == 0
     assert backtest(sales, *state, "--score-last", "10") == 5
     assert "belongs to a backtest of other data or options" in capsys.readouterr().err
+
+
+def test_a_state_of_another_format_is_refused(
+    sales: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = ("--without", "trees", "--without", "leading", "--resume", str(tmp_path / "state"))
+    with monkeypatch.context() as patches:
+        patches.setattr(resume, "FORMAT", resume.FORMAT - 1)
+        assert backtest(sales, *few) == 0
+    assert backtest(sales, *few) == 5
+    assert "or of another tidecast" in capsys.readouterr().err
+
+
+def test_one_cell_has_its_quantiles_at_every_level(
+    sales: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    only, file = tmp_path / "only.parquet", tmp_path / "scores.json"
+    pl.read_parquet(sales).filter(region="north", category="toys").write_parquet(only)
+    few = ("--without", "trees", "--without", "leading", "--score-last", "48")
+    assert backtest(only, *few, "--json", str(file)) == 0
+    found = {
+        (score["level"], score["metric"]): f"{score['value']:.4g}"
+        for score in scores(file)
+        if (score["expert"], score["lead"]) == ("tidecast", None)
+    }
+    shown = capsys.readouterr().out
+    for level in ("cell", "region", "category", "total"):
+        assert found[level, "pinball"] == found["cell", "pinball"]
+        assert re.search(rf"{level} .* {found['cell', 'pinball']} +\d+\.\d% +\d+\.\d%", shown)
 
 
 def test_an_expert_may_be_left_out(sales: Path, tmp_path: Path) -> None:
