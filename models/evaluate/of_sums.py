@@ -19,12 +19,12 @@ from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import BLEND
 from tidecast.state.cells import ALL, Cell
 
-__all__ = ["SumScores"]
+__all__ = ["OF_MEDIANS", "SumScores"]
 
 Table = NDArray[np.float64]
 
-CALLED: dict[str, str | None] = {"mae": "mae_median", "wape": "wape_median", "rmse": None}
-"""Errors of the median have names of their own; RMSE is told of means, with the cells'."""
+OF_MEDIANS = {"mae": "mae_median", "wape": "wape_median"}
+"""How errors of the blend's median of sums are called, where plain ones are of the mean."""
 
 
 class SumScores:
@@ -84,8 +84,8 @@ class SumScores:
         """Yield figures of ``sums``, (stat,): losses of quantiles, errors of the median."""
         found = dict(zip(self._sums.names, sums.tolist(), strict=True))
         for metric, value in figures_of(found):
-            name = CALLED.get(metric, metric)
-            if name is not None and value is not None:
+            if metric != "rmse" and value is not None:  # RMSE is told of means, with the cells'
+                name = OF_MEDIANS.get(metric, metric)
                 yield Score(series, level, BLEND, lead, name, value, int(found["n"]))
 
     def snapshot(self) -> Arrays:
