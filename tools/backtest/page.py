@@ -44,7 +44,7 @@ from tidecast.tools.report.summaries import (
     draw_worst,
     expert_styles,
 )
-from tidecast.tools.report.words import bin_words, moment_words, percent, shortened
+from tidecast.tools.report.words import bin_words, moment_words, percent, shortened, spaced
 from tidecast.tools.report.write import closing_table
 
 __all__ = ["Page"]
@@ -153,9 +153,9 @@ class Page:
         panels = fan_panels(self._backtest, number)
         if not panels:
             return Section("", [])
-        drawing = draw_forecasts(panels, shortened(_words(name), UNIT), self._profile.grid.zone)
+        drawing = draw_forecasts(panels, shortened(spaced(name), UNIT), self._profile.grid.zone)
         svg = to_svg(drawing, f"fans-{number}", f"Forecasts of {name} as fans, and what happened")
-        return Section(f"{_words(name)}: forecast fans", [Picture(svg, captions.FANS)])
+        return Section(f"{spaced(name)}: forecast fans", [Picture(svg, captions.FANS)])
 
     def _parts(self, name: str) -> Section:
         told = self._told
@@ -164,7 +164,7 @@ class Page:
         place = told.explanation.series.index(name)
         drawing = draw_parts(told, name, self._unit)
         svg = to_svg(drawing, f"parts-{place}", f"Parts of the forecast of {name}")
-        heading = f"{_words(name)}: what the forecast of {told.name} is made of"
+        heading = f"{spaced(name)}: what the forecast of {told.name} is made of"
         caption = f"Forecast at {told.origin}. {captions.PARTS}"
         return Section(heading, [Picture(svg, caption)], Table(*told.rows(name)))
 
@@ -180,19 +180,19 @@ class Page:
         left_out = self._backtest.left_out
         experts = (BLEND, *self._profile.experts, *(left_out.names if left_out else ()))
         table = _compared(name, experts, self._scores)
-        return Section(f"{_words(name)}: figures over all leads", [], table)
+        return Section(f"{spaced(name)}: figures over all leads", [], table)
 
     def _beside(self, name: str) -> Section:
         if self._peers is None:
             return Section("", [])
         experts = (BLEND, *self._profile.experts, *self._peers.names)
         table = _compared(name, experts, self._peers.scores)
-        return Section(f"{_words(name)}: {self._peers.title}", [], table)
+        return Section(f"{spaced(name)}: {self._peers.title}", [], table)
 
     def _sizes(self, name: str) -> Section:
         rows = size_rows(by_size(self._evaluator), name)
         table = Table(["mean of a bin", *SIZES], rows) if rows else None
-        return Section(f"{_words(name)}: figures by size of cell", [], table)
+        return Section(f"{spaced(name)}: figures by size of cell", [], table)
 
     def _coverage(self, covered: Sequence[Coverage]) -> Section:
         if not covered:
@@ -226,9 +226,9 @@ class Page:
         )
         svg = to_svg(drawing, f"worst-{number}", f"Errors of {name} in the worst cells")
         rows = [[cell, *_worst_figures(w)] for cell, w in zip(cells, found, strict=True)]
-        heads = ["cell", "mean of a bin", "WAPE", _words(plain), "ratio", "of all errors"]
+        heads = ["cell", "mean of a bin", "WAPE", spaced(plain), "ratio", "of all errors"]
         return Section(
-            f"{_words(name)}: worst cells", [Picture(svg, captions.WORST_CELLS)], Table(heads, rows)
+            f"{spaced(name)}: worst cells", [Picture(svg, captions.WORST_CELLS)], Table(heads, rows)
         )
 
     def _map(self, number: int, name: str) -> Section:
@@ -240,7 +240,7 @@ class Page:
         if not np.isfinite(positions).any():
             return Section("", [])
         svg = to_svg(draw_map(regions, positions), f"map-{number}", f"Map of regions: {name}")
-        return Section(f"{_words(name)}: regions", [Picture(svg, captions.MAP)])
+        return Section(f"{spaced(name)}: regions", [Picture(svg, captions.MAP)])
 
 
 def _compared(series: str, experts: Sequence[str], scores: Sequence[Score]) -> Table:
@@ -250,7 +250,7 @@ def _compared(series: str, experts: Sequence[str], scores: Sequence[Score]) -> T
     names = [name if name == "pinball" else name.upper() for name in figures]
     heads = ["expert", *names, "inside 80%", "inside 90%", "p against tidecast"]
     heads += ["awake"] if with_awake else []
-    return Table(heads, [[_words(expert), *told] for expert, *told in rows])
+    return Table(heads, [[spaced(expert), *told] for expert, *told in rows])
 
 
 def _worst_figures(worst: WorstCell) -> list[str]:
@@ -262,7 +262,3 @@ def _worst_figures(worst: WorstCell) -> list[str]:
 def _versions() -> str:
     found = [f"{name} {version(name)}" for name in PROGRAMS]
     return ", ".join([found[0], f"Python {python_version()}", *found[1:]])
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
