@@ -413,6 +413,11 @@ def test_an_array_that_is_none_of_bins_and_cells_is_refused(tmp_path: Path, name
         read_data(path, Asked(freq="1h"))
 
 
+def test_an_array_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LogError, match=r"no array .*gone\.npz: check the path"):
+        read_data(tmp_path / "gone.npz", Asked(freq="1h", start="2024-01-01"))
+
+
 def test_an_array_that_holds_objects_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "flow.npz"
     np.savez(path, flow=np.array([[{}, {}]], dtype=object))
