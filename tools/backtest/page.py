@@ -52,6 +52,7 @@ __all__ = ["Page"]
 PROGRAMS = ("tidecast", "numpy", "polars", "river", "lightgbm", "matplotlib")
 """Whose versions the page tells."""
 
+ACRONYMS = {"wape", "rmse", "mase", "rmsse", "crps"}
 WORST = 12
 LABEL, UNIT = 34, 16  # letters left of a picture, and along a panel
 
@@ -191,7 +192,7 @@ class Page:
 
     def _sizes(self, name: str) -> Section:
         rows = size_rows(by_size(self._evaluator), name)
-        table = Table(["mean of a bin", *SIZES], rows) if rows else None
+        table = Table(["mean of a bin", *map(_head, SIZES)], rows) if rows else None
         return Section(f"{spaced(name)}: figures by size of cell", [], table)
 
     def _coverage(self, covered: Sequence[Coverage]) -> Section:
@@ -247,10 +248,15 @@ def _compared(series: str, experts: Sequence[str], scores: Sequence[Score]) -> T
     """Return a table of experts; see `expert_rows`."""
     figures = (*FIGURES, "crps")
     rows, with_awake = expert_rows(scores, series, experts, figures)
-    names = [name if name == "pinball" else name.upper() for name in figures]
-    heads = ["expert", *names, "inside 80%", "inside 90%", "p against tidecast"]
+    heads = ["expert", *map(_head, (*figures, "inside 80", "inside 90")), "p against tidecast"]
     heads += ["awake"] if with_awake else []
     return Table(heads, [[spaced(expert), *told] for expert, *told in rows])
+
+
+def _head(name: str) -> str:
+    """Return the name of a figure as it stands above a column."""
+    words = [word.upper() if word in ACRONYMS else word for word in name.split()]
+    return " ".join(words) + ("%" if words[0] == "inside" else "")
 
 
 def _worst_figures(worst: WorstCell) -> list[str]:
