@@ -12,10 +12,9 @@ import click
 import numpy as np
 import polars as pl
 import pytest
-from click.testing import CliRunner
+from deep_commands import invoke
 
 from tidecast.state.errors import CheckpointError, LogError, SettingsError
-from tidecast.tools.main import cli
 
 N_BINS = 240
 SMALL = ["--context", "6", "--horizon", "3", "--width", "8", "--depth", "1", "--batch-size", "8"]
@@ -53,13 +52,6 @@ def table(tmp_path: Path) -> Path:
     ]
     pl.concat(frames).write_parquet(path)
     return path
-
-
-def invoke(*words: object) -> str:
-    done = CliRunner().invoke(cli, ["deep", *map(str, words)], standalone_mode=False)
-    if done.exception:
-        raise done.exception
-    return done.output
 
 
 def train(file: Path, out: Path, *more: object) -> str:
