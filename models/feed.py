@@ -26,8 +26,8 @@ class Feed(Stateful):
     which lasts for a longest season at most.
 
     **Burst**: the total is more than eight standard deviations above what is usual, and more than
-    three times it, the cell of the largest excess left out. As with cells, the first few bins are
-    suspended.
+    three times it, the cell of the largest excess left out. What new cells have is none: shops
+    open together. As with cells, the first few bins are suspended.
 
     Parameters
     ----------
@@ -45,11 +45,13 @@ class Feed(Stateful):
         """Return which series are down in a bin, and which in a burst; each (series,).
 
         ``values`` are (cell, series), NaN = missing; no more than ``reach`` of one counts in a
-        total. ``usual`` is what was usual of the bin.
+        total, and nothing unusual of a new cell, whose reach is without end. ``usual`` is what was
+        usual of the bin.
         """
         known = np.isfinite(values)
         usual = np.where(known, np.fmax(usual, 0.0), 0.0)
-        counted = np.where(known, np.minimum(values, usual + reach), 0.0)
+        within = np.where(np.isfinite(reach), np.minimum(values, usual + reach), usual)
+        counted = np.where(known, within, 0.0)
         total = usual.sum(axis=0, keepdims=True)
         down = self._silence.judge(bin_, _traded(values), total)[0]
         burst = self._is_burst(counted, usual) & ~down

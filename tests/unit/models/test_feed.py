@@ -23,8 +23,8 @@ class Shop:
         self.random = np.random.default_rng(0)
         self.bin = 1000
 
-    def judge(self, values: Values, reach: float = 1e9) -> tuple[bool, bool]:
-        found = self.feed.judge(self.bin, values, np.full(values.shape, reach), self.usual)
+    def judge(self, values: Values, reach: Values | float = 1e9) -> tuple[bool, bool]:
+        found = self.feed.judge(self.bin, values, np.broadcast_to(reach, values.shape), self.usual)
         self.bin += 1
         return bool(found[0][0]), bool(found[1][0])
 
@@ -105,6 +105,16 @@ def test_a_burst_of_one_cell_is_none_of_the_feed() -> None:
     shop.run(shop.trade())
     burst = shop.usual * np.array([[50.0], [1.0], [1.0], [1.0]])
     assert shop.run([burst]) == [(False, False)]
+
+
+def test_new_cells_are_no_burst_of_the_others_however_large() -> None:
+    shop = Shop([20.0, 0.1, 0.3, 5.0])
+    shop.run(shop.trade())
+    shop.usual = np.append(shop.usual, np.zeros((5, 1)), axis=0)
+    values = np.where(shop.usual > 0, shop.usual, 150.0)
+    reach = np.where(shop.usual > 0, 1e9, np.inf)
+    assert shop.judge(values, reach) == (False, False)
+    assert shop.judge(np.where(shop.usual > 0, 15.0 * values, values), reach) == (False, True)
 
 
 def test_no_more_than_its_reach_counts_of_a_value() -> None:
