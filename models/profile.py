@@ -97,6 +97,11 @@ class ForecastProfile:
         return self.shortest_season if self.shortest_season <= LONGEST_SHORT else 0
 
     @property
+    def memory(self) -> int:
+        """Bins that running means of cells remember: the longest season, within reason."""
+        return min(max(self.longest_season, SHORTEST_MEMORY), LONGEST_MEMORY)
+
+    @property
     def context_length(self) -> int:
         """Bins that the window holds: enough for every lag that an expert looks back at."""
         return self.longest_season + 2 * self.horizon + RECENT
@@ -124,3 +129,6 @@ RECENT = 12
 
 LONGEST_SHORT = 336
 """Bins: of every bin of a longer season, experts that keep something of each cell keep nothing."""
+
+SHORTEST_MEMORY, LONGEST_MEMORY = 50, 2000
+"""Bins that a running mean remembers."""

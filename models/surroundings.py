@@ -37,11 +37,11 @@ class Surroundings(Stateful):
         self._calendar = Calendar(profile.grid)
         self._horizon = profile.horizon
         self._is_of_sums = profile.is_of_sums
-        self._guard = Guard(profile.n_series, memory=_memory(profile))
+        self._guard = Guard(profile.n_series, memory=profile.memory)
         longest, shortest = profile.longest_season, profile.shortest_season
         self._feed = Feed(profile.n_series, longest)
         self._silence = Silence(0, profile.n_series, longest, patience=shortest)
-        self._usual = UsualWeek(self._calendar, profile.n_series, _memory(profile), profile.has_kin)
+        self._usual = UsualWeek(self._calendar, profile.n_series, profile.memory, profile.has_kin)
         known = known or CovariateTable()
         self._outlook = Outlook(profile, self._calendar, known.of_kind("known"))
         self._told = Told(profile, known)
@@ -222,8 +222,3 @@ def _least(
     if censored is None:
         return values
     return np.where(censored & ~(values > usual), np.nan, values)
-
-
-def _memory(profile: ForecastProfile) -> int:
-    """Return the bins that level and scale remember: the longest season, within reason."""
-    return min(max(profile.longest_season, 50), 2000)

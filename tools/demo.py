@@ -12,12 +12,10 @@ from tidecast.streams.logs import parse_log_specs
 from tidecast.streams.replay import Replay
 from tidecast.streams.store import open_embedded
 from tidecast.tools.report import write_report
-from tidecast.tools.run import run_replay
+from tidecast.tools.run import query_of, run_replay
 from tidecast.tools.simulate import simulate
 
 __all__ = ["demo"]
-
-QUESTION = "SELECT * FROM accuracy_by_lead ORDER BY series, expert, lead"
 
 
 @click.command()
@@ -26,9 +24,12 @@ QUESTION = "SELECT * FROM accuracy_by_lead ORDER BY series, expert, lead"
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("tidecast-demo"),
     show_default=True,
+    help="Where logs, store and page go.",
 )
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
-@click.option("--days", type=click.IntRange(2), default=28, show_default=True)
+@click.option(
+    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Another is another shop."
+)
+@click.option("--days", default=28, show_default=True, help="Local days, from a Monday.")
 def demo(folder: Path, seed: int, days: int) -> None:
     """Simulate an online shop, forecast it bin by bin, and draw what came of it."""
     shop = simulate(folder, seed, days)
@@ -47,4 +48,4 @@ def demo(folder: Path, seed: int, days: int) -> None:
     finally:
         store.close()
     click.echo(f"\npictures: {page}")
-    click.echo(f'ask the store: tidecast query --store {folder / "store"} "{QUESTION}"')
+    click.echo(f"ask the store: {query_of(folder / 'store')}")

@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import errno
-import importlib
 import logging
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from tidecast.state.errors import TidecastError
 from tidecast.tools.context import SettingsFile, keep_command_line
+from tidecast.tools.lazy import Entry, LazyGroup
 
 __all__ = ["COMMANDS", "cli", "main", "run"]
 
 INTERRUPTED = 130  # what shells report for a process that Ctrl-C ended
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # such errors name no file
-
-
-class Entry(NamedTuple):
-    """Where a command is defined, and its line in ``--help``."""
-
-    module: str
-    attribute: str
-    summary: str
 
 
 COMMANDS = {
@@ -67,12 +59,8 @@ COMMANDS = {
 """Every command of the program, in the order of ``--help``."""
 
 
-class LazyGroup(click.Group):
-    """A group that knows its commands by name and imports one when it is run."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order of the table."""
-        return list(COMMANDS)
+class Program(LazyGroup):
+    """All commands; what they share is done once, for whichever is run."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return a command.
@@ -85,21 +73,15 @@ class LazyGroup(click.Group):
         click.ClickException
             When a Python module it needs is not installed.
         """
-        entry = COMMANDS.get(cmd_name)
-        if entry is None:
-            return None
-        if cmd_name != "deep":  # networks are trained by threads of torch
+        if cmd_name in COMMANDS and cmd_name != "deep":  # networks are trained by threads of torch
             os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when NumPy is imported
         try:
-            command = getattr(importlib.import_module(entry.module), entry.attribute)
+            return super().get_command(ctx, cmd_name)
         except ModuleNotFoundError as error:
             raise click.ClickException(
                 f"tidecast {cmd_name} needs the Python module {error.name}, which is not "
                 "installed: install tidecast with the extra that carries it (see docs/cli.md)"
             ) from error
-        if not isinstance(command, click.Command):
-            raise TypeError(f"{entry.module}.{entry.attribute} is not a click command")
-        return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Keep the command line as it was given."""
@@ -112,13 +94,10 @@ class LazyGroup(click.Group):
         sys.stdout.flush()
         return result
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands without importing any."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
 
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Program, entries=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.option(
     "--settings",
     "path",

@@ -14,7 +14,7 @@ from tidecast.streams.replay import Replay, Replayed
 from tidecast.streams.store import Store, open_embedded, open_server
 from tidecast.tools.context import SettingsFile, pass_settings_file
 from tidecast.tools.output_file import OutputFile
-from tidecast.tools.run import Result, run_replay
+from tidecast.tools.run import Result, query_of, run_replay
 
 __all__ = ["replay"]
 
@@ -82,7 +82,7 @@ def replay(
     finally:
         kept.close()
     if not server:
-        click.echo(f'\nstored in {store}; ask it: tidecast query --store {store} "SELECT ..."')
+        click.echo(f"\nstored in {store}; ask it: {query_of(store)}")
 
 
 def _recorded(settings: Settings, logs: Sequence[str]) -> Recorded:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from tidecast.models.fold import Closed
 from tidecast.state.bins import BinGrid
@@ -18,7 +19,9 @@ from tidecast.tools.progress import log_progress
 from tidecast.tools.tally import Tally, accuracy_table, counts_table
 from tidecast.tools.writer import StoreWriter
 
-__all__ = ["Result", "run_replay"]
+__all__ = ["Result", "query_of", "run_replay"]
+
+ACCURACY = "SELECT * FROM accuracy_by_lead ORDER BY series, expert, lead"
 
 
 @dataclass(frozen=True)
@@ -93,3 +96,8 @@ def _shown(replayed: Replayed) -> Iterator[Closed]:
             yield closed
             advance(replayed.counts.events - shown)
             shown = replayed.counts.events
+
+
+def query_of(store: Path) -> str:
+    """Return the command that asks an embedded store how accurate its forecasts were."""
+    return f'tidecast query --store {store} "{ACCURACY}"'

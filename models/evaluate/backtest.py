@@ -105,7 +105,7 @@ class Backtest:
             slab, said = self._open.pop(bin_)
             actual = finite(slab.demand).T  # (series, cell)
             cells = self.cells[: actual.shape[1]]
-            self.fans.add(bin_, actual, said, self.evaluator)
+            self.fans.add(bin_, actual, cells, said, self.evaluator)
             self.evaluator.add(bin_, actual, cells, said)
             self.of_sums.add(bin_, actual, cells, said)
             if self.beside is not None:

@@ -59,6 +59,17 @@ class Denominators:
         """Return the mean squared error of the last value; NaN where it is not known."""
         return _mean(self._state["step"], self._state["steps"])
 
+    def of_rows(self, n_rows: int) -> tuple[Rows, Rows]:
+        """Return `season` and `step` of the first ``n_rows``.
+
+        NaN where there is none: rows that came when scores had begun, and those never off.
+        """
+        season, step = (
+            grown(known, n_rows, axis=1, fill=np.nan)[:, :n_rows]
+            for known in (self.season(), self.step())
+        )
+        return season, step
+
     def snapshot(self) -> Arrays:
         """Return the state as arrays."""
         kept = {name: sums.copy() for name, sums in self._state.items()}

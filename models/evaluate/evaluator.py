@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.models.arrays import Arrays, grown
+from tidecast.models.arrays import Arrays
 from tidecast.models.evaluate.denominators import Denominators
 from tidecast.models.evaluate.levels import LEVELS, Rows
 from tidecast.models.evaluate.said import Said
@@ -54,16 +54,9 @@ class Level:
         self.denominators = Denominators(profile.n_series, profile.shortest_season or 1)
 
     def scales(self, series: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the denominators of MASE and of RMSSE of each row scored, (row,) both.
-
-        NaN where there is none: rows that came when scores had begun, and those never off.
-        """
-        n_rows = self.sums.total.shape[3]
-        season, step = self.denominators.season()[series], self.denominators.step()[series]
-        return (
-            grown(season, n_rows, fill=np.nan)[:n_rows],
-            grown(step, n_rows, fill=np.nan)[:n_rows],
-        )
+        """Return the denominators of MASE and of RMSSE of each row scored, (row,) both."""
+        season, step = self.denominators.of_rows(self.sums.total.shape[3])
+        return season[series], step[series]
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays; rows are known by the cells."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tidecast.models.aggregates import Hierarchy
 from tidecast.models.arrays import Arrays, grown
 from tidecast.models.evaluate.evaluator import Evaluator
 from tidecast.models.evaluate.said import Said
 from tidecast.models.evaluate.worst import worst_cells
+from tidecast.models.pending import Due
 from tidecast.models.profile import ForecastProfile
+from tidecast.state.cells import ALL, Cell
 
 __all__ = ["FanStrip", "Fans", "fans_origin"]
 
@@ -29,6 +32,7 @@ NOTES = (
     "the worst forecast until then",
 )
 NOBODY = -1
+EVERYTHING = Cell(ALL, ALL)
 
 Floats = NDArray[np.float64]
 
@@ -37,8 +41,9 @@ Floats = NDArray[np.float64]
 class FanStrip:
     """Fans of one cell, or of the sum of all cells (None), one after another.
 
-    All are (bin,), ``quantiles`` (bin, level), NaN = unknown. The first bin is the first fan's
-    origin, of which nothing is forecast; fans are as long as the horizon.
+    All are (bin,), ``quantiles`` (bin, level), NaN = unknown; those of the sum are where all of its
+    cells are known. The first bin is the first fan's origin, of which nothing is forecast; fans are
+    as long as the horizon.
     """
 
     cell: int | None
@@ -70,13 +75,22 @@ class Fans:
 
     def __init__(self, profile: ForecastProfile, origin: int) -> None:
         self._horizon = profile.horizon
+        self._summed = list(profile.summed)
+        self._hierarchy = Hierarchy()
         self._n_levels = len(profile.quantile_levels)
         self._origin = origin
         self._had = np.zeros((2, profile.n_series, 0))  # sum of |actual|, and of how many
         self._chosen: NDArray[np.int64] | None = None  # (series, note)
         self._bins: dict[int, Floats] = {}
 
-    def add(self, bin_: int, actual: Floats, said: Said, evaluator: Evaluator) -> None:
+    def add(
+        self,
+        bin_: int,
+        actual: Floats,
+        cells: Sequence[Cell],
+        said: Said,
+        evaluator: Evaluator,
+    ) -> None:
         """Take in a bin whose ``actual``, (series, cell), is final, and what was said of it."""
         if bin_ < self._origin:
             self._had = grown(self._had, actual.shape[1], axis=2)
@@ -85,6 +99,7 @@ class Fans:
             return
         if self._chosen is None:
             self._chosen = self._choose(evaluator)
+        self._hierarchy.see(cells)
         self._bins[bin_] = self._entry(bin_, actual, said)
 
     def _choose(self, evaluator: Evaluator) -> NDArray[np.int64]:
@@ -115,6 +130,8 @@ class Fans:
         if known[..., 1].any():
             known[:] = known.all(axis=-1, keepdims=True)
         entry[:, -1, :2] = _sum(both[..., :2], known)
+        is_whole = known.all(axis=(1, 2))  # (series,)
+        entry[is_whole, -1, 2:] = self._quantiles_of_sum(bin_, said)[is_whole]
         return entry
 
     def _forecast(self, bin_: int, said: Said, n_series: int) -> NDArray[np.float32]:
@@ -122,11 +139,28 @@ class Fans:
 
         There are none of the first fan's origin, nor where a feed had a gap.
         """
+        due = self._spanning(bin_, said.dues)
+        if due is None:
+            return np.zeros((n_series, 0, 1 + self._n_levels), np.float32)
+        return np.concatenate([due.means[0][..., None], due.quantiles()], axis=-1)
+
+    def _quantiles_of_sum(self, bin_: int, said: Said) -> Floats:
+        """Return the quantiles of the sum of all cells by the fan that spans a bin.
+
+        They are (series, level), NaN where none were given out.
+        """
+        found = np.full((self._had.shape[1], self._n_levels), np.nan)
+        due = self._spanning(bin_, said.sums)
+        nodes = self._hierarchy.nodes
+        if due is not None and EVERYTHING in nodes[: due.scale.shape[-1]]:
+            found[self._summed] = due.quantiles()[:, nodes.index(EVERYTHING)]
+        return found
+
+    def _spanning(self, bin_: int, dues: Sequence[Due]) -> Due | None:
+        """Return what the fan that spans a bin says of it."""
         lead = (bin_ - self._origin - 1) % self._horizon + 1
-        for due in said.dues if bin_ > self._origin else ():
-            if due.lead == lead:
-                return np.concatenate([due.means[0][..., None], due.quantiles()], axis=-1)
-        return np.zeros((n_series, 0, 1 + self._n_levels), np.float32)
+        dues = dues if bin_ > self._origin else ()
+        return next((due for due in dues if due.lead == lead), None)
 
     @property
     def bins(self) -> range:
@@ -134,13 +168,13 @@ class Fans:
         return range(self._origin, max(self._bins, default=self._origin - 1) + 1)
 
     def strips(self, series: int) -> Iterator[FanStrip]:
-        """Yield the strips of a series: the sum of all cells, then each cell once."""
+        """Yield the strips of a series: the sum of all cells, if there is one; each cell once."""
         if self._chosen is None:
             return
         nothing = np.full((len(NOTES) + 1, 2 + self._n_levels), np.nan)
         kept = np.stack([self._bins[b][series] if b in self._bins else nothing for b in self.bins])
         chosen = self._chosen[series].tolist()
-        if self._had.shape[2] > 1:
+        if self._had.shape[2] > 1 and series in self._summed:
             yield _strip(None, "the sum of the means", kept[:, -1])
         for cell in dict.fromkeys(cell for cell in chosen if cell != NOBODY):
             notes = [note for note, other in zip(NOTES, chosen, strict=True) if other == cell]

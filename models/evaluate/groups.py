@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tidecast.models.evaluate.denominators import scaled_errors
 from tidecast.models.evaluate.evaluator import Evaluator
-from tidecast.models.evaluate.metrics import Score
+from tidecast.models.evaluate.metrics import Score, figures_of
 from tidecast.models.evaluate.scaled_days import SCALED
 from tidecast.models.scores import BLEND
 
@@ -116,15 +116,6 @@ def by_week(evaluator: Evaluator) -> Iterator[Score]:
 
 
 def _figures(names: tuple[str, ...], sums: NDArray[np.float64]) -> Iterator[tuple[str, float]]:
-    """Yield what sums, (stat,), come to; nothing where there was no forecast."""
-    found = dict(zip(names, sums.tolist(), strict=True))
-    n = found.pop("n")
-    if not n:
-        return
-    actual = found.pop("actual")
-    if actual:
-        yield "wape", found["absolute"] / actual
-    yield "mae", found.pop("absolute") / n
-    yield "rmse", float(np.sqrt(found.pop("squared") / n))
-    for name, total in found.items():
-        yield name, total / n
+    """Yield what sums, (stat,), come to, as far as it is defined."""
+    found = figures_of(dict(zip(names, sums.tolist(), strict=True)))
+    return ((metric, value) for metric, value in found if value is not None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 from tidecast.models.evaluate.denominators import scaled_errors
 from tidecast.models.evaluate.difference import compare
 from tidecast.models.evaluate.evaluator import Evaluator, Level
+from tidecast.models.evaluate.sums import PLAIN
 from tidecast.models.scores import BLEND
 
-__all__ = ["Score", "awake", "scores_of"]
+__all__ = ["Score", "awake", "figures_of", "scores_of"]
 
 Floats = NDArray[np.float64]
 
@@ -76,20 +78,23 @@ class Chosen:
 
     def metrics(self) -> Iterator[tuple[str, float | None]]:
         """Yield names and values; nothing where there was no forecast."""
-        if not self.n:
-            return
-        sums = {name: float(rows.sum()) for name, rows in self._rows.items()}
-        yield "mae", sums["absolute"] / self.n
-        yield "wape", _share(sums["absolute"], sums["actual"])
-        yield "rmse", float(np.sqrt(sums["squared"] / self.n))
-        yield from scaled_errors(self._rows, self._season, self._step).items()
-        for name, total in sums.items():
-            if name not in ("n", "actual", "absolute", "squared"):
-                yield name, total / self.n
+        if self.n:
+            yield from figures_of({name: float(rows.sum()) for name, rows in self._rows.items()})
+            yield from scaled_errors(self._rows, self._season, self._step).items()
 
 
-def _share(part: float, whole: float) -> float | None:
-    return part / whole if whole else None
+def figures_of(sums: Mapping[str, float]) -> Iterator[tuple[str, float | None]]:
+    """Yield what ``sums``, named as `Losses` names them, come to; nothing of no forecast.
+
+    WAPE is None where all actuals are zero.
+    """
+    n = sums["n"]
+    if not n:
+        return
+    yield "mae", sums["absolute"] / n
+    yield "wape", sums["absolute"] / sums["actual"] if sums["actual"] else None
+    yield "rmse", math.sqrt(sums["squared"] / n)
+    yield from ((name, total / n) for name, total in sums.items() if name not in PLAIN)
 
 
 def _differences(evaluator: Evaluator, experts: tuple[str, ...]) -> Iterator[Score]:

@@ -12,16 +12,19 @@ from tidecast.models.aggregates import Hierarchy
 from tidecast.models.arrays import Arrays, grown
 from tidecast.models.evaluate.evaluator import Span
 from tidecast.models.evaluate.levels import LEVELS
-from tidecast.models.evaluate.metrics import Score
+from tidecast.models.evaluate.metrics import Score, figures_of
 from tidecast.models.evaluate.said import Said, quantiles_of_blend, stacked
-from tidecast.models.evaluate.sums import PLAIN, Losses, Sums
+from tidecast.models.evaluate.sums import Losses, Sums
 from tidecast.models.profile import ForecastProfile
 from tidecast.models.scores import BLEND
 from tidecast.state.cells import ALL, Cell
 
-__all__ = ["SumScores"]
+__all__ = ["OF_MEDIANS", "SumScores"]
 
 Table = NDArray[np.float64]
+
+OF_MEDIANS = {"mae": "mae_median", "wape": "wape_median"}
+"""How errors of the blend's median of sums are called, where plain ones are of the mean."""
 
 
 class SumScores:
@@ -78,17 +81,12 @@ class SumScores:
                     yield from self._of(series, level, lead, of_lead)
 
     def _of(self, series: str, level: str, lead: int | None, sums: Table) -> Iterator[Score]:
-        """Yield the mean losses of quantiles, of ``sums``, (stat,)."""
+        """Yield figures of ``sums``, (stat,): losses of quantiles, errors of the median."""
         found = dict(zip(self._sums.names, sums.tolist(), strict=True))
-        n = int(found["n"])
-        if not n:
-            return
-        mean = {name: total / n for name, total in found.items() if name not in PLAIN}
-        mean["mae_median"] = found["absolute"] / n
-        if found["actual"]:
-            mean["wape_median"] = found["absolute"] / found["actual"]
-        for metric, value in mean.items():
-            yield Score(series, level, BLEND, lead, metric, value, n)
+        for metric, value in figures_of(found):
+            if metric != "rmse" and value is not None:  # RMSE is told of means, with the cells'
+                name = OF_MEDIANS.get(metric, metric)
+                yield Score(series, level, BLEND, lead, name, value, int(found["n"]))
 
     def snapshot(self) -> Arrays:
         """Return the state as arrays; nodes are known by the cells."""

@@ -8,13 +8,11 @@ from dataclasses import replace
 from tidecast.models.evaluate.evaluator import Evaluator
 from tidecast.models.evaluate.levels import LEVELS
 from tidecast.models.evaluate.metrics import Score
+from tidecast.models.evaluate.of_sums import OF_MEDIANS
 from tidecast.models.evaluate.sums import PLAIN
 from tidecast.models.scores import BLEND
 
 __all__ = ["of_same_rows"]
-
-OF_MEDIANS = {"mae": "mae_median", "wape": "wape_median"}
-"""How errors of the median are called where those without the addition are of the mean."""
 
 
 def of_same_rows(scores: Sequence[Score], evaluator: Evaluator) -> Iterator[Score]:

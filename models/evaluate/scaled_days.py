@@ -48,10 +48,7 @@ class ScaledDays:
     def _figures(self) -> Table:
         """Return the figures of the day that is not over."""
         n_series, n_cells = self._sums.shape[1:3]
-        season, step = (
-            grown(scale, n_cells, axis=1, fill=np.nan)[:, :n_cells]
-            for scale in (self._denominators.season(), self._denominators.step())
-        )
+        season, step = self._denominators.of_rows(n_cells)
         found = np.full((len(SCALED), n_series, 2), np.nan)
         for place, sums in enumerate((self._sums.sum(axis=-1), self._sums[..., 0])):
             for series in range(n_series):

@@ -72,8 +72,7 @@ class AdaptedWeek:
     @classmethod
     def of_longest_season(cls, profile: ForecastProfile) -> AdaptedWeek:
         """Return one whose ratio follows over the longest season: see `lasting`."""
-        season = profile.longest_season or 1
-        return cls(profile.n_series, season, min(max(season, 50), 2000))
+        return cls(profile.n_series, profile.longest_season or 1, profile.memory)
 
     @property
     def deviation(self) -> Cells:

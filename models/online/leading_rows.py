@@ -46,8 +46,7 @@ class LeadingRows(Stateful):
 
     def __init__(self, profile: ForecastProfile) -> None:
         self._columns = columns = Columns.of(profile)
-        seasons = profile.season_lengths or (24,)
-        self._week = AdaptedWeek(profile.n_series, seasons[0], min(max(seasons[-1], 50), 2000))
+        self._week = AdaptedWeek(profile.n_series, profile.shortest_season or 24, profile.memory)
         self._departures = Window(columns.n_lags + 1, profile.n_series)
         self._ratio = Window(columns.n_leads + 1, profile.n_series)
         self._total = Window(columns.n_leads + 1, profile.n_series)  # one cell: all together

@@ -50,7 +50,7 @@ class PooledFeatures(Stateful):
     def __init__(self, profile: ForecastProfile) -> None:
         seasons = profile.season_lengths or (24,)
         shortest, longest = seasons[0], seasons[-1]
-        self.week = AdaptedWeek(profile.n_series, shortest, min(max(longest, 50), 2000))
+        self.week = AdaptedWeek(profile.n_series, shortest, profile.memory)
         self._wholes = sorted({shortest, longest})
         lags = {n * shortest for n in range(1, N_SEASONS + 1)} | {longest}
         lags |= {whole + step for whole in self._wholes for step in AROUND}

@@ -163,7 +163,7 @@ class FeatureRows:
         return [past[0], _mean(past[:3]), _mean(past), self._total(past[0])]
 
     def _mean_over(self, bins: int) -> Cells | float:
-        """Return the mean departure of the last ``bins``; what is missing departs by nothing."""
+        """Return the mean of the known departures of the last ``bins``; 0 where there are none."""
         if not bins:
             return np.nan
         kept = self._departures.values[-bins:]  # (context, cell, series)

@@ -80,7 +80,7 @@ def find_columns(
     ------
     LogError
         When a column that is given is not there, or is given two parts, or time or value cannot be
-        found.
+        found, or the column that is called as values are holds texts.
     """
     values = tuple(dict.fromkeys(values))
     given = (time, region, category, censored, weight, *values, *covariates)
@@ -104,6 +104,7 @@ def find_columns(
         numbers = [name for name in free if schema[name].is_numeric()]
         values = (_found("value", numbers, schema),)
         free.remove(values[0])
+        _check_found(values[0], [name for name in free if name not in numbers])
     region = region or _named("region", free)
     category = category or _named("category", [name for name in free if name != region])
     texts = [name for name in free if schema[name] in (pl.String, pl.Categorical, pl.Enum)]
@@ -119,6 +120,15 @@ def _check_given(named: Sequence[str], schema: pl.Schema) -> None:
             raise LogError(f"no column {name!r}: the table has {', '.join(schema)}")
         if named.count(name) > 1:
             raise LogError(f"column {name!r} is given two parts: each column has one")
+
+
+def _check_found(value: str, others: Sequence[str]) -> None:
+    """Refuse a value that was only left over, where one of ``others`` is called as values are."""
+    if _named("value", [value]) is None and (called := _called("value", others)) is not None:
+        raise LogError(
+            f"column {called!r} is called as values are, but holds no numbers: mend it, or say "
+            f"--value {value} ({WORDS})"
+        )
 
 
 def _may_be_mark(dtype: pl.DataType) -> bool:
@@ -144,13 +154,21 @@ def _found(what: str, among: Sequence[str], schema: pl.Schema) -> str:
 
 def _named(what: str, among: Sequence[str]) -> str | None:
     """Return the likeliest column: one of that very name, else one with such a word in it."""
-    plain = {name: _OTHER.sub("_", _HUMP.sub("_", name).lower()).strip("_") for name in among}
+    if (name := _called(what, among)) is not None:
+        return name
     for wanted in NAMES[what].split():
-        for name, said in plain.items():
-            if said == wanted:
-                return name
-    for wanted in NAMES[what].split():
-        for name, said in plain.items():
-            if wanted not in WHOLE_ONLY and wanted in said.split("_"):
+        for name in among:
+            if wanted not in WHOLE_ONLY and wanted in _plain(name).split("_"):
                 return name
     return None
+
+
+def _called(what: str, among: Sequence[str]) -> str | None:
+    """Return the likeliest column of that very name."""
+    names = {_plain(name): name for name in reversed(among)}
+    return next((names[wanted] for wanted in NAMES[what].split() if wanted in names), None)
+
+
+def _plain(name: str) -> str:
+    """Return a name as words in small letters, joined by underscores."""
+    return _OTHER.sub("_", _HUMP.sub("_", name).lower()).strip("_")

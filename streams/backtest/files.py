@@ -36,6 +36,8 @@ def open_table(path: Path) -> pl.LazyFrame:
     LogError
         When there is no such file, or it is neither, or is a CSV without rows.
     """
+    if path.is_dir():
+        raise LogError(f"{path} is a folder: name a table in it")
     if not path.is_file():
         raise LogError(f"no table {path}: check the path")
     try:

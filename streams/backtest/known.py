@@ -12,8 +12,7 @@ from tidecast.state.covariates import ALWAYS, FOREVER, Covariate, CovariateTable
 from tidecast.state.errors import LogError
 from tidecast.streams.backtest.columns import Columns
 from tidecast.streams.backtest.files import why
-from tidecast.streams.backtest.table import places_of
-from tidecast.streams.backtest.times import micros_of
+from tidecast.streams.backtest.table import binned_rows, places_of
 
 __all__ = ["read_known"]
 
@@ -42,9 +41,7 @@ def read_known(
         found = frame.select(time, *places_of(columns), *values).collect()
     except pl.exceptions.PolarsError as error:
         raise LogError(f"covariates {', '.join(names)} cannot be read: {why(error)}") from error
-    times = micros_of(found["time"], columns.time, grid)
-    rows = found.with_columns(times.alias("time")).drop_nulls("time")
-    rows = rows.with_columns(pl.Series("bin", grid.index(rows["time"].to_numpy())))
+    rows = binned_rows(found, columns, grid)
     return CovariateTable([_of_column(rows, name, kind) for name, kind in kinds.items()])
 
 

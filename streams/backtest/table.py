@@ -21,7 +21,7 @@ from tidecast.streams.backtest.columns import Columns
 from tidecast.streams.backtest.files import why
 from tidecast.streams.backtest.times import micros_of
 
-__all__ = ["NONE", "Absent", "Aggregate", "Table", "places_of", "read_table"]
+__all__ = ["NONE", "Absent", "Aggregate", "Table", "binned_rows", "places_of", "read_table"]
 
 Absent = Literal["auto", "zero", "missing"]
 Aggregate = Literal["sum", "mean", "count"]
@@ -140,7 +140,7 @@ def read_table(
     """
     try:
         found = frame.select(_wanted(columns)).collect()
-        binned = _binned(found, columns, grid)
+        binned = binned_rows(found, columns, grid)
         rows = _aggregated(binned, columns.values, aggregate).sort("bin", "region", "category")
     except pl.exceptions.PolarsError as error:
         raise LogError(f"the table cannot be read: {why(error)}") from error
@@ -187,8 +187,14 @@ def _counts(columns: Columns) -> list[pl.Expr]:
     return [pl.when(weight.is_finite() & (weight > 0.0)).then(weight).otherwise(0.0).alias(COUNT)]
 
 
-def _binned(found: pl.DataFrame, columns: Columns, grid: BinGrid) -> pl.DataFrame:
-    """Return the rows that have a time, with the number of its bin."""
+def binned_rows(found: pl.DataFrame, columns: Columns, grid: BinGrid) -> pl.DataFrame:
+    """Return the rows that have a ``time``, with the number of its ``bin``.
+
+    Raises
+    ------
+    LogError
+        When the column holds no times.
+    """
     times = micros_of(found["time"], columns.time, grid)
     rows = found.with_columns(times.alias("time")).drop_nulls("time")
     return rows.with_columns(pl.Series("bin", grid.index(rows["time"].to_numpy())))

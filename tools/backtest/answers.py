@@ -137,7 +137,7 @@ def fan_panels(backtest: Backtest, series: int) -> list[Panel]:
             strip.actual,
             times,
             _parted(strip.mean, strip.actual, fans),
-            _bands(strip, profile, fans) if strip.cell is not None else (),
+            _bands(strip, profile, fans),
             tuple(ends[fan[0]] for fan in fans),
         )
         for strip in backtest.fans.strips(series)

@@ -17,7 +17,7 @@ FANS = (
     "Each fan is one forecast at all its leads, made at a dotted line; the next begins where it "
     "ends. Line and bands: the mean and the central intervals; dots: what happened. Shown "
     "are the last bins of the run. The cells were chosen when the first fan opened, by what was "
-    "known then. The sum has no bands: means add up, quantiles do not."
+    "known then. The sum has intervals of its own, where all of its cells are known."
 )
 PARTS = (
     "Every bar is one lead: what adds to the mean is stacked upwards, what takes from it "

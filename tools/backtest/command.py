@@ -59,7 +59,7 @@ def _seasons(_: click.Context, __: click.Parameter, text: str | None) -> tuple[i
 @click.option("--category", metavar="NAME", help="The column of categories.")
 @click.option("--value", metavar="NAME", multiple=True, help="A column to forecast; repeatable.")
 @click.option("--censored", metavar="NAME", help="The column that marks what was sold out.")
-@click.option("--weight", metavar="NAME", help="The column of how much each mean is of.")
+@click.option("--weight", metavar="NAME", help="The column of how many values each mean is of.")
 @click.option(
     "--aggregate",
     type=click.Choice(get_args(Aggregate)),
@@ -74,17 +74,21 @@ def _seasons(_: click.Context, __: click.Parameter, text: str | None) -> tuple[i
     show_default=True,
     help="What a row that is not there means.",
 )
-@click.option("--regions", type=FILE, help="A table of region, lat, lng.")
+@click.option("--regions", type=FILE, help="A table of region, lat, lng: cells get neighbours.")
 @click.option(
     "--future", metavar="NAME", multiple=True, help="A column that is known ahead; repeatable."
 )
 @click.option(
     "--past", metavar="NAME", multiple=True, help="A column known once its bin is over; repeatable."
 )
-@click.option("--static", metavar="NAME", multiple=True, help="A column of cells; repeatable.")
+@click.option(
+    "--static", metavar="NAME", multiple=True, help="A column known of each cell; repeatable."
+)
 @click.option("--holidays", metavar="CODE", help="Country of the shop's holidays: GB, DE-BY.")
-@click.option("--with", "with_", metavar="EXPERT", multiple=True, help="Ask an expert more.")
-@click.option("--without", metavar="EXPERT", multiple=True, help="Leave an expert out.")
+@click.option(
+    "--with", "with_", metavar="EXPERT", multiple=True, help="Ask one more expert; repeatable."
+)
+@click.option("--without", metavar="EXPERT", multiple=True, help="Leave an expert out; repeatable.")
 @click.option(
     "--deep",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
@@ -106,7 +110,7 @@ def _seasons(_: click.Context, __: click.Parameter, text: str | None) -> tuple[i
     help="Score the last N bins only.  [default: all but the first tenth]",
 )
 @click.option("--score-where", metavar="TEXT", help='Score only where, e.g. "actual > 0".')
-@click.option("--peers", is_flag=True, help="Run peers beside, such as AutoETS and LightGBM.")
+@click.option("--peers", is_flag=True, help="Run other forecasters beside, such as AutoETS.")
 @click.option(
     "--peer-cells",
     type=click.IntRange(1),
@@ -121,12 +125,20 @@ def _seasons(_: click.Context, __: click.Parameter, text: str | None) -> tuple[i
     metavar="S",
     default=600.0,
     show_default=True,
-    help="What each peer may take in all.",
+    help="Seconds that each peer may take in all.",
 )
 @click.option(
-    "--peer-seed", type=click.IntRange(0), default=0, show_default=True, help="Of the sample."
+    "--peer-seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Another seed draws other cells.",
 )
-@click.option("--explain", metavar="NAME", help="Tell what the last forecast of a cell is made of.")
+@click.option(
+    "--explain",
+    metavar="REGION[/CATEGORY]",
+    help="Tell what the last forecast of a cell, or of a sum of cells, is made of.",
+)
 @click.option("--json", "json_file", type=OutputFile(), help="Write every figure to a file.")
 @click.option("--html", "html_file", type=OutputFile(), help="Write a page of pictures to a file.")
 @click.option(

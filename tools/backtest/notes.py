@@ -82,6 +82,8 @@ def _of_cells(table: Table, places: Mapping[str, Any]) -> list[str]:
             f"{n_empty:,} of {table.n_bins:,} bins have no row at all; the longest gap, of "
             f"{apart[longest] - 1:,}, ends {until:%Y-%m-%d %H:%M}"
         )
+        if (step := int(np.gcd.reduce(apart))) > 1:
+            notes.append(f"rows are {step:,} bins apart, or a multiple of it: is --freq too short?")
     n_below = int((table.values < 0).sum())
     if n_below:
         notes.append(

@@ -11,7 +11,7 @@ import numpy as np
 
 from tidecast.models.evaluate.backtest import Backtest
 from tidecast.models.evaluate.groups import by_size
-from tidecast.models.evaluate.metrics import Score, awake
+from tidecast.models.evaluate.metrics import Score
 from tidecast.models.evaluate.worst import WorstCell, worst_cells, yardstick
 from tidecast.models.scores import BLEND
 from tidecast.state.bins import from_micros
@@ -26,9 +26,9 @@ from tidecast.tools.backtest.answers import (
     newest_weights,
     region_errors,
 )
+from tidecast.tools.backtest.figures import FIGURES, SIZES, expert_rows, figure, size_rows
 from tidecast.tools.backtest.peers import PeerReport
 from tidecast.tools.backtest.plan import Plan
-from tidecast.tools.backtest.sizes import HEADS, size_rows
 from tidecast.tools.explain.picture import draw_parts
 from tidecast.tools.explain.told import Told
 from tidecast.tools.report.forecasts import draw_forecasts
@@ -44,7 +44,7 @@ from tidecast.tools.report.summaries import (
     draw_worst,
     expert_styles,
 )
-from tidecast.tools.report.words import bin_words, moment_words, percent, shortened
+from tidecast.tools.report.words import bin_words, moment_words, percent, shortened, spaced
 from tidecast.tools.report.write import closing_table
 
 __all__ = ["Page"]
@@ -52,10 +52,9 @@ __all__ = ["Page"]
 PROGRAMS = ("tidecast", "numpy", "polars", "river", "lightgbm", "matplotlib")
 """Whose versions the page tells."""
 
+ACRONYMS = {"wape", "rmse", "mase", "rmsse", "crps"}
 WORST = 12
 LABEL, UNIT = 34, 16  # letters left of a picture, and along a panel
-FIGURES = ("wape", "rmse", "mase", "rmsse", "pinball", "crps")
-SHARES = ("coverage_80", "coverage_90")
 
 
 class Page:
@@ -155,9 +154,9 @@ class Page:
         panels = fan_panels(self._backtest, number)
         if not panels:
             return Section("", [])
-        drawing = draw_forecasts(panels, shortened(_words(name), UNIT), self._profile.grid.zone)
+        drawing = draw_forecasts(panels, shortened(spaced(name), UNIT), self._profile.grid.zone)
         svg = to_svg(drawing, f"fans-{number}", f"Forecasts of {name} as fans, and what happened")
-        return Section(f"{_words(name)}: forecast fans", [Picture(svg, captions.FANS)])
+        return Section(f"{spaced(name)}: forecast fans", [Picture(svg, captions.FANS)])
 
     def _parts(self, name: str) -> Section:
         told = self._told
@@ -166,7 +165,7 @@ class Page:
         place = told.explanation.series.index(name)
         drawing = draw_parts(told, name, self._unit)
         svg = to_svg(drawing, f"parts-{place}", f"Parts of the forecast of {name}")
-        heading = f"{_words(name)}: what the forecast of {told.name} is made of"
+        heading = f"{spaced(name)}: what the forecast of {told.name} is made of"
         caption = f"Forecast at {told.origin}. {captions.PARTS}"
         return Section(heading, [Picture(svg, caption)], Table(*told.rows(name)))
 
@@ -182,19 +181,19 @@ class Page:
         left_out = self._backtest.left_out
         experts = (BLEND, *self._profile.experts, *(left_out.names if left_out else ()))
         table = _compared(name, experts, self._scores)
-        return Section(f"{_words(name)}: figures over all leads", [], table)
+        return Section(f"{spaced(name)}: figures over all leads", [], table)
 
     def _beside(self, name: str) -> Section:
         if self._peers is None:
             return Section("", [])
         experts = (BLEND, *self._profile.experts, *self._peers.names)
         table = _compared(name, experts, self._peers.scores)
-        return Section(f"{_words(name)}: {self._peers.title}", [], table)
+        return Section(f"{spaced(name)}: {self._peers.title}", [], table)
 
     def _sizes(self, name: str) -> Section:
         rows = size_rows(by_size(self._evaluator), name)
-        table = Table(["mean of a bin", *HEADS], rows) if rows else None
-        return Section(f"{_words(name)}: figures by size of cell", [], table)
+        table = Table(["mean of a bin", *map(_head, SIZES)], rows) if rows else None
+        return Section(f"{spaced(name)}: figures by size of cell", [], table)
 
     def _coverage(self, covered: Sequence[Coverage]) -> Section:
         if not covered:
@@ -228,9 +227,9 @@ class Page:
         )
         svg = to_svg(drawing, f"worst-{number}", f"Errors of {name} in the worst cells")
         rows = [[cell, *_worst_figures(w)] for cell, w in zip(cells, found, strict=True)]
-        heads = ["cell", "mean of a bin", "WAPE", _words(plain), "ratio", "of all errors"]
+        heads = ["cell", "mean of a bin", "WAPE", spaced(plain), "ratio", "of all errors"]
         return Section(
-            f"{_words(name)}: worst cells", [Picture(svg, captions.WORST_CELLS)], Table(heads, rows)
+            f"{spaced(name)}: worst cells", [Picture(svg, captions.WORST_CELLS)], Table(heads, rows)
         )
 
     def _map(self, number: int, name: str) -> Section:
@@ -242,45 +241,30 @@ class Page:
         if not np.isfinite(positions).any():
             return Section("", [])
         svg = to_svg(draw_map(regions, positions), f"map-{number}", f"Map of regions: {name}")
-        return Section(f"{_words(name)}: regions", [Picture(svg, captions.MAP)])
+        return Section(f"{spaced(name)}: regions", [Picture(svg, captions.MAP)])
 
 
 def _compared(series: str, experts: Sequence[str], scores: Sequence[Score]) -> Table:
-    """Return a table of experts, a row each: figures of cells, all leads together."""
-    shares_awake = awake(scores, series)
-    value = {
-        (score.expert, score.metric): score.value
-        for score in scores
-        if (score.series, score.level, score.lead) == (series, "cell", None)
-    }
-    rows = []
-    for expert in experts:
-        figures = [_figure(value.get((expert, metric))) for metric in FIGURES]
-        shares = [value.get((expert, metric)) for metric in SHARES]
-        inside = [percent(np.nan if share is None else share, 1) for share in shares]
-        p = value.get((expert, "dm_pinball_p"))
-        told = [percent(shares_awake.get(expert, np.nan), 1)] if shares_awake else []
-        rows.append([_words(expert), *figures, *inside, "" if p is None else f"{p:.3f}", *told])
-    names = [name if name == "pinball" else name.upper() for name in FIGURES]
-    heads = ["expert", *names, "inside 80%", "inside 90%", "p against tidecast"]
-    heads += ["awake"] if shares_awake else []
-    return Table(heads, rows)
+    """Return a table of experts; see `expert_rows`."""
+    figures = (*FIGURES, "crps")
+    rows, with_awake = expert_rows(scores, series, experts, figures)
+    heads = ["expert", *map(_head, (*figures, "inside 80", "inside 90")), "p against tidecast"]
+    heads += ["awake"] if with_awake else []
+    return Table(heads, [[spaced(expert), *told] for expert, *told in rows])
+
+
+def _head(name: str) -> str:
+    """Return the name of a figure as it stands above a column."""
+    words = [word.upper() if word in ACRONYMS else word for word in name.split()]
+    return " ".join(words) + ("%" if words[0] == "inside" else "")
 
 
 def _worst_figures(worst: WorstCell) -> list[str]:
     shares = [percent(worst.wape, 1), percent(worst.plain_wape, 1)]
     ratio = worst.wape / worst.plain_wape
-    return [_figure(worst.mean), *shares, f"{ratio:.2f}", percent(worst.share, 1)]
+    return [figure(worst.mean), *shares, f"{ratio:.2f}", percent(worst.share, 1)]
 
 
 def _versions() -> str:
     found = [f"{name} {version(name)}" for name in PROGRAMS]
     return ", ".join([found[0], f"Python {python_version()}", *found[1:]])
-
-
-def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")

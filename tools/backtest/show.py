@@ -14,17 +14,24 @@ from rich.table import Table
 from tidecast.models.evaluate.backtest import Backtest
 from tidecast.models.evaluate.groups import by_day, by_size, by_week
 from tidecast.models.evaluate.levels import LEVELS
-from tidecast.models.evaluate.metrics import Score, awake, scores_of
+from tidecast.models.evaluate.metrics import Score, scores_of
 from tidecast.models.evaluate.same_rows import of_same_rows
 from tidecast.models.scores import BLEND
+from tidecast.tools.backtest.figures import (
+    BASELINE,
+    FIGURES,
+    SHARES,
+    SIZES,
+    expert_rows,
+    figure,
+    percent,
+    size_rows,
+)
 from tidecast.tools.backtest.peers import PeerReport
-from tidecast.tools.backtest.sizes import BASELINE, HEADS, figure, percent, size_rows
 from tidecast.tools.explain.told import Told
 
 __all__ = ["Findings"]
 
-SHOWN = ("wape", "rmse", "mase", "rmsse", "pinball")
-SHARES = ("coverage_80", "coverage_90")
 Values = dict[tuple[str, str, str, int | None, str], float | None]
 
 
@@ -71,11 +78,15 @@ class Findings:
         path.write_text(json.dumps(found, allow_nan=False) + "\n", encoding="utf-8")
 
     def show(self, console: Console) -> None:
-        """Print tables for every series: experts, leads, levels and sizes of cells."""
+        """Print tables for every series: experts, leads, levels and sizes of cells.
+
+        Nothing is printed of what has no figures.
+        """
         sizes = tuple(by_size(self._evaluator))
         for series in self._evaluator.profile.series:
             for table in (self._experts(series), self._leads(series), self._levels(series)):
-                console.print(table)
+                if table.row_count:
+                    console.print(table)
             if rows := size_rows(sizes, series):
                 console.print(_of_sizes(series, rows))
             if self._peers is not None:
@@ -97,6 +108,8 @@ class Findings:
         names = ("wape", "rmse", "pinball", *SHARES, "weeks_80")
         table = _table(f"{series}: {BLEND}, cells, by lead", "lead", *names, f"wape {BASELINE}")
         for lead in _some_leads(self._evaluator.profile.horizon):
+            if self._of(series, "cell", BLEND, lead, "mae") is None:
+                continue
             figures = [self._of(series, "cell", BLEND, lead, name) for name in names]
             naive = self._of(series, "cell", BASELINE, lead, "wape")
             texts = [figure(value) for value in figures[:3]]
@@ -105,9 +118,12 @@ class Findings:
         return table
 
     def _levels(self, series: str) -> Table:
-        table = _table(f"{series}: {BLEND}, by level", "level", *SHOWN, *SHARES, f"wape {BASELINE}")
+        heads = (*FIGURES, *SHARES, f"wape {BASELINE}")
+        table = _table(f"{series}: {BLEND}, by level", "level", *heads)
         for level in LEVELS:
-            figures = [figure(self._of(series, level, BLEND, None, name)) for name in SHOWN]
+            if self._of(series, level, BLEND, None, "mae") is None:
+                continue
+            figures = [figure(self._of(series, level, BLEND, None, name)) for name in FIGURES]
             shares = [percent(self._of(series, level, BLEND, None, name)) for name in SHARES]
             naive = self._of(series, level, BASELINE, None, "wape")
             table.add_row(level, *figures, *shares, figure(naive))
@@ -119,29 +135,18 @@ def _by_key(scores: Sequence[Score]) -> Values:
 
 
 def _of_sizes(series: str, rows: Sequence[Sequence[str]]) -> Table:
-    table = _table(f"{series}: {BLEND}, cells by their mean of a bin", "mean", *HEADS)
+    table = _table(f"{series}: {BLEND}, cells by their mean of a bin", "mean", *SIZES)
     for row in rows:
         table.add_row(*row)
     return table
 
 
 def _compared(title: str, series: str, experts: Sequence[str], scores: Sequence[Score]) -> Table:
-    """Return a table of experts, a row each: figures of cells, all leads together.
-
-    Where one of them slept, its figures are of fewer forecasts, and a column says of how many.
-    """
-    values, shares_awake = _by_key(scores), awake(scores, series)
-    table = _table(title, "expert", *SHOWN, *SHARES, "p", *(["awake"] if shares_awake else []))
-    for expert in experts:
-        found = {
-            name: values.get((series, "cell", expert, None, name))
-            for name in (*SHOWN, *SHARES, "dm_pinball_p")
-        }
-        p = found["dm_pinball_p"]
-        figures = [figure(found[name]) for name in SHOWN]
-        shares = [percent(found[name]) for name in SHARES]
-        told = [percent(shares_awake.get(expert))] if shares_awake else []
-        table.add_row(expert, *figures, *shares, "" if p is None else f"{p:.3f}", *told)
+    """Return a table of experts; see `expert_rows`."""
+    rows, with_awake = expert_rows(scores, series, experts, FIGURES)
+    table = _table(title, "expert", *FIGURES, *SHARES, "p", *(["awake"] if with_awake else []))
+    for row in rows:
+        table.add_row(*row)
     return table
 
 

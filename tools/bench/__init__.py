@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import click
+
+from tidecast.tools.lazy import Entry, LazyGroup
 
 __all__ = ["bench"]
 
@@ -24,23 +24,10 @@ SUMMARIES = {
 }
 
 
-class _Benchmarks(click.Group):
-    """Imports a benchmark when it is run: a contender's process must not carry all of them."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(SUMMARIES)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in SUMMARIES:
-            return None
-        command: click.Command = getattr(import_module(f"{__name__}.{cmd_name}"), cmd_name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(SUMMARIES.items()))
+ENTRIES = {name: Entry(f"{__name__}.{name}", name, line) for name, line in SUMMARIES.items()}
+"""Each is imported when it is run: a contender's process must not carry all of them."""
 
 
-@click.group(cls=_Benchmarks)
+@click.group(cls=LazyGroup, entries=ENTRIES)
 def bench() -> None:
     """Measure speed, memory and latency, on this machine."""

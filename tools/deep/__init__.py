@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from importlib.util import find_spec
 
 import click
+
+from tidecast.tools.lazy import Entry, LazyGroup
 
 __all__ = ["deep", "require_extra"]
 
@@ -26,9 +27,9 @@ SUMMARIES = {
     "worker": "Answer the closed bins of a live shop.",
 }
 ELSEWHERE = {
-    "list": "registry.list_",
-    "promote": "registry.promote",
-    "rollback": "registry.rollback",
+    "list": ("registry", "list_"),
+    "promote": ("registry", "promote"),
+    "rollback": ("registry", "rollback"),
 }
 """Commands that are not the function of their name in the module of their name."""
 
@@ -55,25 +56,20 @@ def require_extra(extra: str, command: str) -> None:
         )
 
 
-class _Deep(click.Group):
-    """Imports a command when it is run: torch is an extra, and takes seconds to load."""
+def _entry(name: str, summary: str) -> Entry:
+    module, function = ELSEWHERE.get(name, (name, name))
+    return Entry(f"{__name__}.{module}", function, summary)
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(SUMMARIES)
+
+class _Deep(LazyGroup):
+    """Looks for the extra before it imports a command: torch takes seconds to load, too."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in SUMMARIES:
-            return None
-        require_extra("onnx" if cmd_name == "export" else "deep", f"deep {cmd_name}")
-        module, function = ELSEWHERE.get(cmd_name, f"{cmd_name}.{cmd_name}").split(".")
-        command: click.Command = getattr(import_module(f"{__name__}.{module}"), function)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(SUMMARIES.items()))
+        if cmd_name in SUMMARIES:
+            require_extra("onnx" if cmd_name == "export" else "deep", f"deep {cmd_name}")
+        return super().get_command(ctx, cmd_name)
 
 
-@click.group(cls=_Deep)
+@click.group(cls=_Deep, entries={name: _entry(name, line) for name, line in SUMMARIES.items()})
 def deep() -> None:
     """Train deep networks on all cells, and judge them."""

@@ -178,6 +178,8 @@ def _of_array(path: Path, asked: Asked, grid: BinGrid, positions: Positions) -> 
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    if not path.is_file():
+        raise LogError(f"no array {path}: check the path")
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}

@@ -12,6 +12,8 @@ from tidecast.state.errors import SettingsError
 __all__ = ["find_cell", "name_of"]
 
 MOST_NAMED = 8
+ALIKE = 0.3
+"""Share of letters that two names have in common at least: below it nobody has mistyped one."""
 
 
 def name_of(cell: Cell) -> str:
@@ -40,8 +42,8 @@ def find_cell(name: str, cells: Sequence[Cell]) -> Cell:
         return known[name]
     if not known:
         raise SettingsError(f"there is no cell {name!r}: nothing was forecast yet")
-    alike = get_close_matches(name, known, MOST_NAMED, cutoff=0.0)
+    some = get_close_matches(name, known, MOST_NAMED, cutoff=ALIKE) or sorted(known)[:MOST_NAMED]
     raise SettingsError(
-        f"there is no cell {name!r}; of {len(known):,} cells and sums these are the most alike: "
-        f"{', '.join(alike)}"
+        f"there is no cell {name!r}; of {len(known):,} cells and sums here are some: "
+        f"{', '.join(some)}"
     )

@@ -20,6 +20,7 @@ from tidecast.tools.report.ink import (
     title,
 )
 from tidecast.tools.report.questions import BLEND, Accuracy, Coverage
+from tidecast.tools.report.words import spaced
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -170,7 +171,7 @@ def draw_worst(cells: Sequence[str], ours: Floats, plain: Floats, yardstick: str
     rows = np.arange(len(cells))
     axes.hlines(rows, ours, plain, color=COLOURS["muted"], linewidth=1.2)
     axes.plot(
-        plain, rows, "D", color=COLOURS["warm"], markerfacecolor="none", label=_words(yardstick)
+        plain, rows, "D", color=COLOURS["warm"], markerfacecolor="none", label=spaced(yardstick)
     )
     axes.plot(ours, rows, "o", color=COLOURS["tide"], label=BLEND)
     axes.set_yticks(rows, cells, color=COLOURS["ink"])
@@ -185,7 +186,7 @@ def draw_worst(cells: Sequence[str], ours: Floats, plain: Floats, yardstick: str
 def _line(axes: Axes, x: NDArray[Any], y: Floats, expert: str, styles: Mapping[str, Style]) -> None:
     """Draw the line of an expert, with a few markers on it, or all there are."""
     style = {"marker": "o" if x.size == 1 else None, **styles[expert]}
-    axes.plot(x, y, markevery=max(1, x.size // MARKED), label=_words(expert), **style)
+    axes.plot(x, y, markevery=max(1, x.size // MARKED), label=spaced(expert), **style)
 
 
 def _top(shares: Mapping[str, Floats]) -> float:
@@ -205,7 +206,7 @@ def _side_by_side(n: int) -> tuple[Figure, list[Axes]]:
 
 def _percent(axes: Axes, heading: str, axis: Axis | None = None) -> None:
     """Write the title of a panel, and per cent on its y axis, or another."""
-    title(axes, _words(heading))
+    title(axes, spaced(heading))
     (axis or axes.yaxis).set_major_formatter(lambda share, _: f"{100 * share:.4g}%")
 
 
@@ -221,7 +222,3 @@ def _coverage_span(answers: Sequence[Coverage]) -> tuple[float, float]:
     """Return the axis of coverage: a few days of learning at the start may fall out of it."""
     lows = [min(a.nominal, float(np.nanquantile(a.share, 0.1))) for a in answers if a.share.size]
     return max(0.0, min([0.9, *lows]) - 0.1), 1.02
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")

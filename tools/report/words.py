@@ -9,7 +9,7 @@ from typing import Literal
 from tidecast.state.bins import width_words
 from tidecast.state.settings import Settings
 
-__all__ = ["bin_words", "moment_words", "percent", "shortened", "value_unit"]
+__all__ = ["bin_words", "moment_words", "percent", "shortened", "spaced", "value_unit"]
 
 
 def bin_words(width: int | Literal["day"]) -> tuple[str, str]:
@@ -17,7 +17,6 @@ def bin_words(width: int | Literal["day"]) -> tuple[str, str]:
 
     ``width`` is in microseconds, or local days.
     """
-    words = width_words(width)
     words = width_words(width)
     return words, f"{words[2:]}s" if words.startswith("1 ") else f"bins of {words}"
 
@@ -28,7 +27,7 @@ def value_unit(settings: Settings, name: str) -> str:
     width, _ = bin_words(settings.bins.width)
     per = width.removeprefix("1 ")
     if found is None:
-        return name.replace("_", " ")
+        return spaced(name)
     if found.aggregate == "count":
         return f"{' or '.join(found.kinds) or 'event'}s per {per}"
     if found.aggregate == "sum":
@@ -58,3 +57,14 @@ def shortened(name: str, most: int) -> str:
     """
     line = " ".join(name.split())
     return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
+
+
+def spaced(name: str) -> str:
+    """Return the name of a series or an expert as words.
+
+    Examples
+    --------
+    >>> spaced("delivery_hours")
+    'delivery hours'
+    """
+    return name.replace("_", " ")

@@ -35,7 +35,7 @@ from tidecast.tools.report.summaries import (
     draw_weights,
     expert_styles,
 )
-from tidecast.tools.report.words import bin_words, moment_words, percent, value_unit
+from tidecast.tools.report.words import bin_words, moment_words, percent, spaced, value_unit
 
 __all__ = ["closing_table", "write_report"]
 
@@ -90,7 +90,7 @@ def closing_table(
         ours, naive = wape.get((name, BLEND), np.nan), wape.get((name, YARDSTICK), np.nan)
         rows.append(
             [
-                name.replace("_", " "),
+                spaced(name),
                 percent(ours, 1),
                 percent(naive, 1),
                 percent(1 - ours / naive if naive else np.nan, 0),
@@ -133,7 +133,7 @@ def _forecasts(store: Store, settings: Settings, name: str) -> Section:
     if not drawn:
         return Section("", [])
     drawing = draw_forecasts(drawn, value_unit(settings, name), ZoneInfo(settings.shop.time_zone))
-    words = name.replace("_", " ")
+    words = spaced(name)
     unit = bin_words(settings.bins.width)[1]
     caption = (
         f"Line and bands: what was forecast {lead} {unit} ahead. Dots: what happened; a gap is a "
@@ -181,7 +181,7 @@ def _map(store: Store, settings: Settings, series: Sequence[str]) -> list[Sectio
     positions = region_positions(settings.regions, [region.region for region in regions])
     if not np.isfinite(positions).all(axis=1).any():
         return []
-    words = name.replace("_", " ")
+    words = spaced(name)
     svg = to_svg(draw_map(regions, positions), "map", f"Map of regions: {words} and its error")
     caption = MAP.format(series=words)
     return [Section(f"Regions: {words} and its error", [Picture(svg, caption)])]

@@ -14,7 +14,8 @@ import click
 import pytest
 
 from tidecast.state.errors import ServiceError
-from tidecast.tools.main import COMMANDS, Entry, cli, run
+from tidecast.tools.lazy import Entry
+from tidecast.tools.main import COMMANDS, cli, run
 
 
 @click.command()

@@ -16,7 +16,7 @@ from tidecast.models.evaluate.worst import worst_cells
 from tidecast.models.forecaster import Forecaster
 from tidecast.models.profile import ForecastProfile
 from tidecast.state.bins import HOUR, BinGrid
-from tidecast.state.cells import Cell
+from tidecast.state.cells import ALL, Cell
 from tidecast.state.slabs import Slab
 
 FIRST = 480_000
@@ -94,13 +94,37 @@ def test_fans_are_what_the_forecaster_said_at_their_origins() -> None:
         assert np.allclose(largest.quantiles[places], forecast.quantiles[0, 1], rtol=1e-5)
 
 
+def test_the_sum_has_the_quantiles_that_were_given_out_of_it() -> None:
+    values = counts()
+    forecaster = CoherentForecaster(Forecaster(PROFILE))
+    said = [forecaster.step(Slab(bin_, slab), CELLS, {})[1].totals
+            for bin_, slab in enumerate(values, FIRST)]  # fmt: skip
+    whole = strips(run(values))["the sum of the means"]
+    assert np.isnan(whole.quantiles[0]).all()
+    for fan in range(5):
+        totals = said[ORIGIN - FIRST + fan * HORIZON]
+        assert totals is not None
+        total = totals.nodes.index(Cell(ALL, ALL))
+        places = slice(1 + fan * HORIZON, 1 + (fan + 1) * HORIZON)
+        assert np.allclose(whole.mean[places], totals.forecast.mean[0, total])
+        assert np.allclose(whole.quantiles[places], totals.forecast.quantiles[0, total], rtol=1e-5)
+
+
+def test_what_does_not_add_up_has_no_sum() -> None:
+    backtest = Backtest(replace(PROFILE, ratios=(0,)), Span(FIRST + 20, fans_origin=ORIGIN))
+    for bin_, slab in enumerate(counts(), FIRST):
+        backtest.step(Slab(bin_, slab), CELLS, {})
+    assert None not in [strip.cell for strip in backtest.fans.strips(0)]
+
+
 def test_the_sum_is_of_the_cells_that_are_known() -> None:
     values = counts()
     values[50, 1] = np.nan
     whole = strips(run(values))["the sum of the means"]
     assert whole.actual[10] == np.nansum(values[50])
     assert whole.mean[9] > 50 > whole.mean[10]
-    assert np.isnan(whole.quantiles).all()
+    assert np.isnan(whole.quantiles[10]).all()  # they are of all cells
+    assert np.isfinite(whole.quantiles[9]).all()
 
 
 def test_an_only_cell_is_kept_without_a_sum() -> None:

@@ -80,6 +80,14 @@ def test_a_weight_is_taken_where_values_are_means_and_is_no_value() -> None:
     assert found(columns | {"n": WHOLE}, values=["hours"], weight="n").weight == "n"
 
 
+def test_a_text_that_is_called_as_values_are_may_have_a_part_of_its_own() -> None:
+    columns = {"time": TIME, "units": TEXT, "price": NUMBER}
+    assert found(columns, values=["price"]).region == "units"
+    assert found(columns, category="units").values == ("price",)
+    assert found(columns | {"sales": NUMBER}).values == ("sales",)
+    assert found({"time": TIME, "sales_channel": TEXT, "price": NUMBER}).region == "sales_channel"
+
+
 def test_what_was_taken_is_said() -> None:
     taken = found({"time": TIME, "shop": TEXT, "value": NUMBER, "promo": NUMBER})
     said = "time = time; value = value; region = shop; no category; not used: promo"
@@ -95,6 +103,7 @@ def test_what_was_taken_is_said() -> None:
         ({"sent": TIME, "got": TIME, "value": NUMBER}, {}, "--time NAME, one of sent, got"),
         ({"time": TIME, "value": NUMBER}, {"region": "shop"}, "no column 'shop'.*time, value"),
         ({"time": TIME, "sales": TEXT}, {}, "a missing number is an empty field"),
+        ({"time": TIME, "Value": TEXT, "price": NUMBER}, {}, "'Value' is called as.*--value price"),
         ({"time": TIME, "value": NUMBER}, {"covariates": ["x", "x"]}, "no column 'x'"),
         ({"time": TIME, "x": NUMBER}, {"values": ["x"], "covariates": ["x"]}, "'x' is given two"),
         ({"time": TIME, "x": NUMBER}, {"covariates": ["x", "x"]}, "'x' is given two parts"),

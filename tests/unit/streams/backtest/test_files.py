@@ -109,6 +109,11 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         open_table(tmp_path / "gone.parquet")
 
 
+def test_a_folder_is_told_from_a_table_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(LogError, match="is a folder: name a table in it"):
+        open_table(tmp_path)
+
+
 def test_parquet_is_known_by_what_it_holds(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     pl.DataFrame({"value": [1.0]}).write_parquet(path)

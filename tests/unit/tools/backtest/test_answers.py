@@ -112,9 +112,10 @@ def sum_of(shares: Iterable[np.ndarray]) -> np.ndarray:
 
 def test_fans_open_at_the_actual_of_their_origin_and_are_parted(backtest: Backtest) -> None:
     total, largest, *_ = fan_panels(backtest, 0)
-    assert (total.title, total.bands) == ("All cells", ())
-    assert largest.title == "north · toys"
-    assert [band.content for band in largest.bands] == [0.9, 0.8]
+    assert (total.title, largest.title) == ("All cells", "north · toys")
+    for panel in (total, largest):
+        assert [band.content for band in panel.bands] == [0.9, 0.8]
+        assert all(np.isfinite(band.low[: HORIZON + 1]).all() for band in panel.bands)
     fans = np.split(largest.forecast, 2)
     for number, fan in enumerate(fans):
         place = number * HORIZON

@@ -159,12 +159,36 @@ def test_a_filter_concerns_scores_only(sales: Path, tmp_path: Path) -> None:
     assert n[1] < n[0]
 
 
+def first_words(printed: str) -> set[str]:
+    """Return what the rows of tables begin with."""
+    return {line.split()[0] for line in printed.splitlines() if line.strip()}
+
+
+def test_tables_have_no_row_of_which_there_is_no_figure(
+    sales: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert backtest(sales, "--score-last", "2") == 0
+    shown = first_words(capsys.readouterr().out)
+    assert {"tidecast", "linear", "1", "2", "3", "cell", "region", "category", "total"} <= shown
+    assert "leading" not in shown  # a series alone is led by none
+    short, page = tmp_path / "short.parquet", tmp_path / "page.html"
+    north = pl.col("region") == "north"
+    pl.read_parquet(sales).filter(north).drop("region").head(6).write_parquet(short)
+    assert backtest(short, "--html", str(page)) == 0  # three bins: nothing is known of lead 3
+    shown = first_words(capsys.readouterr().out)
+    assert {"1", "2", "cell"} <= shown
+    assert shown.isdisjoint({"3", "trees", "leading"})
+    assert "trees</th>" not in page.read_text("utf-8")
+
+
 def test_a_filter_that_keeps_nothing_is_told(
     sales: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     few = ("--without", "trees", "--without", "leading", "--score-last", "20")
     assert backtest(sales, *few, "--score-where", "actual > 1000") == 0
-    assert "nothing was scored" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "nothing was scored" in said.err
+    assert said.out == ""
     assert backtest(sales, *few) == 0
     assert "nothing was scored" not in capsys.readouterr().err
 

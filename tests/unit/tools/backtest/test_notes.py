@@ -48,6 +48,15 @@ def test_rows_that_are_no_plain_value_are_told(tmp_path: Path, rows: list[str], 
     assert re.search(re.escape(says), notes(tmp_path, *rows))
 
 
+def test_bins_that_are_narrower_than_the_table_s_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "days.csv"
+    rows = [f"2025-03-{day:02},{day}" for day in (1, 2, 3, 5, 6)]
+    path.write_text("\n".join(["time,value", *rows]))
+    said = [plan_table(path, Asked(freq=freq)).notes for freq in ("1D", "1h")]
+    hints = [[note for note in notes if "is --freq too short?" in note] for notes in said]
+    assert hints == [[], ["rows are 24 bins apart, or a multiple of it: is --freq too short?"]]
+
+
 def test_an_hour_that_the_clocks_skip_is_told(tmp_path: Path) -> None:
     said = notes(tmp_path, timezone="Europe/Madrid")
     assert "1 rows are left out: they have no time, or one that the clocks of Europe/Madrid" in said

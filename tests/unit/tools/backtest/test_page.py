@@ -133,6 +133,8 @@ def test_the_figures_of_the_blend_and_of_every_expert_are_there(document: Docume
         assert expert in rows
     for name in ("WAPE", "RMSE", "pinball", "inside 80%", "p against tidecast"):
         assert name in rows
+    assert rows.count("inside 80%") == 2  # of experts, and by size of cell
+    assert "WAPE seasonal naive" in rows
     assert f"{EVIL} · toys" in rows  # among the worst cells
 
 

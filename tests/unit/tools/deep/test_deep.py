@@ -12,10 +12,9 @@ import click
 import numpy as np
 import polars as pl
 import pytest
-from click.testing import CliRunner
+from deep_commands import invoke
 
 from tidecast.state.errors import CheckpointError, LogError, SettingsError
-from tidecast.tools.main import cli
 
 N_BINS = 240
 SMALL = ["--context", "6", "--horizon", "3", "--width", "8", "--depth", "1", "--batch-size", "8"]
@@ -53,13 +52,6 @@ def table(tmp_path: Path) -> Path:
     ]
     pl.concat(frames).write_parquet(path)
     return path
-
-
-def invoke(*words: object) -> str:
-    done = CliRunner().invoke(cli, ["deep", *map(str, words)], standalone_mode=False)
-    if done.exception:
-        raise done.exception
-    return done.output
 
 
 def train(file: Path, out: Path, *more: object) -> str:
@@ -411,6 +403,11 @@ def test_an_array_that_is_none_of_bins_and_cells_is_refused(tmp_path: Path, name
     np.savez(path, flat=counts()[:, 0], start=start)
     with pytest.raises(LogError, match=r"no array of .* is one of numbers"):
         read_data(path, Asked(freq="1h"))
+
+
+def test_an_array_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LogError, match=r"no array .*gone\.npz: check the path"):
+        read_data(tmp_path / "gone.npz", Asked(freq="1h", start="2024-01-01"))
 
 
 def test_an_array_that_holds_objects_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from deep_commands import invoke
 
 for package in ("torch", "onnx", "onnxruntime", "onnxscript"):
     pytest.importorskip(package)
@@ -16,7 +16,6 @@ from tidecast.models.deep.export import write_onnx  # noqa: E402
 from tidecast.models.deep.folder import load_model  # noqa: E402
 from tidecast.models.deep.inputs import Inputs  # noqa: E402
 from tidecast.state.errors import CheckpointError  # noqa: E402
-from tidecast.tools.main import cli  # noqa: E402
 
 SMALL = ("--context", 6, "--horizon", 3, "--width", 8, "--depth", 1, "--batch-size", 8)
 
@@ -27,13 +26,6 @@ def array(tmp_path: Path) -> Path:
     flow = np.random.default_rng(1).poisson(20.0, (120, 3))
     np.savez(path, flow=flow, start=np.array("2024-01-01"))
     return path
-
-
-def invoke(*words: object) -> str:
-    done = CliRunner().invoke(cli, ["deep", *map(str, words)], standalone_mode=False)
-    if done.exception:
-        raise done.exception
-    return done.output
 
 
 def train(file: Path, out: Path, *more: object) -> None:

@@ -7,10 +7,9 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from deep_commands import invoke
 
 from tidecast.state.errors import CheckpointError, SettingsError
-from tidecast.tools.main import cli
 
 SMALL = ["--context", "6", "--horizon", "3", "--width", "8", "--depth", "1", "--batch-size", "8"]
 
@@ -26,13 +25,6 @@ def shop(path: Path, n_cells: int, n_bins: int = 240, seed: int = 1) -> Path:
     flow = np.random.default_rng(seed).poisson(usual).astype(np.int16)
     np.savez(path, flow=flow, start=np.array("2024-01-01 00:00"))
     return path
-
-
-def invoke(*words: object) -> str:
-    done = CliRunner().invoke(cli, ["deep", *map(str, words)], standalone_mode=False)
-    if done.exception:
-        raise done.exception
-    return done.output
 
 
 @pytest.fixture

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from click.testing import CliRunner
+from deep_commands import invoke
 
 from tidecast.state.errors import SettingsError
-from tidecast.tools.main import cli
 
 N_BINS, N_CELLS, HORIZON = 240, 3, 4
 SMALL = ["--context", "6", "--horizon", HORIZON, "--width", "8", "--depth", "1"]
@@ -28,13 +27,6 @@ def counts() -> np.ndarray:
 def keep(path: Path, values: np.ndarray) -> Path:
     np.savez(path, flow=values, start=np.array("2024-01-01 00:00"))
     return path
-
-
-def invoke(*words: object) -> str:
-    done = CliRunner().invoke(cli, ["deep", *map(str, words)], standalone_mode=False)
-    if done.exception:
-        raise done.exception
-    return done.output
 
 
 def train(folder: Path, file: Path, latent: int) -> Path:

@@ -71,5 +71,7 @@ def test_regions_without_categories_are_called_by_their_name_alone() -> None:
 def test_a_cell_that_is_not_there_is_refused_with_those_most_alike() -> None:
     with pytest.raises(SettingsError, match=r"'nord/shoes'; of 9 cells and sums .*: north/shoes, "):
         find_cell("nord/shoes", CELLS)
+    with pytest.raises(SettingsError, match=r"some: \(all\), \(all\)/hats, "):  # nothing is alike
+        find_cell("??", CELLS)
     with pytest.raises(SettingsError, match="nothing was forecast yet"):
         find_cell("nord/shoes", [])
