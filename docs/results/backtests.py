@@ -43,7 +43,7 @@ $ python docs/results/backtests.py TABLES FIGURES
 where that is all of them, in the same table. On the two largest sets they take hours, and were
 run on the last weeks. WAPE is that of the median, of the total that of the mean. A peer that
 needed more than its time, on a machine with other work, has no figures.
-Melbourne and PEMS08 are of an earlier state of the experts than the others.
+The last weeks of Melbourne and of PEMS08 are of an earlier state of the experts than the others.
 """
 
 
