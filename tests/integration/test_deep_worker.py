@@ -206,10 +206,11 @@ def test_a_better_challenger_takes_over_and_a_killed_judge_changes_nothing(shop:
     registry = Registry(shop.models)
     registry.promote("a")
     saved(shop.models, "b")
-    shop.start_deep()
+    deep = shop.start_deep()
     shop.pass_until(spoken=True)
-    kill_aside_of(shop.pipeline.workers["deep"], "judge")
+    kill_aside_of(deep, "judge")
     shop.pass_until(spoken=True)
+    shop.pipeline.wait(lambda: bool(asides_of(deep, "judge")), "another judge")
 
     shop.pass_minutes(MINUTES_OF_A_TRIAL)
     shop.pipeline.wait(lambda: registry.standing().champion == "b", "the promotion of b")
@@ -246,11 +247,16 @@ def test_a_network_is_trained_on_the_live_stream_while_the_one_before_answers(
 def kill_aside_of(worker: Worker, command: str) -> None:
     """Kill the process that runs a command beside a deep worker, as soon as there is one."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while not (found := [n for n in children(worker.process.pid) if runs(n, command)]):
+    while not (found := asides_of(worker, command)):
         assert time.monotonic() < deadline, "nothing runs beside it"
         time.sleep(0.1)
     for number in found:
         os.kill(number, signal.SIGKILL)
+
+
+def asides_of(worker: Worker, command: str) -> list[int]:
+    """Return the processes that run a command beside a deep worker."""
+    return [number for number in children(worker.process.pid) if runs(number, command)]
 
 
 def runs(number: int, command: str) -> bool:
