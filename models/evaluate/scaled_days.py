@@ -33,7 +33,8 @@ class ScaledDays:
         """Add the blend's plain losses of a bin, (stat, series, cell, due), due by ``places``."""
         day = self._grid.local(bin_).toordinal()
         if day != self._day:
-            self._over = self.days()
+            if self._day:
+                self._over[self._day] = self._figures()
             self._day, self._sums = day, np.zeros_like(self._sums)
         self._sums = grown(self._sums, losses.shape[2], axis=2)
         self._sums[..., : losses.shape[2], places] += losses
