@@ -8,8 +8,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from tidecast.tools.backtest.asked import Asked
 from tidecast.tools.backtest.notes import notes_of_guards
-from tidecast.tools.backtest.plan import Asked, plan_table
+from tidecast.tools.backtest.plan import plan_table
 
 DAY = [f"2025-03-30 {hour:02}:00,north,{hour}" for hour in range(24)]
 
