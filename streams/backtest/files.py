@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -103,15 +104,25 @@ def _separator(head: bytes) -> str:
 
 
 def _scan_csv(path: Path, separator: str, decimal_comma: bool = False) -> pl.LazyFrame:
-    """Return a CSV of which all rows tell what a column holds: the first decimal may come late."""
-    return pl.scan_csv(
+    """Return a CSV of which all rows tell what a column holds: the first decimal may come late.
+
+    They are asked once; what is taken for times, but cannot be read as such, stays texts.
+    """
+    scan = partial(
+        pl.scan_csv,
         path,
         separator=separator,
         decimal_comma=decimal_comma,
         null_values=[""],  # quoted ones, too
-        try_parse_dates=True,
-        infer_schema_length=None,
     )
+    schema = scan(try_parse_dates=True, infer_schema_length=None).collect_schema()
+    frame = scan(schema=schema)
+    try:
+        frame.head(1).collect()
+    except pl.exceptions.ComputeError:
+        texts = {name: pl.String() for name, dtype in schema.items() if dtype.is_temporal()}
+        frame = scan(schema={**schema, **texts})
+    return frame
 
 
 def _numbers(frame: pl.LazyFrame) -> int:
