@@ -148,8 +148,8 @@ def _check_left_over(what: str, taken: str, others: Sequence[str]) -> None:
     if _named(what, [taken]) is None and (called := _called(what, others)) is not None:
         holds, hint = HOLDS[what]
         raise LogError(
-            f"column {called!r} is called as {what}s are, but holds no {holds}: mend it, or say "
-            f"--{what} {taken} ({hint})"
+            f"column {called!r} is called as {what}s are, but holds no {holds}: mend it ({hint}), "
+            f"or say --{what} {taken}"
         )
 
 

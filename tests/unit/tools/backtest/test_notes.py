@@ -39,6 +39,8 @@ def test_a_plain_table_is_told_by_its_columns_cells_and_span(tmp_path: Path) -> 
         (["2025-03-30 05:30,south,inf", "2025-03-30 04:30,south,1"], "1 values are missing: empty"),
         (["2025-03-30 05:30,,1"], "without a region or category count as (none)"),
         (["2025-03-30 05:30,south,-1"], "1 values are below 0"),
+        (["2025-03-30 05:30,south,1e15"], "2 cells; a row"),
+        (["2025-03-30 05:30,south,2e15"], "1 values are beyond 1e+15 and count as that"),
         (["2025-03-31 01:30,north,1"], "1 of 26 bins have no row at all"),
         (
             ["2025-03-31 01:30,north,1", "2099-01-01,north,1"],
