@@ -26,14 +26,13 @@ NAMES = {
 WHOLE_ONLY = {"id", "cell", "hour", "day", "bin", "y"}
 """Words that mean something else inside a longer name."""
 
-WORDS = (
-    "a CSV's column of numbers holds no words, blanks or grouped digits (1,000): a missing number "
-    "is an empty field"
-)
-
 HOLDS = {
-    "time": ("times", "ISO 8601, such as 2024-03-01 12:00:00, or whole numbers of the Unix epoch"),
-    "value": ("numbers", WORDS),
+    "time": ("times", "ISO 8601, such as 2024-03-01 12:00:00, or the Unix epoch in whole numbers"),
+    "value": (
+        "numbers",
+        "a CSV's column of numbers holds no words, blanks or grouped digits (1,000): a missing "
+        "number is an empty field",
+    ),
 }
 """What columns of a kind hold, and how it is written."""
 
@@ -100,7 +99,7 @@ def find_columns(
     free = [name for name in schema if name not in named and name.strip()]
     if time is None:
         dates = [name for name in free if schema[name].is_temporal()]
-        likely = dates or [name for name in free if _may_be_time(schema[name])]
+        likely = dates or [name for name in free if _may_be_time(name, schema[name])]
         _check_header(likely)
         time = _found("time", likely, schema)
         free.remove(time)
@@ -157,8 +156,9 @@ def _may_be_mark(dtype: pl.DataType) -> bool:
     return dtype == pl.Boolean or dtype.is_integer()
 
 
-def _may_be_time(dtype: pl.DataType) -> bool:
-    return dtype == pl.String or dtype.is_integer()
+def _may_be_time(name: str, dtype: pl.DataType) -> bool:
+    """Tell whether a column may hold times: texts, and whole numbers not called as values are."""
+    return dtype == pl.String or (dtype.is_integer() and _named("value", [name]) is None)
 
 
 def _found(what: str, among: Sequence[str], schema: pl.Schema) -> str:
@@ -170,8 +170,8 @@ def _found(what: str, among: Sequence[str], schema: pl.Schema) -> str:
     if among:
         raise LogError(f"which column is the {what}? say --{what} NAME, one of {', '.join(among)}")
     held = ", ".join(f"{name} ({dtype})" for name, dtype in schema.items())
-    hint = f" ({WORDS})" if what == "value" else ""
-    raise LogError(f"which column is the {what}? no column of the table can be: {held}{hint}")
+    hint = HOLDS[what][1]
+    raise LogError(f"which column is the {what}? no column of the table can be: {held} ({hint})")
 
 
 def _named(what: str, among: Sequence[str]) -> str | None:
