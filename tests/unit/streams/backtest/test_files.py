@@ -33,6 +33,8 @@ def rows(path: Path) -> list[tuple[object, ...]]:
         SEMICOLONS,
         SEMICOLONS.replace("1.5", "1,5"),
         "\ufeff" + SEMICOLONS.replace("1.5", "1,5"),
+        "sep=;\r\n" + SEMICOLONS.replace("\n", "\r\n"),
+        "\ufeffsep=;\n" + SEMICOLONS.replace("1.5", "1,5"),
         PLAIN.replace(",", "\t"),
         PLAIN.replace(",", "|"),
     ],
