@@ -181,7 +181,7 @@ class FeatureLook:
 
         They are (lag, lead, cell, series), NaN where missing or after the origin.
         """
-        ahead = np.array(lags)[:, None] - leads
+        ahead = np.array(lags, np.int64)[:, None] - leads
         back = np.where(ahead >= 0, ahead + origins, -1)
         return np.minimum(self._window.lags(back, cells), self._ceiling[cells])
 

@@ -13,7 +13,7 @@ from tidecast.state.errors import LogError
 __all__ = ["NAMES", "Columns", "find_columns"]
 
 NAMES = {
-    "time": "time timestamp datetime date ds event_time bin_start bin hour day",
+    "time": "time timestamp datetime date ds ts event_time bin_start bin hour day",
     "region": "region store shop country state city zone station sensor node location site "
     "warehouse unique_id cell series_id id",
     "category": "category product item sku family department dept class brand article",
@@ -26,13 +26,19 @@ NAMES = {
 WHOLE_ONLY = {"id", "cell", "hour", "day", "bin", "y"}
 """Words that mean something else inside a longer name."""
 
-WORDS = (
-    "a CSV's column of numbers holds no words, blanks or grouped digits (1,000): a missing number "
-    "is an empty field"
-)
+HOLDS = {
+    "time": ("times", "ISO 8601, such as 2024-03-01 12:00:00, or the Unix epoch in whole numbers"),
+    "value": (
+        "numbers",
+        "a CSV's column of numbers holds no words, blanks or grouped digits (1,000): a missing "
+        "number is an empty field",
+    ),
+}
+"""What columns of a kind hold, and how it is written."""
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _OTHER = re.compile(r"[^a-z0-9]+")
+_DATE = re.compile(r"\s*(\d{4}-\d\d?-\d\d?|\d\d?[./-]\d\d?[./-]\d{4})\b")
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,8 @@ def find_columns(
 ) -> Columns:
     """Return the columns of a table; those that are given by name are not searched for.
 
-    ``covariates`` are none of them. A weight is looked for where values are ``of_means``.
+    ``covariates`` are none of them. A weight is looked for where values are ``of_means``. A column
+    without a name, as of row numbers, is nothing that could be found.
 
     A name counts however it is written: ``InvoiceDate`` and ``invoice_date`` are dates.
 
@@ -80,7 +87,8 @@ def find_columns(
     ------
     LogError
         When a column that is given is not there, or is given two parts, or time or value cannot be
-        found, or the column that is called as values are holds texts.
+        found, or the column that is called as they are holds something else; or when columns are
+        named by dates.
     """
     values = tuple(dict.fromkeys(values))
     given = (time, region, category, censored, weight, *values, *covariates)
@@ -88,12 +96,15 @@ def find_columns(
     _check_given(named, schema)
     if censored is not None and not _may_be_mark(schema[censored]):
         raise LogError(f"column {censored!r} holds {schema[censored]}, not truths or whole numbers")
-    free = [name for name in schema if name not in named]
+    free = [name for name in schema if name not in named and name.strip()]
     if time is None:
         dates = [name for name in free if schema[name].is_temporal()]
-        likely = dates or [name for name in free if _may_be_time(schema[name])]
+        likely = dates or [name for name in free if _may_be_time(name, schema[name])]
+        _check_header(likely)
         time = _found("time", likely, schema)
         free.remove(time)
+        if schema[time].is_integer():
+            _check_left_over("time", time, [name for name in free if name not in likely])
     if censored is None:
         censored = _named("censored", [name for name in free if _may_be_mark(schema[name])])
         free = [name for name in free if name != censored]
@@ -104,7 +115,7 @@ def find_columns(
         numbers = [name for name in free if schema[name].is_numeric()]
         values = (_found("value", numbers, schema),)
         free.remove(values[0])
-        _check_found(values[0], [name for name in free if name not in numbers])
+        _check_left_over("value", values[0], [name for name in free if name not in numbers])
     region = region or _named("region", free)
     category = category or _named("category", [name for name in free if name != region])
     texts = [name for name in free if schema[name] in (pl.String, pl.Categorical, pl.Enum)]
@@ -122,12 +133,22 @@ def _check_given(named: Sequence[str], schema: pl.Schema) -> None:
             raise LogError(f"column {name!r} is given two parts: each column has one")
 
 
-def _check_found(value: str, others: Sequence[str]) -> None:
-    """Refuse a value that was only left over, where one of ``others`` is called as values are."""
-    if _named("value", [value]) is None and (called := _called("value", others)) is not None:
+def _check_header(likely: Sequence[str]) -> None:
+    """Refuse a table whose first line holds values, or that has a column for each time."""
+    if (dated := next(filter(_DATE.match, likely), None)) is not None:
         raise LogError(
-            f"column {called!r} is called as values are, but holds no numbers: mend it, or say "
-            f"--value {value} ({WORDS})"
+            f"a column is called {dated!r}: write names into the first line of the table (such as "
+            "time, region, value), and one time into each row"
+        )
+
+
+def _check_left_over(what: str, taken: str, others: Sequence[str]) -> None:
+    """Refuse a column that was only left over, where one of ``others`` is called as these are."""
+    if _named(what, [taken]) is None and (called := _called(what, others)) is not None:
+        holds, hint = HOLDS[what]
+        raise LogError(
+            f"column {called!r} is called as {what}s are, but holds no {holds}: mend it ({hint}), "
+            f"or say --{what} {taken}"
         )
 
 
@@ -135,8 +156,9 @@ def _may_be_mark(dtype: pl.DataType) -> bool:
     return dtype == pl.Boolean or dtype.is_integer()
 
 
-def _may_be_time(dtype: pl.DataType) -> bool:
-    return dtype == pl.String or dtype.is_integer()
+def _may_be_time(name: str, dtype: pl.DataType) -> bool:
+    """Tell whether a column may hold times: texts, and whole numbers not called as values are."""
+    return dtype == pl.String or (dtype.is_integer() and _named("value", [name]) is None)
 
 
 def _found(what: str, among: Sequence[str], schema: pl.Schema) -> str:
@@ -148,8 +170,8 @@ def _found(what: str, among: Sequence[str], schema: pl.Schema) -> str:
     if among:
         raise LogError(f"which column is the {what}? say --{what} NAME, one of {', '.join(among)}")
     held = ", ".join(f"{name} ({dtype})" for name, dtype in schema.items())
-    hint = f" ({WORDS})" if what == "value" else ""
-    raise LogError(f"which column is the {what}? no column of the table can be: {held}{hint}")
+    hint = HOLDS[what][1]
+    raise LogError(f"which column is the {what}? no column of the table can be: {held} ({hint})")
 
 
 def _named(what: str, among: Sequence[str]) -> str | None:

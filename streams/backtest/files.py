@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -17,6 +21,9 @@ HEAD = 1 << 16
 
 SEPARATORS = (",", ";", "\t", "|")
 """Between the fields of a CSV; the likeliest first."""
+
+_SAID = re.compile(rb"(?:\xef\xbb\xbf)?sep=([,;\t|])\r?\n")
+"""The line by which Excel is told what parts the fields."""
 
 REMEDIES = {
     "utf-8": "save it as UTF-8",
@@ -54,7 +61,7 @@ def texts_of(path: Path, name: str) -> pl.Series:
     if head.startswith(b"PAR1"):
         frame = pl.scan_parquet(path)
     else:
-        frame = pl.scan_csv(path, separator=_separator(head), null_values=[""], infer_schema=False)
+        frame = pl.scan_csv(path, **_layout(head), null_values=[""], infer_schema=False)
     is_text = frame.collect_schema()[name] == pl.String
     return frame.select(name).collect()[name] if is_text else pl.Series(dtype=pl.String)
 
@@ -79,11 +86,11 @@ def _scan(path: Path) -> pl.LazyFrame:
     header, _, rows = head.partition(b"\n")
     if header and not rows.strip():
         raise LogError(f"table {path} has no rows")
-    separator = _separator(header)
-    frame = _scan_csv(path, separator)
-    if separator == ",":
+    layout = _layout(head)
+    frame = _scan_csv(path, layout)
+    if layout["separator"] == ",":
         return frame
-    continental = _scan_csv(path, separator, decimal_comma=True)
+    continental = _scan_csv(path, layout, decimal_comma=True)
     return max(frame, continental, key=_numbers)
 
 
@@ -96,22 +103,34 @@ def _head(path: Path) -> bytes:
     return head
 
 
-def _separator(head: bytes) -> str:
-    """Return what parts the fields of a CSV's header."""
+def _layout(head: bytes) -> dict[str, Any]:
+    """Return what parts the fields of a CSV, and how many lines stand before its header."""
+    if (said := _SAID.match(head)) is not None:
+        return {"separator": said[1].decode(), "skip_rows": 1}
     header = head.partition(b"\n")[0].decode(errors="replace")
-    return max(SEPARATORS, key=header.count)
+    return {"separator": max(SEPARATORS, key=header.count), "skip_rows": 0}
 
 
-def _scan_csv(path: Path, separator: str, decimal_comma: bool = False) -> pl.LazyFrame:
-    """Return a CSV of which all rows tell what a column holds: the first decimal may come late."""
-    return pl.scan_csv(
+def _scan_csv(path: Path, layout: Mapping[str, Any], decimal_comma: bool = False) -> pl.LazyFrame:
+    """Return a CSV of which all rows tell what a column holds: the first decimal may come late.
+
+    They are asked once; what is taken for times, but cannot be read as such, stays texts.
+    """
+    scan = partial(
+        pl.scan_csv,
         path,
-        separator=separator,
+        **layout,
         decimal_comma=decimal_comma,
         null_values=[""],  # quoted ones, too
-        try_parse_dates=True,
-        infer_schema_length=None,
     )
+    schema = scan(try_parse_dates=True, infer_schema_length=None).collect_schema()
+    frame = scan(schema=schema)
+    try:
+        frame.head(1).collect()
+    except pl.exceptions.ComputeError:
+        texts = {name: pl.String() for name, dtype in schema.items() if dtype.is_temporal()}
+        frame = scan(schema={**schema, **texts})
+    return frame
 
 
 def _numbers(frame: pl.LazyFrame) -> int:

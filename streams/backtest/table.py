@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -19,12 +18,11 @@ from tidecast.state.errors import LogError
 from tidecast.state.slabs import Slab
 from tidecast.streams.backtest.columns import Columns
 from tidecast.streams.backtest.files import why
+from tidecast.streams.backtest.meaning import Absent, Aggregate
 from tidecast.streams.backtest.times import micros_of
 
-__all__ = ["NONE", "Absent", "Aggregate", "Table", "binned_rows", "places_of", "read_table"]
+__all__ = ["NONE", "Table", "binned_rows", "places_of", "read_table"]
 
-Absent = Literal["auto", "zero", "missing"]
-Aggregate = Literal["sum", "mean", "count"]
 NONE = "(none)"
 """The region, or category, of rows that lack one in a table whose others have one."""
 

@@ -103,6 +103,11 @@ def _of_dates(times: pl.Series, name: str, grid: BinGrid) -> pl.Series:
     """Return microseconds of dates, datetimes or texts."""
     if times.dtype == pl.String:
         times = _parsed(times, name)
+    if times.dtype == pl.Time:
+        raise LogError(
+            f"column {name!r} holds times of day: join it with the date in one column, or say "
+            "--time NAME"
+        )
     if times.dtype == pl.Date:
         times = times.cast(pl.Datetime("us"))
     if not isinstance(times.dtype, pl.Datetime):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -111,6 +112,18 @@ def test_a_forecast_is_finite_and_its_scale_positive_whatever_came_before(
         assert mean.shape == scale.shape == (2, len(slabs[0]), HORIZON)
         assert is_sound(mean)
         assert np.isfinite(scale).all()
+        assert (scale > 0).all()
+
+
+@every_expert
+@pytest.mark.parametrize("horizon", [1, 12])
+def test_bins_of_seconds_which_have_no_season_are_forecast(name: str, horizon: int) -> None:
+    seconds = BinGrid(10_000_000)
+    assert seconds.season_lengths() == ()
+    given = replace(profile(name), grid=seconds, horizon=horizon, season_lengths=())
+    for mean, scale in World(name, given).run(rhythm(40, 3)):
+        assert mean.shape == (2, 3, horizon)
+        assert is_sound(mean)
         assert (scale > 0).all()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from tidecast.models.arrays import LARGEST
 from tidecast.state.bins import BinGrid
 from tidecast.streams.backtest.sources import Slabs
 from tidecast.streams.backtest.table import NONE, Table
@@ -101,6 +102,11 @@ def _of_cells(table: Table, places: Mapping[str, Any]) -> list[str]:
     if n_below:
         notes.append(
             f"{n_below:,} values are below 0, which forecasts never are: do they mark gaps?"
+        )
+    n_beyond = int((np.abs(table.values) > LARGEST).sum())
+    if n_beyond:
+        notes.append(
+            f"{n_beyond:,} values are beyond {LARGEST:.0e} and count as that: divide the column"
         )
     if places:
         lying = sum(region in places for region in {cell.region for cell in table.cells})

@@ -28,14 +28,15 @@ from tidecast.streams.backtest.files import open_table, texts_of
 from tidecast.streams.backtest.known import read_known
 from tidecast.streams.backtest.places import read_places, read_region_holidays
 from tidecast.streams.backtest.sources import LogSlabs, Slabs, TableSlabs
-from tidecast.streams.backtest.table import Absent, Aggregate, read_table
+from tidecast.streams.backtest.table import read_table
 from tidecast.streams.backtest.times import parse_frequency
 from tidecast.streams.logs import LogSpec
+from tidecast.tools.backtest.asked import Asked
 from tidecast.tools.backtest.notes import note_of_time, notes_of_dates, notes_of_table
 from tidecast.tools.backtest.peers import PeersPlan
 from tidecast.tools.backtest.shut_days import note_of_shut_days
 
-__all__ = ["LEVELS", "Asked", "Plan", "plan_logs", "plan_table"]
+__all__ = ["LEVELS", "Plan", "plan_logs", "plan_table"]
 
 LEVELS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Quantile levels: close enough for CRPS, and those of the intervals of 80 and 90 %."""
@@ -47,47 +48,6 @@ LEARNT_ONLY = 0.1
 
 FEWEST_BINS = 2
 """One to know, and one to score."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """The options of the command, as given; None = not given."""
-
-    horizon: int | None = None
-    seasons: tuple[int, ...] = ()
-    with_: tuple[str, ...] = ()
-    without: tuple[str, ...] = ()
-    leave_one_out: bool = False
-    leave_out: tuple[str, ...] = ()
-    score_last: int | None = None
-    score_where: str | None = None
-    freq: str | None = None
-    timezone: str | None = None
-    time: str | None = None
-    region: str | None = None
-    category: str | None = None
-    value: tuple[str, ...] = ()
-    censored: str | None = None
-    weight: str | None = None
-    aggregate: Aggregate = "sum"
-    absent: Absent = "auto"
-    regions: Path | None = None
-    holidays: str | None = None
-    future: tuple[str, ...] = ()
-    past: tuple[str, ...] = ()
-    static: tuple[str, ...] = ()
-    peers: bool = False
-    peer_cells: int = 20
-    peer_seconds: float = 600.0
-    peer_seed: int = 0
-    deep: Path | None = None
-
-    @property
-    def covariates(self) -> dict[str, Kind]:
-        """Columns that are covariates, and of which kind."""
-        named: tuple[tuple[Kind, tuple[str, ...]], ...]
-        named = ("known", self.future), ("past", self.past), ("static", self.static)
-        return {name: kind for kind, names in named for name in names}
 
 
 @dataclass(frozen=True)

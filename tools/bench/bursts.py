@@ -12,7 +12,8 @@ import numpy as np
 from rich.table import Table
 
 from tidecast.state.errors import TidecastError
-from tidecast.tools.backtest.plan import LEVELS, Asked, plan_table
+from tidecast.tools.backtest.asked import Asked
+from tidecast.tools.backtest.plan import LEVELS, plan_table
 from tidecast.tools.bench.bursts_course import MISHAPS, Course, made_up_course
 from tidecast.tools.bench.bursts_run import Outcome, Runner
 from tidecast.tools.console import open_console

@@ -20,8 +20,9 @@ from tidecast.state.errors import LogError
 from tidecast.streams.backtest.columns import find_columns
 from tidecast.streams.backtest.files import open_table
 from tidecast.streams.backtest.known import read_known
+from tidecast.streams.backtest.meaning import Absent
 from tidecast.streams.backtest.places import read_places
-from tidecast.streams.backtest.table import Absent, Table, read_table
+from tidecast.streams.backtest.table import Table, read_table
 from tidecast.streams.backtest.times import parse_frequency
 
 __all__ = ["Asked", "Data", "bin_of", "read_data"]

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from tidecast.streams.backtest.table import Absent
+from tidecast.streams.backtest.meaning import Absent
 
 __all__ = ["FILE", "SHARE", "data_options"]
 

@@ -94,6 +94,17 @@ def test_what_was_taken_is_said() -> None:
     assert taken.describe() == said
 
 
+def test_a_column_without_a_name_is_not_taken() -> None:
+    numbered = found({"": WHOLE, "ts": TEXT, "sold": NUMBER})
+    assert (numbered.time, numbered.values, numbered.unused) == ("ts", ("sold",), ())
+    assert found({"time": TIME, "value": NUMBER, "": TEXT}).region is None
+
+
+def test_columns_named_by_dates_do_no_harm_beside_times() -> None:
+    assert found({"when": TIME, "2024-03-01": NUMBER, "value": WHOLE}).time == "when"
+    assert found({"when": TEXT, "hour": NUMBER, "value": NUMBER}).time == "when"
+
+
 @pytest.mark.parametrize(
     ("columns", "given", "says"),
     [
@@ -104,6 +115,11 @@ def test_what_was_taken_is_said() -> None:
         ({"time": TIME, "value": NUMBER}, {"region": "shop"}, "no column 'shop'.*time, value"),
         ({"time": TIME, "sales": TEXT}, {}, "a missing number is an empty field"),
         ({"time": TIME, "Value": TEXT, "price": NUMBER}, {}, "'Value' is called as.*--value price"),
+        ({"sales": WHOLE}, {}, r"the time.*no column of the table can be: sales \(Int64\)"),
+        ({"date": NUMBER, "sold": WHOLE}, {}, "'date' is called as times .*ISO 8601"),
+        ({"date": NUMBER, "sold": WHOLE}, {}, "holds no times: mend it.*or say --time sold"),
+        ({"2024-03-01": pl.Date(), "7": WHOLE}, {}, "'2024-03-01': write names into the first"),
+        ({"shop": TEXT, "1/3/2024": WHOLE, "2/3/2024": WHOLE}, {}, "one time into each row"),
         ({"time": TIME, "value": NUMBER}, {"covariates": ["x", "x"]}, "no column 'x'"),
         ({"time": TIME, "x": NUMBER}, {"values": ["x"], "covariates": ["x"]}, "'x' is given two"),
         ({"time": TIME, "x": NUMBER}, {"covariates": ["x", "x"]}, "'x' is given two parts"),

@@ -12,7 +12,7 @@ import pytest
 from tidecast.state.bins import HOUR, BinGrid
 from tidecast.state.errors import LogError
 from tidecast.streams.backtest.columns import find_columns
-from tidecast.streams.backtest.files import open_table
+from tidecast.streams.backtest.files import open_table, why
 from tidecast.streams.backtest.table import read_table
 
 LINES = ["time,region,value", "2024-03-01 10:00,Łódź,1.5", "2024-03-01 11:00,Łódź,2"]
@@ -33,6 +33,8 @@ def rows(path: Path) -> list[tuple[object, ...]]:
         SEMICOLONS,
         SEMICOLONS.replace("1.5", "1,5"),
         "\ufeff" + SEMICOLONS.replace("1.5", "1,5"),
+        "sep=;\r\n" + SEMICOLONS.replace("\n", "\r\n"),
+        "\ufeffsep=;\n" + SEMICOLONS.replace("1.5", "1,5"),
         PLAIN.replace(",", "\t"),
         PLAIN.replace(",", "|"),
     ],
@@ -51,6 +53,15 @@ def test_an_empty_text_is_a_missing_value(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text('"day","value"\n"2024-03-01",""\n"2024-03-02","2"\n')
     assert open_table(path).collect()["value"].to_list() == [None, 2]
+
+
+@pytest.mark.parametrize("offset", ["Z", "+00:00", " +0000", " UTC"])
+def test_times_may_carry_an_offset_as_databases_write_them(tmp_path: Path, offset: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(f"time,value\n2024-03-01 10:00:00{offset},1\n2024-03-01 11:00:00{offset},2\n")
+    frame = open_table(path)
+    table = read_table(frame, find_columns(frame.collect_schema()), BinGrid("day", "Asia/Tokyo"))
+    assert table.bins.tolist() == [19783] and table.values.tolist() == [[3.0]]
 
 
 def test_points_stay_decimal_points_beside_semicolons(tmp_path: Path) -> None:
@@ -89,7 +100,7 @@ def test_what_is_no_table_is_told_with_a_remedy(tmp_path: Path, content: bytes, 
         (PLAIN + '\n2024-03-01 12:00,Łódź,"1,000"', r"digits are not grouped \(1,000\)"),
         (
             "\n".join([LINES[0], "01.03.2024 09:00,Łódź,3", *LINES[1:]]),
-            "write all of a column alike",
+            "column 'time' holds texts such as '2024-03-01 10:00', .*written unlike the others",
         ),
         (PLAIN.replace("Łódź", "\udca3d"), "save it as UTF-8"),
     ],
@@ -102,6 +113,11 @@ def test_damage_is_one_sentence_with_a_remedy(tmp_path: Path, text: str, says: s
         columns = find_columns(frame.collect_schema(), values=["value"])
         read_table(frame, columns, BinGrid(HOUR))
     assert "\n" not in str(caught.value)
+
+
+def test_what_turns_up_late_in_a_large_file_has_a_remedy_too() -> None:
+    late = pl.exceptions.ComputeError("could not parse `01.03.2024` as dtype `date`\n\nYou might")
+    assert why(late) == "could not parse `01.03.2024` as dtype `date`: write all of a column alike"
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

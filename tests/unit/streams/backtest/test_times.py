@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, time
 
 import polars as pl
 import pytest
@@ -116,6 +116,7 @@ def test_days_begin_at_local_midnight() -> None:
         (pl.Series(["2024-03-01 12:00", "2024-03-01 12:00Z"]), "texts such as '2024-03-01 12:00Z'"),
         (pl.Series(["2024-03-01 12:00Z", "2024-03-01 12:00"]), "texts such as '2024-03-01 12:00'"),
         (pl.Series([1.5]), "holds Float64, not times"),
+        (pl.Series([time(12, 30)]), "holds times of day: join it with the date"),
         (pl.Series([datetime(1850, 1, 1)]), "before 1970"),  # noqa: DTZ001
         (pl.Series([date(24, 2, 1)]), "write years in four digits"),  # 01/02/24, to polars
     ],

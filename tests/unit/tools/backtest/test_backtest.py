@@ -24,7 +24,8 @@ from tidecast.state.settings.experts import DEFAULT_EXPERTS
 from tidecast.state.window import Window
 from tidecast.tools.backtest import resume
 from tidecast.tools.backtest import run as runner
-from tidecast.tools.backtest.plan import Asked, plan_table
+from tidecast.tools.backtest.asked import Asked
+from tidecast.tools.backtest.plan import plan_table
 from tidecast.tools.main import run
 
 Means = NDArray[np.float32]

@@ -8,8 +8,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from tidecast.tools.backtest.asked import Asked
 from tidecast.tools.backtest.notes import notes_of_guards
-from tidecast.tools.backtest.plan import Asked, plan_table
+from tidecast.tools.backtest.plan import plan_table
 
 DAY = [f"2025-03-30 {hour:02}:00,north,{hour}" for hour in range(24)]
 
@@ -38,6 +39,8 @@ def test_a_plain_table_is_told_by_its_columns_cells_and_span(tmp_path: Path) -> 
         (["2025-03-30 05:30,south,inf", "2025-03-30 04:30,south,1"], "1 values are missing: empty"),
         (["2025-03-30 05:30,,1"], "without a region or category count as (none)"),
         (["2025-03-30 05:30,south,-1"], "1 values are below 0"),
+        (["2025-03-30 05:30,south,1e15"], "2 cells; a row"),
+        (["2025-03-30 05:30,south,2e15"], "1 values are beyond 1e+15 and count as that"),
         (["2025-03-31 01:30,north,1"], "1 of 26 bins have no row at all"),
         (
             ["2025-03-31 01:30,north,1", "2099-01-01,north,1"],

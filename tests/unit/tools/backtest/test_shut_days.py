@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tidecast.state.holidays import Holidays
-from tidecast.tools.backtest.plan import Asked, plan_table
+from tidecast.tools.backtest.asked import Asked
+from tidecast.tools.backtest.plan import plan_table
 
 DAYS = [date(2011, 1, 1) + timedelta(number) for number in range(365)]
 ENGLISH = Holidays("GB-ENG")
