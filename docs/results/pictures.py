@@ -17,6 +17,7 @@ HEAD = (
     '<rect width="100%" height="100%" fill="{paper}"/>'
 )
 SCALE = 1.2  # of drawing units, in pixels
+NUMBER = re.compile(r"\d+\.\d{2,}")
 
 
 def picture(page: str, label: str) -> str:
@@ -28,9 +29,14 @@ def picture(page: str, label: str) -> str:
     assert box is not None
     colours = dict(re.findall(r"--(\w+): (#\w+);", page[: page.index("}", page.index(":root"))]))
     body = re.sub(r"var\(--(\w+)\)", lambda name: colours[name[1]], found[2])
-    body = re.sub(r"\d+\.\d{2,}", lambda number: f"{float(number[0]):.1f}", body)
+    body = re.sub(r"<[^>]*>", lambda tag: NUMBER.sub(rounded, tag[0]), body)
     width = round(SCALE * float(box[1]))
     return HEAD.format(box=box[0], width=width, label=label, paper=colours["paper"]) + body
+
+
+def rounded(number: re.Match[str]) -> str:
+    """Return a number of a drawing as short as can be seen."""
+    return f"{float(number[0]):.1f}"
 
 
 LABELS = r'role="img" aria-label="([^"]*)"'

@@ -10,7 +10,7 @@ import polars as pl
 
 from tidecast.state.errors import LogError
 
-__all__ = ["open_table", "why"]
+__all__ = ["open_table", "texts_of", "why"]
 
 HEAD = 1 << 16
 """Bytes that tell what a file is."""
@@ -48,6 +48,17 @@ def open_table(path: Path) -> pl.LazyFrame:
     return frame
 
 
+def texts_of(path: Path, name: str) -> pl.Series:
+    """Return the texts of a column of such a table as they are written; none of another type."""
+    head = _head(path)
+    if head.startswith(b"PAR1"):
+        frame = pl.scan_parquet(path)
+    else:
+        frame = pl.scan_csv(path, separator=_separator(head), null_values=[""], infer_schema=False)
+    is_text = frame.collect_schema()[name] == pl.String
+    return frame.select(name).collect()[name] if is_text else pl.Series(dtype=pl.String)
+
+
 def why(error: Exception) -> str:
     """Return the first line of what polars says, and a remedy; the rest is of its own options."""
     said = str(error).partition("\n")[0]
@@ -65,10 +76,10 @@ def _scan(path: Path) -> pl.LazyFrame:
         raise LogError(
             f"table {path} holds JSON: give Parquet or CSV (an event log is read by settings)"
         )
-    header, _, rows = head.decode(errors="replace").partition("\n")
+    header, _, rows = head.partition(b"\n")
     if header and not rows.strip():
         raise LogError(f"table {path} has no rows")
-    separator = max(SEPARATORS, key=header.count)
+    separator = _separator(header)
     frame = _scan_csv(path, separator)
     if separator == ",":
         return frame
@@ -83,6 +94,12 @@ def _head(path: Path) -> bytes:
         with gzip.open(path) as unpacked:
             return unpacked.read(HEAD)
     return head
+
+
+def _separator(head: bytes) -> str:
+    """Return what parts the fields of a CSV's header."""
+    header = head.partition(b"\n")[0].decode(errors="replace")
+    return max(SEPARATORS, key=header.count)
 
 
 def _scan_csv(path: Path, separator: str, decimal_comma: bool = False) -> pl.LazyFrame:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Literal
 
 import polars as pl
@@ -11,10 +13,20 @@ from tidecast.state.bins import BinGrid
 from tidecast.state.errors import LogError, SettingsError
 from tidecast.state.settings.base import DAY
 
-__all__ = ["micros_of", "parse_frequency"]
+__all__ = ["micros_of", "parse_frequency", "undecided"]
 
 _FREQUENCY = re.compile(r"(\d*)\s*(s|sec|min|m|t|h|hour|d|day)s?", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "t": 60, "h": 3_600, "d": 86_400}
+
+_DAY_AND_MONTH = r"^\s*(\d{1,2})[/-](\d{1,2})[/-](\d{4})\b"
+_ORDERS = ("$3-$2-$1", "$3-$1-$2")
+"""Year, month and day of these, the day first and the month first."""
+
+_CLOCKS = (None, "%Y-%m-%d %I:%M:%S %p", "%Y-%m-%d %I:%M %p")
+"""What may stand behind a date: what polars knows, and hours of half a day."""
+
+_AWARE = "%+"
+"""ISO 8601 with an offset."""
 
 EPOCH_UNITS = ((10**8, 0), (10**11, 1_000_000), (10**14, 1_000), (10**17, 1))
 """Whole numbers below these are nothing, seconds, milliseconds, microseconds of the Unix epoch."""
@@ -50,7 +62,8 @@ def parse_frequency(text: str) -> int | Literal["day"]:
 def micros_of(times: pl.Series, name: str, grid: BinGrid) -> pl.Series:
     """Return microseconds UTC; what carries no offset is local time of the grid's zone.
 
-    Null where there is no time, or no such local time (clocks went forward).
+    The day comes first in texts such as 01/02/2024, unless only with the month first all of them
+    are dates. Null where there is no time, or no such local time (clocks went forward).
 
     Raises
     ------
@@ -59,8 +72,31 @@ def micros_of(times: pl.Series, name: str, grid: BinGrid) -> pl.Series:
     """
     found = _of_epoch(times, name) if times.dtype.is_integer() else _of_dates(times, name, grid)
     if not found.drop_nulls().is_between(FIRST, LAST).all():
-        raise LogError(f"column {name!r} holds times before 1970 or after 2105: mend or drop them")
+        raise LogError(
+            f"column {name!r} holds times before 1970 or after 2105: mend or drop them, and "
+            "write years in four digits"
+        )
     return found
+
+
+def undecided(texts: pl.Series) -> tuple[int, int, int] | None:
+    """Return (day, month, year) of the first date that is another one if the month comes first.
+
+    None where some text tells which comes first, or not all are of that kind.
+
+    Examples
+    --------
+    >>> undecided(pl.Series(["01/01/2024", "01/02/2024"]))
+    (1, 2, 2024)
+    >>> undecided(pl.Series(["01/02/2024", "13/02/2024"])) is None
+    True
+    """
+    parts = texts.drop_nulls().str.extract_groups(_DAY_AND_MONTH).struct.unnest().cast(pl.Int64)
+    later = parts.select(pl.max_horizontal("1", "2")).to_series()
+    if later.has_nulls() or (later > 12).any():
+        return None
+    apart = parts.filter(pl.col("1") != pl.col("2"))
+    return apart.row(0) if apart.height else None
 
 
 def _of_dates(times: pl.Series, name: str, grid: BinGrid) -> pl.Series:
@@ -93,27 +129,38 @@ def _of_epoch(times: pl.Series, name: str) -> pl.Series:
 
 
 def _parsed(times: pl.Series, name: str) -> pl.Series:
-    """Return datetimes of texts."""
-    try:
-        return times.str.to_datetime(time_unit="us")
-    except pl.exceptions.PolarsError:
-        pass  # offsets need to be named
-    try:
-        return times.str.to_datetime("%+", time_unit="us", time_zone="UTC")
-    except pl.exceptions.PolarsError as error:
-        raise LogError(
-            f"column {name!r} holds texts such as {_odd(times)!r}, which are no times, or written "
-            "unlike the others: write ISO 8601 (2024-03-01 12:00:00), all with an offset or none"
-        ) from error
+    """Return datetimes of texts, all read in one way."""
+    for texts, form in _ways(times):
+        try:
+            return _read(texts, form)
+        except pl.exceptions.PolarsError:
+            pass  # another way, then
+    raise LogError(
+        f"column {name!r} holds texts such as {_odd(times)!r}, which are no times, or written "
+        "unlike the others: write ISO 8601 (2024-03-01 12:00:00), all with an offset or none"
+    )
+
+
+def _ways(times: pl.Series) -> Iterator[tuple[pl.Series, str | None]]:
+    """Yield the ways in which texts may be read: the texts, dates as in ISO 8601, and a format."""
+    yield times, None
+    yield times, _AWARE
+    for order in _ORDERS:
+        texts = times.str.replace(_DAY_AND_MONTH, order)
+        yield from ((texts, clock) for clock in _CLOCKS)
+
+
+def _read(texts: pl.Series, form: str | None, strict: bool = True) -> pl.Series:
+    zone = "UTC" if form == _AWARE else None
+    return texts.str.to_datetime(form, time_unit="us", time_zone=zone, strict=strict)
 
 
 def _odd(times: pl.Series) -> str:
     """Return the first text that is no time in the way in which most are."""
-    texts = times.drop_nulls()
-    aware = texts.str.to_datetime("%+", time_zone="UTC", strict=False)
-    try:
-        plain = texts.str.to_datetime(strict=False)
-    except pl.exceptions.PolarsError:  # the first is like no time at all
-        plain = aware
-    read = min(plain, aware, key=pl.Series.null_count)
-    return str(texts.filter(read.is_null()).first())
+    present = times.drop_nulls()
+    readings = []
+    for texts, form in _ways(present):
+        with suppress(pl.exceptions.PolarsError):  # the first is like no time at all
+            readings.append(_read(texts, form, strict=False))
+    read = min(readings, key=pl.Series.null_count)
+    return str(present.filter(read.is_null()).first())

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tidecast.state.cells import ALL, Cell
 from tidecast.state.errors import StoreError
 from tidecast.state.settings import ClickHouseSettings, Settings, parse_settings
 from tidecast.streams.store import Store, open_embedded, open_server
 from tidecast.tools.report import write_report
+from tidecast.tools.report.panels import total_panel
 from tidecast.tools.report.questions import expert_weights, region_errors
 
 HOUR = 3_600
@@ -61,29 +63,39 @@ def settings(folder: Path, **regions: Any) -> Settings:
 def fill(store: Store, series: str, regions: list[str], bins: int, error: float = 1.0) -> None:
     """Store actuals of 10, and forecasts that are wrong by ``error``, for each region."""
     for region in regions:
+        cell = Cell(region, "toys")
         ends = BEGIN + HOUR * np.arange(1, bins + 1)
-        names = {"series": [series] * bins, "region": [region] * bins, "category": ["toys"] * bins}
-        same = {"revision": np.zeros(bins, np.int64)}
         values = {"value": np.full(bins, 10.0), "censored": np.zeros(bins, np.uint8)}
         store.insert(
             "actuals",
-            {**names, "bin_start": ends - HOUR, "bin_end": ends, **values, **same},
+            {**named(series, cell, bins), "bin_start": ends - HOUR, "bin_end": ends, **values},
         )
-        mean = np.full((bins, HORIZON), 10.0 + error, np.float32)
-        store.insert(
-            "predictions",
-            {
-                **names,
-                "origin": ends,
-                "valid_time": ends[:, None] + HOUR * np.arange(1, HORIZON + 1),
-                "mean": mean,
-                "quantile_levels": np.tile(LEVELS, (bins, 1)),
-                "quantiles": mean[:, :, None] + np.array([-2, 0, 2], np.float32),
-                "experts": [EXPERTS] * bins,
-                "weights": np.tile(np.array([[0.75], [0.25]], np.float32), (bins, 1, HORIZON)),
-                **same,
-            },
-        )
+        fill_forecasts(store, series, cell, bins, mean=10.0 + error)
+
+
+def fill_forecasts(store: Store, series: str, cell: Cell, bins: int, mean: float) -> None:
+    """Store forecasts of ``mean``, with bounds 2 below and above it."""
+    ends = BEGIN + HOUR * np.arange(1, bins + 1)
+    means = np.full((bins, HORIZON), mean, np.float32)
+    store.insert(
+        "predictions",
+        {
+            **named(series, cell, bins),
+            "origin": ends,
+            "valid_time": ends[:, None] + HOUR * np.arange(1, HORIZON + 1),
+            "mean": means,
+            "quantile_levels": np.tile(LEVELS, (bins, 1)),
+            "quantiles": means[:, :, None] + np.array([-2, 0, 2], np.float32),
+            "experts": [EXPERTS] * bins,
+            "weights": np.tile(np.array([[0.75], [0.25]], np.float32), (bins, 1, HORIZON)),
+        },
+    )
+
+
+def named(series: str, cell: Cell, bins: int) -> dict[str, Any]:
+    """Return the columns that all rows of a cell have alike."""
+    names = {"series": series, "region": cell.region, "category": cell.category, "revision": 0}
+    return {name: [value] * bins for name, value in names.items()}
 
 
 def fill_scores(store: Store, series: str, bins: int) -> None:
@@ -113,6 +125,7 @@ def test_a_whole_shop_has_every_picture(store: Store, tmp_path: Path) -> None:
     for series in ("demand", "wait"):
         fill(store, series, ["north", "south"], bins=60)
         fill_scores(store, series, bins=60)
+    fill_forecasts(store, "demand", Cell(ALL, ALL), bins=60, mean=22.0)
     page = tmp_path / "deep" / "report.html"
     shop = settings(tmp_path, by="field", table=tmp_path / "regions.csv")
     write_report(store, shop, page, "My shop", {"events": "1,200"})
@@ -123,6 +136,25 @@ def test_a_whole_shop_has_every_picture(store: Store, tmp_path: Path) -> None:
     for shown in ("<dd>1,200</dd>", "10.0%", "All cells", "north · toys", "60 bins of 1 hour"):
         assert shown in text
     assert "refresh" not in text and "<script" not in text and "<img" not in text
+
+
+def test_the_total_is_drawn_with_intervals_of_its_own(store: Store) -> None:
+    fill(store, "demand", ["north", "south"], bins=30)
+    fill_forecasts(store, "demand", Cell(ALL, ALL), bins=30, mean=22.0)
+    total = total_panel(store, "demand", lead=2)
+    assert total is not None
+    assert set(total.actual) == {20.0} and set(total.forecast) == {22.0}
+    (band,) = total.bands
+    assert band.content == pytest.approx(0.9)
+    assert set(band.low) == {20.0} and set(band.high) == {24.0}  # of two cells: 18 and 26
+
+
+def test_a_single_cell_has_no_total_beside_it(store: Store, tmp_path: Path) -> None:
+    fill(store, "demand", ["north"], bins=30)
+    write_report(store, settings(tmp_path), tmp_path / "report.html", "One cell", {})
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "north · toys" in text and "the only cell" in text
+    assert "All cells" not in text and "The total" not in text
 
 
 def test_regions_without_positions_have_no_map(store: Store, tmp_path: Path) -> None:

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from tidecast.state.bins import BinGrid
 from tidecast.streams.backtest.sources import Slabs
 from tidecast.streams.backtest.table import NONE, Table
+from tidecast.streams.backtest.times import undecided
 
-__all__ = ["note_of_time", "notes_of_guards", "notes_of_table"]
+__all__ = ["note_of_time", "notes_of_dates", "notes_of_guards", "notes_of_table"]
 
 SUSPENDED = {"burst": "bursts", "shared_burst": "bursts of all cells", "outage": "outages"}
 """What the guards call values that nobody learns from, and how it is told."""
@@ -21,6 +23,17 @@ def note_of_time(slabs: Slabs, grid: BinGrid) -> str:
     """Say when the past begins and ends: the quickest way to see times that were read wrongly."""
     first, end = grid.local(slabs.first_bin), grid.local(slabs.last_bin + 1)
     return f"from {first:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} ({grid.zone})"
+
+
+def notes_of_dates(texts: pl.Series) -> list[str]:
+    """Say how dates were read of which nothing tells whether the day or the month comes first."""
+    if (found := undecided(texts)) is None:
+        return []
+    day, month, year = found
+    return [
+        f"dates are read day first, {day:02}/{month:02}/{year} as {year}-{month:02}-{day:02}: no "
+        f"number above 12 tells. Where the month comes first, write {year}-{day:02}-{month:02}"
+    ]
 
 
 def notes_of_table(table: Table, places: Mapping[str, Any]) -> list[str]:

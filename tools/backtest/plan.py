@@ -24,14 +24,14 @@ from tidecast.state.settings import Settings
 from tidecast.state.settings.events import RegionsSettings
 from tidecast.state.settings.root import ForecastSettings, ShopSettings
 from tidecast.streams.backtest.columns import find_columns
-from tidecast.streams.backtest.files import open_table
+from tidecast.streams.backtest.files import open_table, texts_of
 from tidecast.streams.backtest.known import read_known
 from tidecast.streams.backtest.places import read_places, read_region_holidays
 from tidecast.streams.backtest.sources import LogSlabs, Slabs, TableSlabs
 from tidecast.streams.backtest.table import Absent, Aggregate, read_table
 from tidecast.streams.backtest.times import parse_frequency
 from tidecast.streams.logs import LogSpec
-from tidecast.tools.backtest.notes import note_of_time, notes_of_table
+from tidecast.tools.backtest.notes import note_of_time, notes_of_dates, notes_of_table
 from tidecast.tools.backtest.peers import PeersPlan
 from tidecast.tools.backtest.shut_days import note_of_shut_days
 
@@ -173,7 +173,8 @@ def plan_table(path: Path, asked: Asked) -> Plan:
     told = f"columns: {columns.describe()}"
     told += "".join(f"; {KINDS[kind]}: {name}" for name, kind in asked.covariates.items())
     guessed = () if shop.holidays or kept else note_of_shut_days(table)
-    notes = (told, *notes_of_table(table, places), *guessed)
+    dates = notes_of_dates(texts_of(path, columns.time))
+    notes = (told, *dates, *notes_of_table(table, places), *guessed)
     known = read_known(frame, columns, asked.covariates, grid)
     return replace(_plan(slabs, plain, asked, notes), known=known)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tidecast.state.cells import Cell
+from tidecast.state.cells import ALL, Cell
 from tidecast.streams.store import Store
 from tidecast.tools.report.questions import CellTotal
 
@@ -34,11 +34,6 @@ FORECASTS = (
 TOTAL = (
     "SELECT bin_end, sum(value) FROM actuals FINAL WHERE series = %(series)s "
     "AND NOT isNaN(value) GROUP BY bin_end ORDER BY bin_end DESC LIMIT %(bins)s"
-)
-TOTAL_FORECASTS = (
-    "SELECT valid_time[%(lead)s] AS time, sum(mean[%(lead)s]) FROM predictions FINAL "
-    "WHERE series = %(series)s AND region != '(all)' AND category != '(all)' "
-    "AND length(mean) >= %(lead)s GROUP BY time ORDER BY time"
 )
 
 Floats = NDArray[np.float64]
@@ -87,6 +82,8 @@ def telling_cells(totals: Sequence[CellTotal], additive: bool) -> list[Choice]:
     """
     ranked = sorted(totals, key=lambda t: -(t.total if additive else t.observed))
     ranked = [total for total in ranked if total.observed and total.total]
+    if len(totals) == 1:
+        return [Choice(total.cell, "the only cell") for total in ranked]
     if not ranked:
         return []
     newcomers = _newcomers(ranked)
@@ -119,15 +116,19 @@ def cell_panel(store: Store, series: str, choice: Choice, lead: int) -> Panel | 
     forecasts = _rows(store, FORECASTS, lead=lead, **names)
     shown = _within(forecasts, actuals, open_end=not choice.beginning)
     title = f"{cell.region} · {cell.category}"
-    return _panel(title, choice.note, actuals, shown, _bands(shown)) if shown else None
+    return _panel(title, choice.note, actuals, shown) if shown else None
 
 
 def total_panel(store: Store, series: str, lead: int) -> Panel | None:
-    """Return the sum over all cells: means add up, quantiles do not, so there is no band."""
+    """Return the sum over all cells beside its own forecasts, None where there are none.
+
+    Means add up, quantiles do not: its intervals are those that were forecast of it. A single cell
+    has no sum beside it.
+    """
     actuals = _rows(store, TOTAL, series=series, bins=BINS_SHOWN)
-    forecasts = _rows(store, TOTAL_FORECASTS, series=series, lead=lead)
-    shown = _within(forecasts, actuals, open_end=True)
-    return _panel("All cells", "the sum of the means", actuals, shown, ()) if shown else None
+    names = {"series": series, "region": ALL, "category": ALL}
+    shown = _within(_rows(store, FORECASTS, lead=lead, **names), actuals, open_end=True)
+    return _panel("All cells", "the sum of the means", actuals, shown) if shown else None
 
 
 def _rows(store: Store, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
@@ -139,7 +140,6 @@ def _panel(
     note: str,
     actuals: list[tuple[Any, ...]],
     forecasts: list[tuple[Any, ...]],
-    bands: tuple[Band, ...],
 ) -> Panel:
     return Panel(
         title,
@@ -148,7 +148,7 @@ def _panel(
         np.array([row[1] for row in actuals], np.float64),
         [row[0] for row in forecasts],
         np.array([row[1] for row in forecasts], np.float64),
-        bands,
+        _bands(forecasts),
     )
 
 

@@ -126,9 +126,9 @@ def _lead(store: Store, settings: Settings, series: Sequence[str]) -> str:
 def _forecasts(store: Store, settings: Settings, name: str) -> Section:
     lead = max(1, settings.forecast.horizon // 2)
     additive = _additive(settings, name)
-    panels = [total_panel(store, name, lead)] if additive else []
+    total = total_panel(store, name, lead) if additive else None
     choices = telling_cells(cell_totals(store, name), additive)
-    panels.extend(cell_panel(store, name, choice, lead) for choice in choices)
+    panels = [total, *(cell_panel(store, name, choice, lead) for choice in choices)]
     drawn = [panel for panel in panels if panel is not None]
     if not drawn:
         return Section("", [])
@@ -140,8 +140,8 @@ def _forecasts(store: Store, settings: Settings, name: str) -> Section:
         "bin in which nothing was observed. Most dots should lie inside the bands, and the line "
         "should turn where the dots turn, not later."
     )
-    if additive:
-        caption += " The total has no band: means add up, quantiles do not."
+    if total is not None:
+        caption += " The total has intervals of its own: means add up, quantiles do not."
     svg = to_svg(drawing, f"forecast-{name}", f"Forecasts of {words} against actuals")
     return Section(f"{words.capitalize()}: forecast and actual", [Picture(svg, caption)])
 

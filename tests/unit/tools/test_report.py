@@ -80,7 +80,10 @@ def test_means_are_ranked_by_how_often_they_were_observed() -> None:
 
 
 def test_a_single_cell_is_shown_once_and_empty_cells_never() -> None:
-    assert [c.cell.region for c in telling_cells([total("a", 5)], additive=True)] == ["a"]
+    only = Choice(Cell("a", "toys"), "the only cell")
+    assert telling_cells([total("a", 5)], additive=True) == [only]
+    beside_an_empty_one = telling_cells([total("a", 5), total("b", 0)], additive=True)
+    assert beside_an_empty_one == [Choice(Cell("a", "toys"), "the largest cell")]
     assert telling_cells([total("a", 0)], additive=True) == []
     assert telling_cells([], additive=True) == []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from tidecast.tools.backtest.notes import notes_of_guards
@@ -55,6 +56,28 @@ def test_bins_that_are_narrower_than_the_table_s_are_told(tmp_path: Path) -> Non
     said = [plan_table(path, Asked(freq=freq)).notes for freq in ("1D", "1h")]
     hints = [[note for note in notes if "is --freq too short?" in note] for notes in said]
     assert hints == [[], ["rows are 24 bins apart, or a multiple of it: is --freq too short?"]]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_dates_that_may_be_read_otherwise_are_told_with_a_way_out(
+    tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / f"t.{kind}"
+    table = pl.DataFrame({"date": ["01/02/2024", "02/02/2024", "03/02/2024"], "value": [1, 2, 3]})
+    table.write_parquet(path) if kind == "parquet" else table.write_csv(path)
+    note = (
+        "dates are read day first, 01/02/2024 as 2024-02-01: no number above 12 tells. "
+        "Where the month comes first, write 2024-01-02"
+    )
+    said = plan_table(path, Asked(freq="1D")).notes
+    assert note in said and "from 2024-02-01 00:00 to 2024-02-04 00:00 (UTC)" in said
+
+
+@pytest.mark.parametrize("last", ["13/02/2024", "02/13/2024"])
+def test_nothing_is_told_of_dates_of_which_one_tells(tmp_path: Path, last: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(f"date,value\n01/02/2024,1\n{last},2\n")
+    assert "day first" not in "\n".join(plan_table(path, Asked(freq="1D")).notes)
 
 
 def test_an_hour_that_the_clocks_skip_is_told(tmp_path: Path) -> None:
