@@ -29,6 +29,10 @@ LARGEST = 24.0
 
 SMALLEST = 0.02
 
+LEAST_MEAN = 0.5
+"""The least that all cells have over the week, in units of their levels. Levels are judged by the
+shape that is told in them, so nothing else keeps both from where a sparse table began."""
+
 
 @dataclass(frozen=True)
 class Kin:
@@ -106,14 +110,23 @@ class KinWeek(Stateful):
 
         They are (slot, 1, series).
         """
-        hours = self._all.reshape(3, 7, self._per_day, 1, -1).sum(axis=1)[:, slots % self._per_day]
+        week = self._anchored()
+        hours = week.reshape(3, 7, self._per_day, 1, -1).sum(axis=1)[:, slots % self._per_day]
         told, cells, _ = hours
         hour = (told + OWN) / (cells + OWN)
-        told, cells, weeks = self._all[:, slots, None]
+        told, cells, weeks = week[:, slots, None]
         cells = cells + np.float32(1e-9)
         weeks = weeks / cells
         leaning: Cells = (weeks * told / cells + PRIOR_WEIGHT * hour) / (weeks + PRIOR_WEIGHT)
         return leaning
+
+    def _anchored(self) -> NDArray[np.float32]:
+        """Return what is known of all cells, told in such units that its mean is no less."""
+        told, cells, weeks = self._all
+        known = cells > 0.0
+        mean = np.where(known, told / np.where(known, cells, 1.0), 1.0).mean(axis=0)
+        unit = np.clip(mean / LEAST_MEAN, np.float32(SMALLEST), np.float32(1.0))
+        return np.stack([told / unit, cells, weeks])
 
     def _of_categories(self, slots: Numbers) -> Cells:
         """Return the ratios of categories to all, (slot, category, series)."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from tidecast.models.covariates import Calendar
-from tidecast.models.kin import Kin
+from tidecast.models.kin import LEAST_MEAN, Kin
 from tidecast.models.neighbours import cell_neighbours
+from tidecast.models.profile import ForecastProfile
+from tidecast.models.surroundings import Surroundings
 from tidecast.models.usual import UsualWeek
 from tidecast.state.bins import HOUR, BinGrid
 from tidecast.state.cells import Cell
+from tidecast.state.slabs import Slab
 
 MONDAY = 24 * (5 * 365 + 1) + 24 * 5  # Monday 1975-01-06, midnight UTC
 LEVEL = np.array([[5.0]])
@@ -78,3 +81,17 @@ def test_neighbours_are_of_the_same_category_in_the_nearest_regions() -> None:
     positions = {"a": (0.0, 0.0), "b": (0.0, 1.0), "c": (0.0, 3.0)}
     near = cell_neighbours(cells, positions, k=2)
     assert near.tolist() == [[1, 2], [0, 2], [1, 0], [4, -1], [3, -1], [-1, -1]]
+
+
+def test_levels_of_a_sparse_table_are_of_the_order_of_what_its_cells_have() -> None:
+    profile = ForecastProfile(("orders",), BinGrid("day"), 1, (0.5,), (7,))
+    surroundings, n_cells, chance = Surroundings(profile), 60, 0.03
+    cells = [Cell(f"region {n}", "all") for n in range(n_cells)]
+    days = (np.random.default_rng(3).random((400, n_cells)) < chance).astype(np.float64)
+    first = np.where(days.any(axis=0), days.argmax(axis=0), len(days))
+    order = np.argsort(first, kind="stable")
+    for n, values in enumerate(days[:, order]):
+        known = int((first <= n).sum())  # a cell is known from its first order on
+        surroundings.observe(Slab(20_000 + n, values[:known, None]), cells[:known], {})
+    had = days[-50:].mean()
+    assert had / 1.2 < surroundings.level.mean() < 1.2 * had / LEAST_MEAN
