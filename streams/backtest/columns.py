@@ -13,7 +13,7 @@ from tidecast.state.errors import LogError
 __all__ = ["NAMES", "Columns", "find_columns"]
 
 NAMES = {
-    "time": "time timestamp datetime date ds ts event_time bin_start bin hour day",
+    "time": "time timestamp datetime date ds event_time bin_start bin ts hour day",
     "region": "region store shop country state city zone station sensor node location site "
     "warehouse unique_id cell series_id id",
     "category": "category product item sku family department dept class brand article",
@@ -79,7 +79,7 @@ def find_columns(
     """Return the columns of a table; those that are given by name are not searched for.
 
     ``covariates`` are none of them. A weight is looked for where values are ``of_means``. A column
-    without a name, as of row numbers, is nothing that could be found.
+    without a name, as of row numbers, is nothing that could be found, unless it holds dates.
 
     A name counts however it is written: ``InvoiceDate`` and ``invoice_date`` are dates.
 
@@ -96,7 +96,8 @@ def find_columns(
     _check_given(named, schema)
     if censored is not None and not _may_be_mark(schema[censored]):
         raise LogError(f"column {censored!r} holds {schema[censored]}, not truths or whole numbers")
-    free = [name for name in schema if name not in named and name.strip()]
+    free = [name for name in schema if name not in named]
+    free = [name for name in free if name.strip() or schema[name].is_temporal()]
     if time is None:
         dates = [name for name in free if schema[name].is_temporal()]
         likely = dates or [name for name in free if _may_be_time(name, schema[name])]
@@ -157,8 +158,12 @@ def _may_be_mark(dtype: pl.DataType) -> bool:
 
 
 def _may_be_time(name: str, dtype: pl.DataType) -> bool:
-    """Tell whether a column may hold times: texts, and whole numbers not called as values are."""
-    return dtype == pl.String or (dtype.is_integer() and _named("value", [name]) is None)
+    """Tell whether a column may hold times: texts, and whole numbers not called as values are.
+
+    ``sales_date`` is called as times are.
+    """
+    is_value = _named("value", [name]) is not None and _named("time", [name]) is None
+    return dtype == pl.String or (dtype.is_integer() and not is_value)
 
 
 def _found(what: str, among: Sequence[str], schema: pl.Schema) -> str:

@@ -100,6 +100,22 @@ def test_a_column_without_a_name_is_not_taken() -> None:
     assert found({"time": TIME, "value": NUMBER, "": TEXT}).region is None
 
 
+def test_dates_are_times_without_a_name_too() -> None:
+    assert found({"": TIME, "value": NUMBER}).time == ""
+    assert found({"": TIME, "store": TEXT, "value": NUMBER}).region == "store"
+    assert found({"": TIME, "date": TIME, "value": NUMBER}).time == "date"
+
+
+@pytest.mark.parametrize("name", ["sales_date", "OrdersTime", "count_timestamp", "volume_ts"])
+def test_whole_numbers_called_as_times_are_times_of_whatever_values(name: str) -> None:
+    assert found({"store": WHOLE, name: WHOLE, "demand": WHOLE}).time == name
+
+
+@pytest.mark.parametrize("name", ["event_time", "bin_start", "bin"])
+def test_the_time_of_an_event_comes_before_another_stamp(name: str) -> None:
+    assert found({"ts": TIME, name: TIME, "value": NUMBER}).time == name
+
+
 def test_columns_named_by_dates_do_no_harm_beside_times() -> None:
     assert found({"when": TIME, "2024-03-01": NUMBER, "value": WHOLE}).time == "when"
     assert found({"when": TEXT, "hour": NUMBER, "value": NUMBER}).time == "when"
