@@ -23,7 +23,7 @@ from tidecast.state.errors import CheckpointError
 __all__ = ["Arrays", "compress", "lay_out", "pack", "unpack"]
 
 logger = logging.getLogger(__name__)
-VERSION = 4  # 3 had blends, calibrations and experts of other arrays
+VERSION = 5  # 4 had levels of sparse tables in other units
 LIBRARIES = ("numpy", "river", "lightgbm")  # what the same bytes after the same events depend on
 DAMAGE = (
     zstandard.ZstdError,

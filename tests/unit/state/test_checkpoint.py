@@ -108,7 +108,7 @@ def test_a_checkpoint_cut_short_is_refused(length: int) -> None:
 def test_bytes_that_are_no_checkpoint_are_refused() -> None:
     with pytest.raises(CheckpointError, match="damaged"):
         unpack(b"not a checkpoint")
-    for text in (b"", b"[]\n", b"no line of JSON", b'{"version":4}\n'):
+    for text in (b"", b"[]\n", b"no line of JSON", b'{"version":5}\n'):
         with pytest.raises(CheckpointError, match="damaged"):
             unpack(zstandard.compress(text))
 
@@ -126,6 +126,6 @@ def test_bytes_that_are_no_checkpoint_are_refused() -> None:
     ],
 )
 def test_arrays_that_are_not_as_described_are_refused(described: list[object]) -> None:
-    head = {"version": 4, "numpy": "2", "river": "0", "values": {}, "arrays": [described]}
+    head = {"version": 5, "numpy": "2", "river": "0", "values": {}, "arrays": [described]}
     with pytest.raises(CheckpointError, match="damaged"):
         unpack(zstandard.compress(json.dumps(head).encode() + b"\n" + bytes(8)))
